@@ -1,0 +1,254 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/** Every time in this schema is a Unix time in milliseconds. */
+const time = (name: string) => integer(name);
+
+export const instanceStatuses = [
+  "spawning",
+  "running",
+  "backing-up",
+  "restoring",
+  "updating",
+  "destroying",
+  "destroyed",
+  "failed",
+  "unreachable",
+] as const;
+export type InstanceStatus = (typeof instanceStatuses)[number];
+
+export const operationStates = ["running", "cancelling", "done", "failed", "cancelled"] as const;
+export type OperationState = (typeof operationStates)[number];
+
+export const stepStates = ["waiting", "running", "done", "failed", "skipped", "cancelled"] as const;
+export type StepState = (typeof stepStates)[number];
+
+export const operationKinds = ["spawn", "destroy"] as const;
+export type OperationKind = (typeof operationKinds)[number];
+
+export type JsonObject = { [name: string]: unknown };
+
+export const users = sqliteTable("users", {
+  id: text().primaryKey(),
+  email: text().notNull().unique(),
+  name: text().notNull(),
+  passwordHash: text("password_hash").notNull(),
+  createdAt: time("created_at").notNull(),
+});
+
+export const sessions = sqliteTable(
+  "sessions",
+  {
+    id: text().primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    createdAt: time("created_at").notNull(),
+    expiresAt: time("expires_at").notNull(),
+    revokedAt: time("revoked_at"),
+  },
+  (table) => [index("sessions_by_user").on(table.userId)],
+);
+
+/** Failed sign-ins, counted per account and per address to throttle guessing. */
+export const signInFailures = sqliteTable(
+  "sign_in_failures",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    key: text().notNull(),
+    at: time("at").notNull(),
+  },
+  (table) => [index("sign_in_failures_by_key").on(table.key, table.at)],
+);
+
+export const instances = sqliteTable(
+  "instances",
+  {
+    id: text().primaryKey(),
+    /** Made once per press of the button: the same press twice is the same instance. */
+    clickKey: text("click_key").notNull().unique(),
+    company: text().notNull(),
+    contactName: text("contact_name").notNull(),
+    contactEmail: text("contact_email").notNull(),
+    slug: text().notNull(),
+    domain: text().notNull(),
+    region: text().notNull(),
+    size: text().notNull(),
+    priceMonthly: integer("price_monthly_cents").notNull(),
+    version: text().notNull(),
+    status: text({ enum: instanceStatuses }).notNull(),
+    dropletId: integer("droplet_id"),
+    address: text(),
+    hostKey: text("host_key"),
+    createdBy: text("created_by").notNull(),
+    createdAt: time("created_at").notNull(),
+    destroyedAt: time("destroyed_at"),
+    /** The last time the instance's own URL answered, and in how many milliseconds. */
+    answeredAt: time("answered_at"),
+    answeredInMs: integer("answered_in_ms"),
+    silentSince: time("silent_since"),
+    snapshotId: integer("snapshot_id"),
+    snapshotAt: time("snapshot_at"),
+  },
+  (table) => [
+    uniqueIndex("instances_live_address").on(table.slug, table.domain).where(sql`destroyed_at is null`),
+    index("instances_by_slug").on(table.slug, table.createdAt),
+  ],
+);
+
+export const variables = sqliteTable(
+  "variables",
+  {
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id, { onDelete: "cascade" }),
+    name: text().notNull(),
+    /** Plain text, or for a secret the sealed form of server/secrets.ts. */
+    value: text().notNull(),
+    secret: integer({ mode: "boolean" }).notNull(),
+    /** The Spawner made it (ADMIN_KEY): kept out of Joe's list. */
+    system: integer({ mode: "boolean" }).notNull().default(false),
+    position: integer().notNull(),
+    setAt: time("set_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.instanceId, table.name] })],
+);
+
+export const operations = sqliteTable(
+  "operations",
+  {
+    id: text().primaryKey(),
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    kind: text({ enum: operationKinds }).notNull(),
+    state: text({ enum: operationStates }).notNull(),
+    mutating: integer({ mode: "boolean" }).notNull().default(true),
+    /** How often Retry was pressed: part of the key of whatever must happen once per try. */
+    round: integer().notNull().default(0),
+    facts: text({ mode: "json" }).$type<JsonObject>().notNull(),
+    failure: text({ mode: "json" }).$type<Failure>(),
+    createdBy: text("created_by").notNull(),
+    createdAt: time("created_at").notNull(),
+    endedAt: time("ended_at"),
+    cancelRequestedAt: time("cancel_requested_at"),
+  },
+  (table) => [
+    uniqueIndex("operations_one_live")
+      .on(table.instanceId)
+      .where(sql`mutating = 1 and state in ('running', 'cancelling')`),
+    index("operations_by_instance").on(table.instanceId, table.createdAt),
+    index("operations_by_state").on(table.state),
+  ],
+);
+
+/** What Joe reads about a failure, and the technical detail one click deeper. */
+export type Failure = { sentence: string; detail: string };
+/** How far a running step is: counted tasks, or how many wait before it. */
+export type StepProgress = { index?: number; total?: number; label?: string; ahead?: number };
+
+export const steps = sqliteTable(
+  "steps",
+  {
+    operationId: text("operation_id")
+      .notNull()
+      .references(() => operations.id),
+    name: text().notNull(),
+    label: text().notNull(),
+    position: integer().notNull(),
+    /** Which fork the step belongs to, and which of its branches; null on the main line. */
+    fork: integer(),
+    branch: integer(),
+    /** True for a step that only a cancelled operation runs. */
+    undo: integer({ mode: "boolean" }).notNull().default(false),
+    state: text({ enum: stepStates }).notNull(),
+    attempts: integer().notNull().default(0),
+    fence: integer().notNull().default(0),
+    claimedBy: text("claimed_by"),
+    claimedUntil: time("claimed_until"),
+    dueAt: time("due_at").notNull(),
+    /** When it began to wait for one of the limited places (playbooks at once). */
+    queuedAt: time("queued_at"),
+    startedAt: time("started_at"),
+    endedAt: time("ended_at"),
+    progress: text({ mode: "json" }).$type<StepProgress>(),
+    failure: text({ mode: "json" }).$type<Failure>(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.operationId, table.name] }),
+    index("steps_by_state").on(table.state, table.name),
+  ],
+);
+
+export const eventKinds = ["operation", "step", "log", "instance"] as const;
+export type EventKind = (typeof eventKinds)[number];
+
+/** What happened, in order. The id is gapless, because rows are never deleted and a rollback returns its id. */
+export const events = sqliteTable(
+  "events",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: time("at").notNull(),
+    kind: text({ enum: eventKinds }).notNull(),
+    instanceId: text("instance_id").notNull(),
+    operationId: text("operation_id"),
+    step: text(),
+    data: text({ mode: "json" }).$type<JsonObject>().notNull(),
+  },
+  (table) => [index("events_by_operation").on(table.operationId, table.id)],
+);
+
+/** The outbox of wake-ups: what the queue should know. One row per live operation. */
+export const wakeUps = sqliteTable("wake_ups", {
+  operationId: text("operation_id")
+    .primaryKey()
+    .references(() => operations.id),
+  dueAt: time("due_at").notNull(),
+  sentAt: time("sent_at"),
+});
+
+export const mail = sqliteTable(
+  "mail",
+  {
+    id: text().primaryKey(),
+    operationId: text("operation_id")
+      .notNull()
+      .references(() => operations.id),
+    kind: text({ enum: ["ready", "failed", "done"] }).notNull(),
+    /** Counts the runs of an operation: a retry that fails again says so again. */
+    round: integer().notNull(),
+    recipient: text().notNull(),
+    /** Empty until it is rendered, just before it is sent. */
+    subject: text().notNull().default(""),
+    html: text().notNull().default(""),
+    text: text().notNull().default(""),
+    createdAt: time("created_at").notNull(),
+    sentAt: time("sent_at"),
+    /** The provider's id, or "outbox" while no Resend key is set. */
+    providerId: text("provider_id"),
+    attempts: integer().notNull().default(0),
+    dueAt: time("due_at").notNull(),
+    failure: text(),
+  },
+  (table) => [uniqueIndex("mail_once").on(table.operationId, table.kind, table.round)],
+);
+
+export const audit = sqliteTable(
+  "audit",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: time("at").notNull(),
+    /** The email of who did it; kept as text, because people leave. */
+    who: text().notNull(),
+    what: text().notNull(),
+    instanceId: text("instance_id"),
+    operationId: text("operation_id"),
+  },
+  (table) => [index("audit_by_instance").on(table.instanceId, table.id)],
+);
+
+/** Small facts of the installation itself, such as the DigitalOcean id of the SSH key. */
+export const settings = sqliteTable("settings", {
+  name: text().primaryKey(),
+  value: text().notNull(),
+});

@@ -1,0 +1,81 @@
+import type { NextAuthOptions } from "next-auth";
+import { getToken } from "next-auth/jwt";
+import CredentialsProvider from "next-auth/providers/credentials";
+import { z } from "zod";
+import { report } from "./report.ts";
+import { revokeSession, sessionMs, sessionUser, signIn, TooManyAttempts } from "./sessions.ts";
+import { type Web, web } from "./web.ts";
+
+const credentials = z.object({ email: z.string().max(254), password: z.string().max(1024) });
+const token = z.object({ sessionId: z.string() });
+
+/** The name under which next-auth keeps its token; no `__Secure-` prefix, because the dashboard may be plain http. */
+const cookieName = "spawner-session";
+
+/**
+ * next-auth with email and password. Its token carries only the id of a row in `sessions`: whoever wants to know who
+ * is there asks that row, so that a session can be revoked.
+ */
+export function authOptions({ db, sessionsKey, env }: Web): NextAuthOptions {
+  const secure = env.dashboardUrl.startsWith("https:");
+  return {
+    secret: sessionsKey,
+    session: { strategy: "jwt", maxAge: sessionMs / 1000 },
+    pages: { signIn: "/login" },
+    cookies: {
+      sessionToken: { name: cookieName, options: { httpOnly: true, sameSite: "lax", path: "/", secure } },
+    },
+    providers: [
+      CredentialsProvider({
+        credentials: { email: {}, password: {} },
+        async authorize(input, request) {
+          const parsed = credentials.safeParse(input);
+          if (!parsed.success) return null;
+          const forwarded: unknown = request.headers?.["x-forwarded-for"];
+          const address =
+            typeof forwarded === "string" ? (forwarded.split(",").at(-1)?.trim() ?? "") : "local";
+          try {
+            const signedIn = await signIn(db, { ...parsed.data, address, now: Date.now() });
+            if (signedIn === undefined) return null;
+            return { ...signedIn.user, sessionId: signedIn.sessionId };
+          } catch (error) {
+            if (error instanceof TooManyAttempts) throw error;
+            report("sign-in failed", error);
+            throw new Error("Signing in does not work at the moment. Try again in a minute.");
+          }
+        },
+      }),
+    ],
+    callbacks: {
+      jwt: ({ token: kept, user }) =>
+        user !== undefined && "sessionId" in user ? { ...kept, sessionId: user.sessionId } : kept,
+    },
+    events: {
+      signOut: ({ token: kept }) => {
+        const parsed = token.safeParse(kept);
+        if (parsed.success) revokeSession(db, parsed.data.sessionId, Date.now());
+      },
+    },
+  };
+}
+
+/** The session a request carries: its id and whose it is, or undefined when there is none that still counts. */
+export async function sessionOf(request: Request) {
+  const { db, sessionsKey } = web();
+  const cookies = Object.fromEntries(
+    (request.headers.get("cookie") ?? "").split("; ").map((pair) => {
+      const at = pair.indexOf("=");
+      return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))];
+    }),
+  );
+  const headers = Object.fromEntries(request.headers);
+  const decoded = await getToken({
+    req: { cookies, headers } as unknown as Parameters<typeof getToken>[0]["req"],
+    secret: sessionsKey,
+    cookieName,
+  });
+  const parsed = token.safeParse(decoded);
+  if (!parsed.success) return undefined;
+  const user = sessionUser(db, parsed.data.sessionId, Date.now());
+  return user === undefined ? undefined : { id: parsed.data.sessionId, user };
+}

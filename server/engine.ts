@@ -1,0 +1,72 @@
+import type { Db } from "../db/client.ts";
+import type { Env } from "./env.ts";
+import { instanceUrl } from "./instances/address.ts";
+import { openVariables } from "./instances/variables.ts";
+import { sendMail } from "./mailbox.ts";
+import { createMailer } from "./mailer.ts";
+import { catalogue } from "./operations/catalogue.ts";
+import type { Engine } from "./operations/engine.ts";
+import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
+import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
+import { createProbe } from "./providers/probe.ts";
+import { scanHostKey } from "./providers/ssh.ts";
+import { deriveKey } from "./secrets.ts";
+import { ensureSshKeyPair } from "./sshKey.ts";
+
+/** Puts the engine together from the configuration: production's parts, whatever cloud they point at. */
+export function createEngine(
+  env: Env,
+  db: Db,
+  wake: Engine["wake"],
+): Engine & { mailbox: Parameters<typeof sendMail>[0] } {
+  const key = ensureSshKeyPair(env.dataDir);
+  const variablesKey = deriveKey(env.secretKey, "variables");
+  const urlOf: Engine["urlOf"] = (instance) => instanceUrl(env, instance);
+  const mailbox = { db, mailer: createMailer(env), urlOf, dashboardUrl: env.dashboardUrl };
+  return {
+    db,
+    catalogue,
+    mailbox,
+    providers: {
+      digitalocean: createDigitalOcean(env.digitalocean),
+      playbooks: createAnsibleRunner({
+        runsDir: env.runsDir,
+        ansibleDir: env.ansible.dir,
+        ...(env.ansible.binDir === undefined ? {} : { binDir: env.ansible.binDir }),
+      }),
+      probe: createProbe(),
+      scanHostKey,
+      sendMail: (operationId, kind) => sendMail(mailbox, operationId, kind),
+    },
+    site: {
+      runtime: env.isLocal ? "local" : "server",
+      scheme: env.isLocal ? "http" : "https",
+      port: env.isLocal ? env.edgePort : undefined,
+      sshPort: env.sshPort,
+      webPort: env.webPort,
+      image: env.image,
+      releasesUrl: env.releasesUrl,
+      privateKeyFile: key.privateKeyFile,
+      publicKey: key.publicKey,
+      keyName: key.name,
+    },
+    now: Date.now,
+    random: Math.random,
+    claimant: String(process.pid),
+    isAlive,
+    places: env.playbooksAtOnce,
+    openVariables: (instance) => openVariables(db, variablesKey, instance.id),
+    urlOf,
+    wake,
+  };
+}
+
+/** Whether the process that claimed a step still exists. SQLite is one machine's file, so its holders live here too. */
+function isAlive(claimant: string): boolean {
+  try {
+    process.kill(Number(claimant), 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

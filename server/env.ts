@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { domainProblem } from "./instances/rules.ts";
+
+const port = (fallback: number) => z.coerce.number().int().min(1).max(65535).default(fallback);
+const url = z.url({ protocol: /^https?$/ });
+/** An empty variable means the same as none. */
+const given = z
+  .string()
+  .transform((value) => (value === "" ? undefined : value))
+  .optional();
+
+const variables = z
+  .object({
+    PORT: port(3000),
+    DATA_DIR: z.string().min(1).default(".data"),
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+    ADMIN_EMAIL: z.email().default("joe@intranet.localhost"),
+    ADMIN_PASSWORD: given,
+    DIGITALOCEAN_TOKEN: given,
+    DIGITALOCEAN_API_URL: url.optional(),
+    LOCAL_CLOUD_PORT: port(4010),
+    LOCAL_EDGE_PORT: port(4080),
+    LOCAL_SSH_PORT: port(4022),
+    LOCAL_WEB_PORT: port(8080),
+    BASE_DOMAINS: given,
+    RELEASES: z.string().default("2.14.0,2.13.0"),
+    INTRANET_IMAGE: z.string().default("intranet/meteor"),
+    RESEND_API_KEY: given,
+    RESEND_API_URL: url.optional(),
+    MAIL_FROM: z.string().default("Intranet Spawner <spawner@intranet.localhost>"),
+    PLAYBOOK_RUNNER: z.enum(["ansible-runner"]).default("ansible-runner"),
+    PLAYBOOKS_AT_ONCE: z.coerce.number().int().min(1).max(1000).optional(),
+    ANSIBLE_BIN_DIR: given,
+    ANSIBLE_DIR: z.string().default("ansible"),
+    SECRET_KEY: z.string().min(16, "needs at least 16 characters").optional(),
+  })
+  .superRefine((env, context) => {
+    const domains = (env.BASE_DOMAINS ?? "").split(",").filter((domain) => domain !== "");
+    for (const domain of domains)
+      if (domainProblem(domain.trim()) !== undefined)
+        context.addIssue({ code: "custom", path: ["BASE_DOMAINS"], message: `"${domain}" is not a domain` });
+    if (env.DIGITALOCEAN_TOKEN !== undefined && domains.length === 0)
+      context.addIssue({
+        code: "custom",
+        path: ["BASE_DOMAINS"],
+        message: "must name your domain, such as intranet.io, when DIGITALOCEAN_TOKEN is set",
+      });
+  });
+
+export type Env = ReturnType<typeof readEnv>;
+
+/**
+ * Reads and checks the configuration: the only reader of process.env.
+ * Throws an error that names every variable that is wrong, why, and never its value.
+ */
+export function readEnv(source: Record<string, string | undefined> = process.env) {
+  const parsed = variables.safeParse(source);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`The configuration is not right. ${lines.join("; ")}. See README.md, "Configuration".`);
+  }
+  const env = parsed.data;
+  const dataDir = resolve(env.DATA_DIR);
+  const isLocal = env.DIGITALOCEAN_TOKEN === undefined;
+  const localCloudUrl = `http://127.0.0.1:${env.LOCAL_CLOUD_PORT}`;
+  mkdirSync(dataDir, { recursive: true });
+  return {
+    port: env.PORT,
+    dataDir,
+    databaseFile: join(dataDir, "spawner.sqlite"),
+    runsDir: join(dataDir, "runs"),
+    databaseUrl: env.DATABASE_URL,
+    admin: { email: env.ADMIN_EMAIL.toLowerCase(), password: env.ADMIN_PASSWORD },
+    isLocal,
+    digitalocean: {
+      token: env.DIGITALOCEAN_TOKEN ?? "local",
+      apiUrl: env.DIGITALOCEAN_API_URL ?? (isLocal ? localCloudUrl : "https://api.digitalocean.com"),
+    },
+    edgePort: env.LOCAL_EDGE_PORT,
+    sshPort: isLocal ? env.LOCAL_SSH_PORT : 22,
+    webPort: isLocal ? env.LOCAL_WEB_PORT : 80,
+    releasesUrl: `${localCloudUrl}/releases`,
+    releases: env.RELEASES.split(",").map((version) => version.trim()),
+    image: env.INTRANET_IMAGE,
+    baseDomains: (env.BASE_DOMAINS ?? "intranet.localhost").split(",").map((domain) => domain.trim()),
+    mail: { resendApiKey: env.RESEND_API_KEY, resendApiUrl: env.RESEND_API_URL, from: env.MAIL_FROM },
+    ansible: { binDir: env.ANSIBLE_BIN_DIR, dir: resolve(env.ANSIBLE_DIR) },
+    /** A playbook keeps about one core busy a third of the time. */
+    playbooksAtOnce: env.PLAYBOOKS_AT_ONCE ?? Math.max(2, cpus().length * 2),
+    secretKey: env.SECRET_KEY ?? readSecretKey(dataDir),
+    dashboardUrl: source.NEXTAUTH_URL ?? `http://localhost:${env.PORT}`,
+  };
+}
+
+function readSecretKey(dataDir: string): string {
+  const file = join(dataDir, "secret.key");
+  if (existsSync(file)) return readFileSync(file, "utf8").trim();
+  throw new Error(
+    `SECRET_KEY is not set and ${file} does not exist. Start with "npm start", which makes it, or set SECRET_KEY.`,
+  );
+}

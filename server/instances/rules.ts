@@ -1,0 +1,180 @@
+import { z } from "zod";
+import type { InstanceStatus } from "../../db/schema.ts";
+
+/** Names that must never become a customer's address. */
+const reservedSlugs = new Set(
+  "www mail api admin smtp imap pop ftp ns ns1 ns2 ns3 mx autoconfig autodiscover dashboard spawner status support help docs blog app localhost root postmaster webmaster abuse".split(
+    " ",
+  ),
+);
+
+/** Variables that belong to the system (product rule); ADMIN_KEY is made by the Spawner for each instance. */
+export const systemVariables: ReadonlySet<string> = new Set([
+  "ROOT_URL",
+  "MONGO_URL",
+  "PORT",
+  "HOST",
+  "DATA_DIR",
+  "COMPANY",
+  "ADMIN_KEY",
+]);
+
+export const maxVariables = 100;
+export const maxVariableBytes = 32 * 1024;
+
+/** Turns a company's name into a slug that would be accepted: "Bergström & Co" → "bergstrom-co". */
+export function suggestSlug(company: string): string {
+  const plain = company
+    .replaceAll("ß", "ss")
+    .replaceAll(/[æÆ]/g, "ae")
+    .replaceAll(/[øØ]/g, "o")
+    .normalize("NFKD")
+    .replaceAll(/[\u0300-\u036f]/g, "")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 40)
+    .replace(/-+$/, "");
+  if (plain.length === 0) return "";
+  return plain.length < 2 || reservedSlugs.has(plain) ? `${plain}-intranet` : plain;
+}
+
+/** What is wrong with a slug, in a sentence; undefined when it is a good one. */
+export function slugProblem(slug: string): string | undefined {
+  if (slug === "") return "Give the address a name, such as acme.";
+  if (!/^[a-z0-9-]*$/.test(slug)) return "Use lower-case letters, digits and hyphens.";
+  if (slug.length < 2) return "Use at least 2 characters.";
+  if (slug.length > 40) return "Use at most 40 characters.";
+  if (slug.startsWith("-") || slug.endsWith("-")) return "Begin and end with a letter or a digit.";
+  if (slug.startsWith("xn--"))
+    return "An address that begins with xn-- means something else on the internet.";
+  if (reservedSlugs.has(slug)) return `${slug} is reserved. Choose another name.`;
+  return undefined;
+}
+
+/** A problem with a variable's name, in a sentence; undefined when it is a good one. */
+export function variableNameProblem(name: string): string | undefined {
+  if (name === "") return "Give the variable a name.";
+  if (!/^[A-Z_][A-Z0-9_]*$/.test(name))
+    return "Use capital letters, digits and underscores, and begin with a letter or an underscore.";
+  if (name.length > 128) return "Use at most 128 characters.";
+  if (systemVariables.has(name)) return `${name} belongs to the system and is set for every instance.`;
+  return undefined;
+}
+
+/** A name that would be accepted in place of `name`: "welcome-text" → "WELCOME_TEXT". */
+export function suggestVariableName(name: string): string {
+  const upper = name.toUpperCase().replaceAll(/[^A-Z0-9_]+/g, "_");
+  return /^[0-9]/.test(upper) ? `_${upper}` : upper;
+}
+
+function variableValueProblem(value: string): string | undefined {
+  for (const character of value) {
+    const code = character.codePointAt(0) ?? 0;
+    const printable = code === 9 || code === 10 || code === 13 || (code >= 32 && code !== 127);
+    if (!printable)
+      return "A value may hold anything printable, line breaks included, but no control characters.";
+    if (code >= 0xd800 && code <= 0xdfff)
+      return "A value must be valid text. Half a character is left over in it.";
+  }
+  return undefined;
+}
+
+/** What is wrong with an email address, in a sentence; undefined when it will do. */
+export function emailProblem(email: string): string | undefined {
+  if (email === "") return "Give an email address, such as petra@acme.example.";
+  if (!email.includes("@")) return "The @ is missing. An email address looks like petra@acme.example.";
+  const domain = email.slice(email.lastIndexOf("@") + 1);
+  if (!domain.includes(".") || domain.endsWith("."))
+    return "The ending is missing. An email address looks like petra@acme.example.";
+  if (!z.email().safeParse(email).success || email.length > 254)
+    return "This is not an email address. It looks like petra@acme.example.";
+  return undefined;
+}
+
+/** A customer's own domain: at least two labels, each a DNS label. */
+export function domainProblem(domain: string): string | undefined {
+  const labels = domain.split(".");
+  const good =
+    domain.length <= 200 &&
+    labels.length >= 2 &&
+    labels.every((label) => /^(?!-)[a-z0-9-]{1,63}(?<!-)$/.test(label));
+  return good ? undefined : "Use a domain such as intranet.io, in lower-case letters.";
+}
+
+const checked = (problem: (value: string) => string | undefined) =>
+  z.string().superRefine((value, context) => {
+    const message = problem(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+
+const plainText = (what: string, max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, `Give ${what}.`)
+    .max(max, `Use at most ${max} characters.`)
+    .regex(/^[^\p{Cc}]*$/u, "Use one line of plain text.");
+
+export const variableInput = z.object({
+  name: checked(variableNameProblem),
+  value: checked(variableValueProblem),
+  secret: z.boolean(),
+});
+export type VariableInput = z.infer<typeof variableInput>;
+
+export const variablesInput = z
+  .array(variableInput)
+  .max(maxVariables, `Use at most ${maxVariables} variables.`)
+  .superRefine((list, context) => {
+    const seen = new Set<string>();
+    let bytes = 0;
+    list.forEach((variable, index) => {
+      bytes += new TextEncoder().encode(variable.name + variable.value).length;
+      if (seen.has(variable.name))
+        context.addIssue({
+          code: "custom",
+          path: [index, "name"],
+          message: `${variable.name} is already in the list.`,
+        });
+      seen.add(variable.name);
+    });
+    if (bytes > maxVariableBytes)
+      context.addIssue({
+        code: "custom",
+        path: [],
+        message: `All variables together hold ${Math.ceil(bytes / 1024)} KiB. Use at most ${maxVariableBytes / 1024} KiB.`,
+      });
+  });
+
+/** Everything the form sends. The same rules run in the browser and on the server. */
+export const spawnInput = z.object({
+  clickKey: z.uuid(),
+  company: plainText("the company's name", 100),
+  contactName: plainText("the contact's name", 100),
+  contactEmail: z.string().trim().pipe(checked(emailProblem)),
+  slug: checked(slugProblem),
+  domain: checked(domainProblem),
+  region: z.string().min(1, "Choose a region."),
+  size: z.string().min(1, "Choose a size."),
+  version: z.string().regex(/^[0-9A-Za-z.-]{1,40}$/, "Choose a version."),
+  variables: variablesInput,
+});
+export type SpawnInput = z.infer<typeof spawnInput>;
+
+/** What a person may do with an instance now; for each action undefined, or the reason why not. */
+export type Refusals = { destroy: string | undefined };
+
+const busy: Partial<Record<InstanceStatus, string>> = {
+  spawning: "Possible once it is running, or after Cancel.",
+  "backing-up": "Possible once the backup has ended.",
+  restoring: "Possible once it is restored.",
+  updating: "Possible once the update has ended.",
+  destroying: "It is being destroyed already.",
+  destroyed: "It is destroyed already.",
+};
+
+/** One table for buttons and commands alike: in which states an action is allowed. */
+export function instanceRefusals(instance: { status: InstanceStatus }): Refusals {
+  return { destroy: busy[instance.status] };
+}

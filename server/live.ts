@@ -1,0 +1,116 @@
+import Database from "better-sqlite3";
+import { asc, gt, max } from "drizzle-orm";
+import type { Db } from "../db/client.ts";
+import { events } from "../db/schema.ts";
+import type { Env } from "./env.ts";
+import { instanceRows } from "./instances/queries.ts";
+import { logLineOf } from "./operations/queries.ts";
+import { report } from "./report.ts";
+import type { EventView } from "./views.ts";
+
+/** How often SQLite is asked, for microseconds, whether another process has committed. */
+const lookEveryMs = 30;
+/** A page that comes back after a longer absence reads its past in pieces of this size. */
+const pageSize = 1000;
+
+export type Live = {
+  /** Events after `afterId` as they come, until the signal aborts. */
+  follow: (options: {
+    afterId: number;
+    operationId?: string;
+    signal: AbortSignal;
+  }) => AsyncGenerator<EventView>;
+};
+
+export const lastEventId = (db: Pick<Db, "select">): number =>
+  db
+    .select({ id: max(events.id) })
+    .from(events)
+    .get()?.id ?? 0;
+
+/** Watches the event table for all open pages at once: one timer, one read for each commit, whatever their number. */
+export function watchEvents(env: Env, db: Db): Live {
+  // A connection of its own: data_version only changes for what others have committed.
+  const watcher = new Database(env.databaseFile, { readonly: true });
+  const version = watcher.prepare("pragma data_version").pluck();
+  let seen = version.get();
+  let newest = lastEventId(db);
+  let recent: EventView[] = [];
+  const waiting = new Set<() => void>();
+
+  setInterval(() => {
+    try {
+      const now = version.get();
+      if (now === seen) return;
+      seen = now;
+      const fresh = read(env, db, newest, pageSize);
+      const last = fresh.at(-1);
+      if (last === undefined) return;
+      newest = last.id;
+      recent = [...recent, ...fresh].slice(-2 * pageSize);
+      for (const wake of [...waiting]) wake();
+    } catch (error) {
+      report("the events could not be read; the pages wait", error);
+    }
+  }, lookEveryMs).unref();
+
+  function after(id: number): EventView[] {
+    const oldest = recent[0]?.id;
+    if (oldest !== undefined && id >= oldest - 1) return recent.filter((event) => event.id > id);
+    return read(env, db, id, pageSize);
+  }
+
+  async function* follow({ afterId, operationId, signal }: Parameters<Live["follow"]>[0]) {
+    let cursor = afterId;
+    while (!signal.aborted) {
+      const batch = after(cursor);
+      for (const event of batch) {
+        cursor = event.id;
+        if (event.kind !== "log" || event.operationId === operationId) yield event;
+      }
+      if (batch.length > 0) continue;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          waiting.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        waiting.add(wake);
+        signal.addEventListener("abort", wake);
+      });
+    }
+  }
+  return { follow };
+}
+
+/** Events with what they mean for the page; several changes of one instance share the newest row. */
+function read(env: Env, db: Db, afterId: number, limit: number): EventView[] {
+  return db.transaction((tx) => {
+    const found = tx
+      .select()
+      .from(events)
+      .where(gt(events.id, afterId))
+      .orderBy(asc(events.id))
+      .limit(limit)
+      .all();
+    const changed = new Set(found.filter((event) => event.kind !== "log").map((event) => event.instanceId));
+    const rows = new Map(instanceRows(env, tx, [...changed]).map((row) => [row.id, row]));
+    const views: EventView[] = [];
+    for (const event of found) {
+      const row = rows.get(event.instanceId);
+      if (event.kind === "log") {
+        if (event.operationId !== null)
+          views.push({
+            id: event.id,
+            at: event.at,
+            kind: "log",
+            operationId: event.operationId,
+            line: logLineOf(event),
+          });
+      } else if (row !== undefined) {
+        views.push({ id: event.id, at: event.at, kind: event.kind, row });
+      }
+    }
+    return views;
+  });
+}

@@ -1,0 +1,120 @@
+import { and, desc, eq, inArray } from "drizzle-orm";
+import { operations, steps } from "../../db/schema.ts";
+import { type Claim, claimStep, renewClaim, waitingForPlace } from "./claim.ts";
+import type { AnyFacts, Step, StepContext } from "./definition.ts";
+import { percentile } from "./durations.ts";
+import { type Engine, leaseMs, stepTimeoutMs } from "./engine.ts";
+import { commitFault, commitOutcome, commitStopped, rememberFacts, StaleClaim } from "./outcome.ts";
+import { stepsByName } from "./plan.ts";
+
+/**
+ * One wake-up: takes the next due step of the operation, runs it (or looks at it) once, commits what came of it and
+ * leaves the next wake-up behind. Never throws for what a step does: failures are facts on its row.
+ */
+export async function advance(engine: Engine, operationId: string): Promise<void> {
+  const claim = claimStep(engine, operationId);
+  engine.wake(operationId);
+  if (claim === undefined) return;
+  const step = stepsByName(engine.catalogue[claim.operation.kind]).get(claim.step.name);
+  if (step === undefined) {
+    commitFault(engine, claim, orphanedStep(claim), new Error("This version does not know the step."), []);
+  } else {
+    await runClaimed(engine, claim, step);
+  }
+  engine.wake(operationId);
+  if (step?.takesPlace === true)
+    for (const waiting of waitingForPlace(engine.db, engine.places)) engine.wake(waiting);
+}
+
+async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): Promise<void> {
+  const abort = new AbortController();
+  const timeout = setTimeout(
+    () => abort.abort(new Error(`"${step.label}" did not come back within ${stepTimeoutMs / 1000} s.`)),
+    stepTimeoutMs,
+  );
+  const heartbeat = setInterval(() => {
+    if (!renewClaim(engine, claim.step)) abort.abort(new StaleClaim());
+  }, leaseMs / 4);
+  const variables = engine.openVariables(claim.instance);
+  const secrets = variables.filter((variable) => variable.secret).map((variable) => variable.value);
+  try {
+    const context = contextOf(engine, claim, variables, abort.signal);
+    if (claim.errand === "stop") {
+      await step.stop?.(context);
+      commitStopped(engine, claim);
+    } else {
+      commitOutcome(engine, claim, step, await orAborted(step.run(context), abort.signal), secrets);
+    }
+  } catch (error) {
+    if (!(error instanceof StaleClaim)) commitFault(engine, claim, step, error, secrets);
+  } finally {
+    clearTimeout(timeout);
+    clearInterval(heartbeat);
+  }
+}
+
+/** A step that ignores its signal must not hold a worker's slot for ever. */
+async function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+function contextOf(
+  engine: Engine,
+  claim: Claim,
+  variables: StepContext<AnyFacts>["variables"],
+  signal: AbortSignal,
+): StepContext<AnyFacts> {
+  const { operation, instance, step } = claim;
+  const facts = engine.catalogue[operation.kind].facts.parse(operation.facts);
+  return {
+    operation: { id: operation.id, round: operation.round, createdAt: operation.createdAt },
+    instance,
+    facts,
+    variables,
+    url: engine.urlOf(instance),
+    site: engine.site,
+    providers: engine.providers,
+    signal,
+    now: engine.now,
+    startedAt: step.startedAt ?? engine.now(),
+    usuallyAtLeastMs: usuallyAtLeast(engine, claim),
+    remember: (more) => {
+      rememberFacts(engine, claim, more);
+      Object.assign(facts, more);
+    },
+  };
+}
+
+/** With fewer runs than this, nothing can be said about what is usual. */
+const historyNeeded = 3;
+
+function usuallyAtLeast(engine: Engine, { operation, step }: Claim): number | undefined {
+  const runs = engine.db
+    .select({ startedAt: steps.startedAt, endedAt: steps.endedAt })
+    .from(steps)
+    .innerJoin(operations, eq(operations.id, steps.operationId))
+    .where(
+      and(eq(steps.name, step.name), eq(steps.state, "done"), inArray(operations.kind, [operation.kind])),
+    )
+    .orderBy(desc(steps.endedAt))
+    .limit(20)
+    .all();
+  const durations = runs.map((run) => (run.endedAt ?? 0) - (run.startedAt ?? 0));
+  return durations.length < historyNeeded ? undefined : percentile(durations, 0.1);
+}
+
+function orphanedStep({ step }: Claim): Step<AnyFacts> {
+  return {
+    name: step.name,
+    label: step.label,
+    run: () => Promise.reject(new Error("unknown step")),
+    tries: 1,
+    everyMs: 1000,
+    giveUp: undefined,
+    takesPlace: false,
+    stop: undefined,
+  };
+}

@@ -1,0 +1,57 @@
+import { eq } from "drizzle-orm";
+import type { Tx } from "../../db/client.ts";
+import type { JsonObject, OperationKind } from "../../db/schema.ts";
+import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { catalogue } from "./catalogue.ts";
+import { plannedSteps } from "./definition.ts";
+import { appendEvent } from "./events.ts";
+
+/**
+ * Writes an operation, its steps, its first event and its wake-up: with the caller's transaction a click is either
+ * kept as a whole or not at all. Throws SQLite's unique violation when another operation of the instance is live.
+ */
+export function beginOperation(
+  tx: Tx,
+  wish: {
+    kind: OperationKind;
+    instanceId: string;
+    who: string;
+    at: number;
+    facts?: JsonObject;
+    what: string;
+  },
+): string {
+  const id = newId();
+  const { kind, instanceId, who, at } = wish;
+  const definition = catalogue[kind];
+  tx.insert(operations)
+    .values({
+      id,
+      instanceId,
+      kind,
+      state: "running",
+      facts: wish.facts ?? {},
+      createdBy: who,
+      createdAt: at,
+    })
+    .run();
+  for (const { step, position, fork, branch } of plannedSteps(definition))
+    tx.insert(steps)
+      .values({
+        operationId: id,
+        name: step.name,
+        label: step.label,
+        position,
+        fork,
+        branch,
+        state: "waiting",
+        dueAt: at,
+      })
+      .run();
+  tx.update(instances).set({ status: definition.status.during }).where(eq(instances.id, instanceId)).run();
+  tx.insert(wakeUps).values({ operationId: id, dueAt: at }).run();
+  tx.insert(audit).values({ at, who, what: wish.what, instanceId, operationId: id }).run();
+  appendEvent(tx, { at, kind: "operation", instanceId, operationId: id, data: { state: "running", kind } });
+  return id;
+}

@@ -1,0 +1,205 @@
+import type { z } from "zod";
+import type { InstanceStatus, instances, OperationKind, StepProgress } from "../../db/schema.ts";
+import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
+import type { Probe } from "../providers/probe.ts";
+
+export type Instance = typeof instances.$inferSelect;
+
+/** The outside world, as the steps reach it. */
+export type Providers = {
+  digitalocean: DigitalOcean;
+  playbooks: PlaybookRunner;
+  probe: Probe;
+  /** First contact: the host key a droplet shows, undefined while nothing answers. */
+  scanHostKey: (host: { address: string; port: number }) => Promise<string | undefined>;
+  /** Sends the operation's mail of this kind, once however often it is called. */
+  sendMail: (operationId: string, kind: "ready" | "failed" | "done") => Promise<void>;
+};
+
+/** What differs between a droplet of the local cloud and a server on the internet. */
+export type Site = {
+  runtime: "local" | "server";
+  scheme: "http" | "https";
+  /** Port in an instance's URL; undefined for the scheme's own. */
+  port: number | undefined;
+  sshPort: number;
+  webPort: number;
+  image: string;
+  releasesUrl: string;
+  privateKeyFile: string;
+  publicKey: string;
+  keyName: string;
+};
+
+export type Variable = { name: string; value: string; secret: boolean };
+
+/** Facts that may not be known yet. */
+export type Known<Facts> = { [Name in keyof Facts]?: Facts[Name] | undefined };
+
+export type StepContext<Facts> = {
+  operation: { id: string; round: number; createdAt: number };
+  instance: Instance;
+  /** What earlier steps learned. */
+  facts: Known<Facts>;
+  /** The instance's variables in effect, opened; never log them. */
+  variables: readonly Variable[];
+  url: string;
+  site: Site;
+  providers: Providers;
+  signal: AbortSignal;
+  now: () => number;
+  /** When this step began, Unix ms. */
+  startedAt: number;
+  /** Ms this step usually takes at least (10th percentile of earlier runs); undefined without history. */
+  usuallyAtLeastMs: number | undefined;
+  /** Commits facts before the step goes on: the intent that precedes a call to the outside. */
+  remember: (facts: Known<Facts>) => void;
+};
+
+export type LogEntry = { at: number; text: string; failed?: boolean };
+type Learned<Facts> = { facts?: Known<Facts>; instance?: Partial<Instance>; log?: LogEntry[] };
+export type Outcome<Facts> =
+  | ({ done: true } & Learned<Facts>)
+  | ({ done: false; afterMs: number | undefined; progress?: StepProgress } & Learned<Facts>);
+
+/** The step is finished. */
+export function done<Facts>(learned: Learned<Facts> = {}): Outcome<Facts> {
+  return { done: true, ...learned };
+}
+
+/** Not yet: look again after `afterMs`, or after the poll's own interval. */
+export function later<Facts>(
+  learned: Learned<Facts> & { afterMs?: number; progress?: StepProgress } = {},
+): Outcome<Facts> {
+  return { afterMs: undefined, ...learned, done: false };
+}
+
+/** A failure that another attempt does not mend: Joe decides. */
+export class StepFailure extends Error {
+  readonly sentence: string;
+  readonly detail: string;
+  readonly log: LogEntry[];
+  constructor(sentence: string, detail: string) {
+    super(sentence);
+    this.name = "StepFailure";
+    this.sentence = sentence;
+    this.detail = detail;
+    this.log = [];
+  }
+}
+
+export type Step<Facts> = {
+  name: string;
+  label: string;
+  run: (context: StepContext<Facts>) => Promise<Outcome<Facts>>;
+  /** Attempts before a passing fault becomes a failure. */
+  tries: number;
+  /** Ms between two looks, when the outcome names none. */
+  everyMs: number;
+  /** Ms after which a step that still waits has failed, and how to say so. */
+  giveUp: { afterMs: number; sentence: string } | undefined;
+  /** Takes one of the places for playbooks, of which this machine has only so many. */
+  takesPlace: boolean;
+  /** Stops what the step left running outside, when the operation is cancelled. */
+  stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
+};
+
+/** One thing done once; may ask to be called again. */
+export function step<Facts>(
+  name: string,
+  label: string,
+  run: Step<Facts>["run"],
+  options: { giveUp?: Step<Facts>["giveUp"] } = {},
+): Step<Facts> {
+  return {
+    name,
+    label,
+    run,
+    tries: 5,
+    everyMs: 1000,
+    giveUp: options.giveUp,
+    takesPlace: false,
+    stop: undefined,
+  };
+}
+
+/** Looks at something until it is so. */
+export function poll<Facts>(
+  name: string,
+  label: string,
+  options: {
+    everyMs: number;
+    giveUp: { afterMs: number; sentence: string };
+    takesPlace?: boolean;
+    stop?: Step<Facts>["stop"];
+  },
+  run: Step<Facts>["run"],
+): Step<Facts> {
+  return {
+    name,
+    label,
+    run,
+    tries: 20,
+    everyMs: options.everyMs,
+    giveUp: options.giveUp,
+    takesPlace: options.takesPlace ?? false,
+    stop: options.stop,
+  };
+}
+
+export type Together<Facts> = { branches: Step<Facts>[][] };
+
+/** Branches that run side by side; what follows waits for all of them. */
+export function together<Facts>(...branches: Step<Facts>[][]): Together<Facts> {
+  return { branches };
+}
+
+export type OperationDefinition<Facts> = {
+  kind: OperationKind;
+  /** As Joe calls it: "Spawn". */
+  label: string;
+  /** Parses the facts as they come from the database. */
+  facts: z.ZodType<Known<Facts>>;
+  steps: (Step<Facts> | Together<Facts>)[];
+  /** What a cancelled operation still does, so that nothing is left that costs money. */
+  undo: Step<Facts>[];
+  /** The instance's status while it runs, and when it is over. */
+  status: { during: InstanceStatus; done: InstanceStatus; cancelled: InstanceStatus };
+  /** Whether Joe may still stop it. */
+  cancellable: boolean;
+};
+
+// The engine runs any operation: inside it, facts are a record that the operation's own schema has parsed.
+export type AnyFacts = Record<string, unknown>;
+export type AnyDefinition = OperationDefinition<AnyFacts>;
+
+/** Declares an operation: data that the page draws before anything ran, with plain functions inside. */
+export function defineOperation<Facts extends AnyFacts>(
+  definition: OperationDefinition<Facts>,
+): AnyDefinition {
+  // Facts are parsed by definition.facts before any step sees them, so widening the parameter is sound.
+  return definition as unknown as AnyDefinition;
+}
+
+export type PlannedStep = {
+  step: Step<AnyFacts>;
+  position: number;
+  fork: number | null;
+  branch: number | null;
+};
+
+/** The plan as rows, in the order Joe reads them. */
+export function plannedSteps(definition: AnyDefinition): PlannedStep[] {
+  const rows: PlannedStep[] = [];
+  definition.steps.forEach((entry, index) => {
+    if ("branches" in entry) {
+      entry.branches.forEach((branch, lane) => {
+        for (const one of branch) rows.push({ step: one, position: rows.length, fork: index, branch: lane });
+      });
+    } else {
+      rows.push({ step: entry, position: rows.length, fork: null, branch: null });
+    }
+  });
+  return rows;
+}

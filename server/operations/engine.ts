@@ -1,0 +1,30 @@
+import type { Db } from "../../db/client.ts";
+import type { OperationKind } from "../../db/schema.ts";
+import type { AnyDefinition, Instance, Providers, Site, Variable } from "./definition.ts";
+
+/** What the engine works with. Tests make their own: another clock, other providers, other operations. */
+export type Engine = {
+  db: Db;
+  catalogue: Readonly<Record<OperationKind, AnyDefinition>>;
+  providers: Providers;
+  site: Site;
+  /** Unix ms. */
+  now: () => number;
+  /** 0 ≤ random() < 1, for jitter. */
+  random: () => number;
+  /** Who claims: the process id, so that a successor on this machine can see that its holder is dead. */
+  claimant: string;
+  isAlive: (claimant: string) => boolean;
+  /** How many steps may hold a place (run a playbook) at once. */
+  places: number;
+  openVariables: (instance: Instance) => Variable[];
+  /** The instance's public address. */
+  urlOf: (instance: { slug: string; domain: string }) => string;
+  /** Tells the queue that wake_ups holds something new for this operation; never throws. */
+  wake: (operationId: string) => void;
+};
+
+/** A claim that is not renewed for this long belongs to nobody any more. */
+export const leaseMs = 15_000;
+/** How long one call of a step may take before its signal aborts it. */
+export const stepTimeoutMs = 120_000;

@@ -1,0 +1,299 @@
+import { and, asc, eq } from "drizzle-orm";
+import { type Tx, write } from "../../db/client.ts";
+import type { Failure, InstanceStatus, OperationState, StepProgress, StepState } from "../../db/schema.ts";
+import { instances, mail, operations, steps, wakeUps } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { ProviderError } from "../providers/errors.ts";
+import { maskSecrets } from "../secrets.ts";
+import type { Claim } from "./claim.ts";
+import {
+  type AnyFacts,
+  type Instance,
+  type LogEntry,
+  type Outcome,
+  type Step,
+  StepFailure,
+} from "./definition.ts";
+import type { Engine } from "./engine.ts";
+import { appendEvent } from "./events.ts";
+import { allOver, type OperationRow, runnable, type StepRow } from "./plan.ts";
+
+export const stepsOf = (tx: Tx, operationId: string): StepRow[] =>
+  tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
+
+const owned = (row: StepRow) =>
+  and(eq(steps.operationId, row.operationId), eq(steps.name, row.name), eq(steps.fence, row.fence));
+
+/** True while the claim is still the newest one: what follows in the same transaction may then be written. */
+function stillHeld(tx: Tx, row: StepRow): boolean {
+  return tx.select({ fence: steps.fence }).from(steps).where(owned(row)).get() !== undefined;
+}
+
+/** Commits facts in the middle of a step, before a call to the outside. Throws when the claim has passed on. */
+export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): void {
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) throw new StaleClaim();
+    mergeFacts(tx, claim.operation.id, facts);
+  });
+}
+
+/** The step has been taken over by another worker: whoever gets this stops at once and writes nothing. */
+export class StaleClaim extends Error {
+  constructor() {
+    super("This step is held by another worker now.");
+    this.name = "StaleClaim";
+  }
+}
+
+function mergeFacts(tx: Tx, operationId: string, facts: AnyFacts): void {
+  const row = tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(eq(operations.id, operationId))
+    .get();
+  tx.update(operations)
+    .set({ facts: { ...row?.facts, ...facts } })
+    .where(eq(operations.id, operationId))
+    .run();
+}
+
+/** Writes what a step came back with: facts, step, log, event and the next wake-up, in one transaction. */
+export function commitOutcome(
+  engine: Engine,
+  claim: Claim,
+  step: Step<AnyFacts>,
+  outcome: Outcome<AnyFacts>,
+  secrets: readonly string[],
+): void {
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    const now = engine.now();
+    learn(engine, tx, claim, outcome, secrets);
+    if (outcome.done) {
+      endStep(engine, tx, claim, "done");
+    } else if (step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs) {
+      const last = outcome.progress?.label ?? claim.step.progress?.label;
+      endStep(engine, tx, claim, "failed", {
+        sentence: step.giveUp.sentence,
+        detail: last === undefined ? step.giveUp.sentence : maskSecrets(last, secrets),
+      });
+    } else {
+      const progress =
+        outcome.progress === undefined ? claim.step.progress : maskProgress(outcome.progress, secrets);
+      tx.update(steps)
+        .set({
+          claimedBy: null,
+          claimedUntil: null,
+          dueAt: now + (outcome.afterMs ?? step.everyMs),
+          progress,
+        })
+        .where(owned(claim.step))
+        .run();
+      if (JSON.stringify(progress) !== JSON.stringify(claim.step.progress))
+        stepEvent(tx, claim, now, "running");
+    }
+    finishIfOver(engine, tx, claim.operation);
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+const maskProgress = (progress: StepProgress, secrets: readonly string[]): StepProgress =>
+  progress.label === undefined ? progress : { ...progress, label: maskSecrets(progress.label, secrets) };
+
+/** Writes that an attempt went wrong: another one later while the budget lasts, else a failure that Joe decides on. */
+export function commitFault(
+  engine: Engine,
+  claim: Claim,
+  step: Step<AnyFacts>,
+  error: unknown,
+  secrets: readonly string[],
+): void {
+  const fault = describe(error);
+  const failure: Failure = {
+    sentence: maskSecrets(fault.sentence, secrets),
+    detail: maskSecrets(fault.detail, secrets),
+  };
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    const now = engine.now();
+    if (error instanceof StepFailure) learn(engine, tx, claim, { log: error.log }, secrets);
+    // Being asked to wait is not a failed attempt.
+    const attempts = claim.step.attempts + (fault.retryAfterMs === undefined ? 1 : 0);
+    const timeIsUp = step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs;
+    if (!fault.retryable || attempts >= step.tries || timeIsUp) {
+      tx.update(steps).set({ attempts }).where(owned(claim.step)).run();
+      endStep(engine, tx, claim, "failed", failure);
+    } else {
+      const backoff = Math.min(30_000, 1000 * 2 ** (attempts - 1)) * (0.5 + engine.random() / 2);
+      tx.update(steps)
+        .set({
+          attempts,
+          claimedBy: null,
+          claimedUntil: null,
+          dueAt: now + (fault.retryAfterMs ?? backoff),
+          progress: { ...claim.step.progress, label: failure.sentence },
+        })
+        .where(owned(claim.step))
+        .run();
+      logLines(tx, claim, [{ at: now, text: `${failure.sentence} Another try follows.` }], secrets);
+      stepEvent(tx, claim, now, "running");
+    }
+    finishIfOver(engine, tx, claim.operation);
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+type Fault = { sentence: string; detail: string; retryable: boolean; retryAfterMs: number | undefined };
+
+function describe(error: unknown): Fault {
+  if (error instanceof StepFailure)
+    return { sentence: error.sentence, detail: error.detail, retryable: false, retryAfterMs: undefined };
+  if (error instanceof ProviderError)
+    return {
+      sentence: error.sentence,
+      detail: error.detail,
+      retryable: error.retryable,
+      retryAfterMs: error.retryAfterMs,
+    };
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return {
+    sentence: "Something unexpected went wrong inside the Spawner.",
+    detail,
+    retryable: true,
+    retryAfterMs: undefined,
+  };
+}
+
+/** The step's playbook is stopped: the cancelled operation goes on to what is left to put away. */
+export function commitStopped(engine: Engine, claim: Claim): void {
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    endStep(engine, tx, claim, "cancelled");
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+function learn(
+  engine: Engine,
+  tx: Tx,
+  claim: Claim,
+  learned: { facts?: AnyFacts; instance?: Partial<Instance>; log?: LogEntry[] },
+  secrets: readonly string[],
+): void {
+  if (learned.facts !== undefined) mergeFacts(tx, claim.operation.id, learned.facts);
+  if (learned.instance !== undefined)
+    tx.update(instances).set(learned.instance).where(eq(instances.id, claim.instance.id)).run();
+  if (learned.log !== undefined) logLines(tx, claim, learned.log, secrets);
+}
+
+function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: readonly string[]): void {
+  for (const line of lines)
+    appendEvent(tx, {
+      at: line.at,
+      kind: "log",
+      instanceId: claim.instance.id,
+      operationId: claim.operation.id,
+      step: claim.step.name,
+      data: { text: maskSecrets(line.text, secrets), failed: line.failed === true },
+    });
+}
+
+function endStep(engine: Engine, tx: Tx, claim: Claim, state: StepState, failure?: Failure): void {
+  const now = engine.now();
+  tx.update(steps)
+    .set({ state, endedAt: now, claimedBy: null, claimedUntil: null, failure: failure ?? null })
+    .where(owned(claim.step))
+    .run();
+  if (failure !== undefined) logLines(tx, claim, [{ at: now, text: failure.sentence, failed: true }], []);
+  stepEvent(tx, claim, now, state);
+}
+
+function stepEvent(tx: Tx, claim: Claim, at: number, state: StepState): void {
+  appendEvent(tx, {
+    at,
+    kind: "step",
+    instanceId: claim.instance.id,
+    operationId: claim.operation.id,
+    step: claim.step.name,
+    data: { state },
+  });
+}
+
+/** Ends the operation once nothing is left to do: done, cancelled, or failed. */
+export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void {
+  const operation = tx.select().from(operations).where(eq(operations.id, before.id)).get();
+  if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) return;
+  const rows = stepsOf(tx, operation.id);
+  const { status } = engine.catalogue[operation.kind];
+  const failed = rows.filter((row) => row.state === "failed");
+  if (failed.length > 0 && runnable(rows).length === 0) {
+    end(engine, tx, operation, "failed", "failed", failed[0]?.failure ?? null);
+  } else if (allOver(rows)) {
+    // A cancel that came after the last step changes nothing any more: it is done.
+    const cancelled = operation.state === "cancelling";
+    end(
+      engine,
+      tx,
+      operation,
+      cancelled ? "cancelled" : "done",
+      cancelled ? status.cancelled : status.done,
+      null,
+    );
+  }
+}
+
+function end(
+  engine: Engine,
+  tx: Tx,
+  operation: OperationRow,
+  state: OperationState,
+  status: InstanceStatus,
+  failure: Failure | null,
+): void {
+  const now = engine.now();
+  tx.update(operations).set({ state, endedAt: now, failure }).where(eq(operations.id, operation.id)).run();
+  tx.update(instances)
+    .set({ status, ...(status === "destroyed" ? { destroyedAt: now } : {}) })
+    .where(eq(instances.id, operation.instanceId))
+    .run();
+  appendEvent(tx, {
+    at: now,
+    kind: "operation",
+    instanceId: operation.instanceId,
+    operationId: operation.id,
+    data: { state, status },
+  });
+  if (state === "failed")
+    tx.insert(mail)
+      .values({
+        id: newId(),
+        operationId: operation.id,
+        kind: "failed",
+        round: operation.round,
+        recipient: operation.createdBy,
+        createdAt: now,
+        dueAt: now,
+      })
+      .onConflictDoNothing()
+      .run();
+}
+
+/** Sets when the operation wants to be looked at next, for the queue to be told. */
+export function setWakeUp(engine: Engine, tx: Tx, operationId: string): void {
+  const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
+  if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) {
+    tx.delete(wakeUps).where(eq(wakeUps.operationId, operationId)).run();
+    return;
+  }
+  const cancels = operation.cancelRequestedAt !== null && operation.state === "running";
+  const now = engine.now();
+  // A claimed step is looked at again when its claim would end: by then its holder has said something, or is dead.
+  const times = runnable(stepsOf(tx, operationId)).map((row) =>
+    row.claimedBy === null ? (cancels ? now : row.dueAt) : (row.claimedUntil ?? now),
+  );
+  const dueAt = times.length === 0 ? now : Math.min(...times);
+  tx.insert(wakeUps)
+    .values({ operationId, dueAt, sentAt: null })
+    .onConflictDoUpdate({ target: wakeUps.operationId, set: { dueAt, sentAt: null } })
+    .run();
+}

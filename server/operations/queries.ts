@@ -1,0 +1,153 @@
+import { and, asc, desc, eq, gt, inArray, isNotNull } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "../../db/client.ts";
+import type { OperationKind } from "../../db/schema.ts";
+import { events, operations, steps } from "../../db/schema.ts";
+import type { LogLine, OperationView, StepView } from "../views.ts";
+import { catalogue } from "./catalogue.ts";
+import { plannedSteps } from "./definition.ts";
+import { percentile } from "./durations.ts";
+import type { OperationRow, StepRow } from "./plan.ts";
+
+type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
+
+const runsLookedAt = 40;
+const runsNeeded = 3;
+
+/** How long each step of this kind of operation took in its last runs. */
+export function usualDurations(tx: Tx, kind: OperationKind): Usual {
+  const recent = tx
+    .select({ id: operations.id })
+    .from(operations)
+    .where(and(eq(operations.kind, kind), eq(operations.state, "done")))
+    .orderBy(desc(operations.endedAt))
+    .limit(runsLookedAt)
+    .all()
+    .map((row) => row.id);
+  const rows = tx
+    .select({ name: steps.name, startedAt: steps.startedAt, endedAt: steps.endedAt })
+    .from(steps)
+    .where(and(inArray(steps.operationId, recent), eq(steps.state, "done"), isNotNull(steps.endedAt)))
+    .all();
+  const byName = new Map<string, number[]>();
+  for (const row of rows)
+    byName.set(row.name, [...(byName.get(row.name) ?? []), (row.endedAt ?? 0) - (row.startedAt ?? 0)]);
+  return new Map(
+    [...byName]
+      .filter(([, times]) => times.length >= runsNeeded)
+      .map(([name, times]) => [
+        name,
+        { usualMs: percentile(times, 0.5), slowMs: percentile(times, 0.9), runs: times.length },
+      ]),
+  );
+}
+
+function stepView(row: StepRow, usual: Usual): StepView {
+  return {
+    name: row.name,
+    label: row.label,
+    fork: row.fork,
+    branch: row.branch,
+    undo: row.undo,
+    state: row.state,
+    attempts: row.attempts,
+    startedAt: row.startedAt,
+    endedAt: row.endedAt,
+    progress: row.progress,
+    failure: row.failure,
+    usualMs: usual.get(row.name)?.usualMs ?? null,
+    slowMs: usual.get(row.name)?.slowMs ?? null,
+  };
+}
+
+/** Operations as the page draws them, in the order given. */
+export function operationViews(tx: Tx, rows: readonly OperationRow[]): OperationView[] {
+  const byOperation = new Map<string, StepRow[]>();
+  const ids = rows.map((row) => row.id);
+  for (const step of tx
+    .select()
+    .from(steps)
+    .where(inArray(steps.operationId, ids))
+    .orderBy(asc(steps.position))
+    .all())
+    byOperation.set(step.operationId, [...(byOperation.get(step.operationId) ?? []), step]);
+  const usual = new Map<OperationKind, Usual>();
+  return rows.map((row) => {
+    const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
+    usual.set(row.kind, known);
+    return {
+      id: row.id,
+      kind: row.kind,
+      label: catalogue[row.kind].label,
+      instanceId: row.instanceId,
+      state: row.state,
+      createdBy: row.createdBy,
+      createdAt: row.createdAt,
+      endedAt: row.endedAt,
+      failure: row.failure,
+      cancelRequestedAt: row.cancelRequestedAt,
+      canCancel: row.state === "running" && row.cancelRequestedAt === null && catalogue[row.kind].cancellable,
+      canRetry: row.state === "failed",
+      steps: (byOperation.get(row.id) ?? []).map((step) => stepView(step, known)),
+    };
+  });
+}
+
+/** The plan of an operation before anything ran. */
+export function planView(tx: Tx, kind: OperationKind) {
+  const usual = usualDurations(tx, kind);
+  const waiting = { undo: false, attempts: 0, startedAt: null, endedAt: null, progress: null, failure: null };
+  const views: StepView[] = plannedSteps(catalogue[kind]).map(({ step, fork, branch }) => ({
+    ...waiting,
+    name: step.name,
+    label: step.label,
+    fork,
+    branch,
+    state: "waiting",
+    usualMs: usual.get(step.name)?.usualMs ?? null,
+    slowMs: usual.get(step.name)?.slowMs ?? null,
+  }));
+  const whole = tx
+    .select({ createdAt: operations.createdAt, endedAt: operations.endedAt })
+    .from(operations)
+    .where(and(eq(operations.kind, kind), eq(operations.state, "done")))
+    .orderBy(desc(operations.endedAt))
+    .limit(runsLookedAt)
+    .all()
+    .map((row) => (row.endedAt ?? 0) - row.createdAt);
+  return {
+    label: catalogue[kind].label,
+    runs: whole.length,
+    usualMs: whole.length < runsNeeded ? null : percentile(whole, 0.5),
+    steps: views,
+  };
+}
+
+const logData = z.object({ text: z.string(), failed: z.boolean() });
+
+export function logLineOf(event: typeof events.$inferSelect): LogLine {
+  const { text, failed } = logData.parse(event.data);
+  return { id: event.id, at: event.at, step: event.step ?? "", text, failed };
+}
+
+/** The log of an operation, or of one of its steps, oldest line first. */
+export function logLines(
+  tx: Tx,
+  operationId: string,
+  options: { step?: string | undefined; afterId?: number } = {},
+): LogLine[] {
+  return tx
+    .select()
+    .from(events)
+    .where(
+      and(
+        eq(events.operationId, operationId),
+        eq(events.kind, "log"),
+        options.step === undefined ? undefined : eq(events.step, options.step),
+        gt(events.id, options.afterId ?? 0),
+      ),
+    )
+    .orderBy(asc(events.id))
+    .all()
+    .map(logLineOf);
+}

@@ -1,0 +1,45 @@
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { instances, operations } from "../../db/schema.ts";
+import { lastEventId } from "../live.ts";
+import { Refusal } from "../refusal.ts";
+import { procedure, router } from "../trpc.ts";
+import { cancelOperation, retryOperation } from "./commands.ts";
+import { logLines, operationViews } from "./queries.ts";
+
+const operationId = z.string().max(64);
+
+export const operationsRouter = router({
+  get: procedure.input(z.object({ operationId })).query(({ ctx: { web }, input }) =>
+    web.db.transaction((tx) => {
+      const row = tx
+        .select({ operation: operations, slug: instances.slug })
+        .from(operations)
+        .innerJoin(instances, eq(instances.id, operations.instanceId))
+        .where(eq(operations.id, input.operationId))
+        .get();
+      const operation = row === undefined ? undefined : operationViews(tx, [row.operation])[0];
+      if (row === undefined || operation === undefined)
+        throw new Refusal("not-found", "There is no such operation.");
+      return { lastEventId: lastEventId(tx), operation, slug: row.slug, instanceId: operation.instanceId };
+    }),
+  ),
+  log: procedure
+    .input(z.object({ operationId, step: z.string().max(64).optional() }))
+    .query(({ ctx: { web }, input }) =>
+      web.db.transaction((tx) => ({
+        lastEventId: lastEventId(tx),
+        lines: logLines(tx, input.operationId, { step: input.step }),
+      })),
+    ),
+  cancel: procedure.input(z.object({ operationId })).mutation(({ ctx: { web, user }, input }) => {
+    cancelOperation(web.db, input.operationId, user.email, Date.now());
+    web.wake(input.operationId);
+    return { operationId: input.operationId };
+  }),
+  retry: procedure.input(z.object({ operationId })).mutation(({ ctx: { web, user }, input }) => {
+    retryOperation(web.db, input.operationId, user.email, Date.now());
+    web.wake(input.operationId);
+    return { operationId: input.operationId };
+  }),
+});

@@ -1,0 +1,40 @@
+/** What a {@link ProviderError} is made of. */
+export type ProviderErrorInit = {
+  sentence: string;
+  detail: string;
+  retryable: boolean;
+  retryAfterMs?: number | undefined;
+  unclear?: boolean;
+  cause?: unknown;
+};
+
+/**
+ * The one error every provider throws. `sentence` is written for the person in front of the
+ * dashboard: it names the thing, the cause and the way out. `detail` is for the log.
+ * Whoever throws it masks secrets first: neither text may contain one, and `cause` must not either.
+ */
+export class ProviderError extends Error {
+  readonly sentence: string;
+  /** Worth another attempt without anybody's help. */
+  readonly retryable: boolean;
+  /** Milliseconds the other side asked to wait for, if it did. */
+  readonly retryAfterMs: number | undefined;
+  readonly detail: string;
+  /** The effect may have happened all the same: look before doing it again. */
+  readonly unclear: boolean;
+
+  constructor(init: ProviderErrorInit) {
+    super(init.sentence, init.cause === undefined ? undefined : { cause: init.cause });
+    this.name = "ProviderError";
+    this.sentence = init.sentence;
+    this.retryable = init.retryable;
+    this.retryAfterMs = init.retryAfterMs;
+    this.detail = init.detail;
+    this.unclear = init.unclear ?? false;
+  }
+}
+
+/** True for what a provider threw on purpose; everything else is a defect of this program. */
+export function isProviderError(error: unknown): error is ProviderError {
+  return error instanceof ProviderError;
+}

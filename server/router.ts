@@ -1,0 +1,100 @@
+import { tracked } from "@trpc/server";
+import { and, desc, eq, isNotNull, lt } from "drizzle-orm";
+import { z } from "zod";
+import { audit, instances, mail } from "../db/schema.ts";
+import { instancesRouter } from "./instances/router.ts";
+import { lastEventId } from "./live.ts";
+import { operationsRouter } from "./operations/router.ts";
+import { sessionUser } from "./sessions.ts";
+import { settingsRouter } from "./settings/router.ts";
+import { procedure, router } from "./trpc.ts";
+
+const activityPage = 100;
+/** How often an open stream asks whether its session still counts. */
+const sessionCheckMs = 2000;
+
+export const appRouter = router({
+  session: router({
+    me: procedure.query(({ ctx: { web, user } }) => ({ ...user, lastEventId: lastEventId(web.db) })),
+  }),
+  instances: instancesRouter,
+  operations: operationsRouter,
+  settings: settingsRouter,
+  activity: router({
+    list: procedure
+      .input(z.object({ instanceId: z.string().max(64).optional(), before: z.number().int().optional() }))
+      .query(({ ctx: { web }, input }) => {
+        const entries = web.db
+          .select({
+            id: audit.id,
+            at: audit.at,
+            who: audit.who,
+            what: audit.what,
+            instanceId: audit.instanceId,
+            company: instances.company,
+            slug: instances.slug,
+          })
+          .from(audit)
+          .leftJoin(instances, eq(instances.id, audit.instanceId))
+          .where(
+            and(
+              input.instanceId === undefined ? undefined : eq(audit.instanceId, input.instanceId),
+              input.before === undefined ? undefined : lt(audit.id, input.before),
+            ),
+          )
+          .orderBy(desc(audit.id))
+          .limit(activityPage)
+          .all();
+        return { entries, next: entries.length < activityPage ? null : (entries.at(-1)?.id ?? null) };
+      }),
+  }),
+  outbox: router({
+    list: procedure.query(({ ctx: { web } }) => ({
+      enabled: web.env.mail.resendApiKey === undefined,
+      mails: web.db
+        .select()
+        .from(mail)
+        .where(and(eq(mail.providerId, "outbox"), isNotNull(mail.sentAt)))
+        .orderBy(desc(mail.sentAt))
+        .limit(200)
+        .all()
+        .map(({ id, recipient, subject, html, text, sentAt }) => ({
+          id,
+          to: recipient,
+          subject,
+          html,
+          text,
+          at: sentAt ?? 0,
+        })),
+    })),
+  }),
+  /** Watches, and nothing else: opening it twice, or closing it, changes nothing. */
+  live: procedure
+    .input(
+      z.object({
+        lastEventId: z.coerce.number().int().min(0).nullish(),
+        operationId: z.string().max(64).nullish(),
+      }),
+    )
+    .subscription(async function* ({ ctx: { web, sessionId }, input, signal }) {
+      const abort = new AbortController();
+      const stop = () => abort.abort();
+      signal?.addEventListener("abort", stop);
+      const check = setInterval(() => {
+        if (sessionUser(web.db, sessionId, Date.now()) === undefined) stop();
+      }, sessionCheckMs);
+      try {
+        const events = web.live.follow({
+          afterId: input.lastEventId ?? lastEventId(web.db),
+          signal: abort.signal,
+          ...(input.operationId == null ? {} : { operationId: input.operationId }),
+        });
+        for await (const event of events) yield tracked(String(event.id), event);
+      } finally {
+        clearInterval(check);
+        signal?.removeEventListener("abort", stop);
+      }
+    }),
+});
+
+export type AppRouter = typeof appRouter;

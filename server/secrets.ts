@@ -1,0 +1,37 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+
+/** One purpose, one key: what leaks from one use says nothing about another. */
+export function deriveKey(secretKey: string, purpose: "variables" | "sessions"): Buffer {
+  return Buffer.from(hkdfSync("sha256", secretKey, "intranet-spawner", purpose, 32));
+}
+
+/** Seals a value with AES-256-GCM; `context` (whose it is) must be the same when it is opened. */
+export function seal(key: Buffer, plain: string, context: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(context));
+  const sealed = Buffer.concat([cipher.update(plain, "utf8"), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString("base64");
+}
+
+/** Opens what {@link seal} made. Throws when the key, the context or a byte of it differs. */
+export function open(key: Buffer, sealed: string, context: string): string {
+  const bytes = Buffer.from(sealed, "base64");
+  const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12))
+    .setAAD(Buffer.from(context))
+    .setAuthTag(bytes.subarray(12, 28));
+  return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString("utf8");
+}
+
+const mask = "••••••";
+
+/** Replaces every secret, and each line of one that has several, before text reaches a log, a mail or a stream. */
+export function maskSecrets(text: string, secrets: readonly string[]): string {
+  const parts = new Set<string>();
+  for (const secret of secrets)
+    // Very short ones would mask half of every sentence and are no secrets.
+    for (const part of [secret, JSON.stringify(secret).slice(1, -1), ...secret.split(/\r?\n/)])
+      if (part.length >= 4) parts.add(part);
+  return [...parts]
+    .sort((a, b) => b.length - a.length)
+    .reduce((masked, part) => masked.replaceAll(part, mask), text);
+}

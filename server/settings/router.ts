@@ -1,0 +1,52 @@
+import { and, count, eq, gt, isNull } from "drizzle-orm";
+import { z } from "zod";
+import { sessions, users } from "../../db/schema.ts";
+import { emailProblem } from "../instances/rules.ts";
+import { revokeSessionsOf } from "../sessions.ts";
+import { procedure, router } from "../trpc.ts";
+import { checkConnections } from "./connections.ts";
+import { addPerson, changePassword, removePerson } from "./people.ts";
+
+const id = z.string().max(64);
+const password = z.string().min(12, "Use at least 12 characters.").max(1024, "Use at most 1024 characters.");
+const email = z
+  .string()
+  .trim()
+  .superRefine((value, context) => {
+    const message = emailProblem(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+
+export const settingsRouter = router({
+  connections: procedure.query(({ ctx: { web } }) => checkConnections(web.env, web.digitalocean)),
+  people: procedure.query(({ ctx: { web } }) => {
+    const now = Date.now();
+    const live = and(eq(sessions.userId, users.id), isNull(sessions.revokedAt), gt(sessions.expiresAt, now));
+    const people = web.db
+      .select({
+        id: users.id,
+        email: users.email,
+        name: users.name,
+        createdAt: users.createdAt,
+        sessions: count(sessions.id),
+      })
+      .from(users)
+      .leftJoin(sessions, live)
+      .groupBy(users.id)
+      .orderBy(users.createdAt)
+      .all();
+    return { people };
+  }),
+  addPerson: procedure
+    .input(z.object({ email, name: z.string().trim().min(1, "Give a name.").max(100), password }))
+    .mutation(({ ctx: { web, user }, input }) => addPerson(web.db, input, user.email)),
+  removePerson: procedure
+    .input(z.object({ id }))
+    .mutation(({ ctx: { web, user }, input }) => removePerson(web.db, input.id, user.email)),
+  endSessions: procedure
+    .input(z.object({ id }))
+    .mutation(({ ctx: { web }, input }) => revokeSessionsOf(web.db, input.id, Date.now())),
+  changePassword: procedure
+    .input(z.object({ current: z.string().max(1024), next: password }))
+    .mutation(({ ctx: { web, user }, input }) => changePassword(web.db, user, input)),
+});

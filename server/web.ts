@@ -1,0 +1,43 @@
+import type Database from "better-sqlite3";
+import { makeWorkerUtils } from "graphile-worker";
+import { type Db, openDatabase } from "../db/client.ts";
+import { type Env, readEnv } from "./env.ts";
+import { type Live, watchEvents } from "./live.ts";
+import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
+import { createWaker } from "./queue.ts";
+import { deriveKey } from "./secrets.ts";
+
+export type Web = {
+  env: Env;
+  db: Db;
+  connection: Database.Database;
+  digitalocean: DigitalOcean;
+  variablesKey: Buffer;
+  sessionsKey: string;
+  wake: (operationId: string) => void;
+  live: Live;
+};
+
+const held = globalThis as typeof globalThis & { spawnerWeb?: Web };
+
+/** What the web process holds once. On globalThis, because Next may give each route its own copy of a module. */
+export function web(): Web {
+  held.spawnerWeb ??= createWeb(readEnv());
+  return held.spawnerWeb;
+}
+
+function createWeb(env: Env): Web {
+  const { db, connection } = openDatabase(env.databaseFile);
+  const utils = makeWorkerUtils({ connectionString: env.databaseUrl });
+  const waker = createWaker(db, async (...job) => (await utils).addJob(...job));
+  return {
+    env,
+    db,
+    connection,
+    digitalocean: createDigitalOcean(env.digitalocean),
+    variablesKey: deriveKey(env.secretKey, "variables"),
+    sessionsKey: deriveKey(env.secretKey, "sessions").toString("base64"),
+    wake: waker.wake,
+    live: watchEvents(env, db),
+  };
+}

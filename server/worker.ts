@@ -1,0 +1,68 @@
+import { run } from "graphile-worker";
+import { z } from "zod";
+import { openDatabase } from "../db/client.ts";
+import { createEngine } from "./engine.ts";
+import { readEnv } from "./env.ts";
+import { watchHealth } from "./instances/health.ts";
+import { sendDueMail } from "./mailbox.ts";
+import { advance } from "./operations/advance.ts";
+import { releaseDeadClaims } from "./operations/claim.ts";
+import { advanceTask, createWaker } from "./queue.ts";
+import { report } from "./report.ts";
+
+const payload = z.object({ operationId: z.string().min(1) });
+const sweepEveryMs = 2000;
+
+/** A process in a bad state ends; its supervisor starts a new one, and recovery at boot makes that cheap. */
+function die(what: string, error: unknown): never {
+  report(what, error);
+  process.exit(1);
+}
+process.on("unhandledRejection", (error) => die("unhandled rejection", error));
+process.on("uncaughtException", (error) => die("uncaught exception", error));
+
+const env = readEnv();
+const { db, connection } = openDatabase(env.databaseFile);
+// The queue needs the engine and the engine the queue: the first wake-ups wait for both.
+let wake = (_operationId: string): void => {};
+const engine = createEngine(env, db, (operationId) => wake(operationId));
+releaseDeadClaims(engine);
+
+const runner = await run({
+  connectionString: env.databaseUrl,
+  concurrency: 20,
+  maxPoolSize: 10,
+  pollInterval: 250,
+  noHandleSignals: true,
+  taskList: {
+    [advanceTask]: async (input) => {
+      await advance(engine, payload.parse(input).operationId);
+    },
+  },
+});
+runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
+runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));
+runner.promise.catch((error: unknown) => die("the queue has ended", error));
+
+const waker = createWaker(db, runner.addJob);
+wake = waker.wake;
+waker.sweep(-1);
+
+const sweeper = setInterval(() => {
+  waker.sweep(3000);
+  void sendDueMail(engine.mailbox).catch((error: unknown) =>
+    report("the outgoing mail could not be read", error),
+  );
+}, sweepEveryMs);
+const health = watchHealth(engine);
+
+async function stop(): Promise<void> {
+  clearInterval(sweeper);
+  health.stop();
+  await runner.stop();
+  connection.close();
+  process.exit(0);
+}
+process.once("SIGTERM", () => void stop());
+process.once("SIGINT", () => void stop());
+process.stdout.write("worker ready\n");
