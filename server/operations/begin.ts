@@ -4,7 +4,7 @@ import type { JsonObject, OperationKind } from "../../db/schema.ts";
 import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { catalogue } from "./catalogue.ts";
-import { plannedSteps } from "./definition.ts";
+import { type AnyDefinition, plannedSteps } from "./definition.ts";
 import { appendEvent } from "./events.ts";
 
 /**
@@ -21,10 +21,10 @@ export function beginOperation(
     facts?: JsonObject;
     what: string;
   },
+  definition: AnyDefinition = catalogue[wish.kind],
 ): string {
   const id = newId();
   const { kind, instanceId, who, at } = wish;
-  const definition = catalogue[kind];
   tx.insert(operations)
     .values({
       id,

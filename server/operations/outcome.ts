@@ -68,7 +68,7 @@ export function commitOutcome(
   write(engine.db, (tx) => {
     if (!stillHeld(tx, claim.step)) return;
     const now = engine.now();
-    learn(engine, tx, claim, outcome, secrets);
+    learn(tx, claim, outcome, secrets);
     if (outcome.done) {
       endStep(engine, tx, claim, "done");
     } else if (step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs) {
@@ -116,7 +116,7 @@ export function commitFault(
   write(engine.db, (tx) => {
     if (!stillHeld(tx, claim.step)) return;
     const now = engine.now();
-    if (error instanceof StepFailure) learn(engine, tx, claim, { log: error.log }, secrets);
+    if (error instanceof StepFailure) learn(tx, claim, { log: error.log }, secrets);
     // Being asked to wait is not a failed attempt.
     const attempts = claim.step.attempts + (fault.retryAfterMs === undefined ? 1 : 0);
     const timeIsUp = step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs;
@@ -174,7 +174,6 @@ export function commitStopped(engine: Engine, claim: Claim): void {
 }
 
 function learn(
-  engine: Engine,
   tx: Tx,
   claim: Claim,
   learned: { facts?: AnyFacts; instance?: Partial<Instance>; log?: LogEntry[] },

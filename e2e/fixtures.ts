@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
+import { account, cloudUrl, ports } from "./world.ts";
+
+export { expect };
+
+/** A signed-in page for each test. */
+export const test = base.extend({
+  page: async ({ page }, use) => {
+    await signIn(page);
+    await use(page);
+  },
+});
+
+export async function signIn(page: Page): Promise<void> {
+  await page.goto("/login");
+  await page.getByLabel("Email").fill(account.email);
+  await page.getByLabel("Password").fill(account.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible();
+}
+
+export type Wish = { company: string; slug: string; variables?: { name: string; value: string; secret?: boolean }[] };
+
+/** Fills in the form and presses the button; ends on the instance's page. */
+export async function spawn(page: Page, wish: Wish): Promise<void> {
+  await page.goto("/instances/new");
+  await page.getByLabel("Company").fill(wish.company);
+  await page.getByLabel("Contact name").fill("Petra Lindqvist");
+  await page.getByLabel("Contact email").fill("petra@acme.example");
+  await page.getByLabel("Slug").fill(wish.slug);
+  for (const [index, variable] of (wish.variables ?? []).entries()) {
+    await page.getByRole("button", { name: "Add variable" }).click();
+    await page.getByLabel("Variable name").nth(index).fill(variable.name);
+    await page.getByLabel("Variable value").nth(index).fill(variable.value);
+    if (variable.secret === true) await page.getByLabel("Secret").nth(index).check();
+  }
+  await page.getByRole("button", { name: "Spawn instance" }).click();
+  await page.waitForURL(new RegExp(`/instances/${wish.slug}`));
+}
+
+/** The line of the list "Steps" that begins with this label. */
+export const stepOf = (page: Page, label: string) =>
+  page.getByRole("list", { name: "Steps" }).getByRole("listitem").filter({ hasText: label });
+
+/** Waits until the page itself says that the instance runs. */
+export async function waitUntilRunning(page: Page): Promise<void> {
+  await expect(page.getByRole("main").getByText("Running", { exact: true }).first()).toBeVisible({ timeout: 90_000 });
+  await expect(page.getByRole("main").getByText("Spawning", { exact: true })).toHaveCount(0);
+}
+
+export const instanceUrl = (slug: string) => `http://${slug}.intranet.localhost:${ports.edge}`;
+
+/** What the cloud really has, asked with a client of our own. */
+export async function cloud(request: APIRequestContext, path: string): Promise<Record<string, unknown>> {
+  const answer = await request.get(`${cloudUrl}${path}`, { headers: { authorization: "Bearer e2e" } });
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+/** Arms a fault in the local cloud. */
+export async function arm(request: APIRequestContext, fault: Record<string, unknown>): Promise<void> {
+  const answer = await request.post(`${cloudUrl}/_faults`, { data: fault });
+  expect(answer.ok(), await answer.text()).toBe(true);
+}
+
+/** The process id of one of the application's processes, as its supervisor has noted it. */
+export function processId(name: string): number {
+  const file = join(process.env.E2E_DATA_DIR ?? "", "processes.json");
+  const text = readFileSync(file, "utf8");
+  const found: unknown = JSON.parse(text);
+  const list: unknown[] = Array.isArray(found) ? found : Object.values(found as object).flat();
+  for (const entry of list)
+    if (typeof entry === "object" && entry !== null && "name" in entry && "pid" in entry && entry.name === name)
+      return Number(entry.pid);
+  throw new Error(`${name} is not in ${text}`);
+}

@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+import {
+  domainProblem,
+  emailProblem,
+  instanceRefusals,
+  maxVariableBytes,
+  slugProblem,
+  spawnInput,
+  suggestSlug,
+  suggestVariableName,
+  variableNameProblem,
+  variablesInput,
+} from "./rules.ts";
+
+test.each([
+  ["acme", true],
+  ["a1", true],
+  ["a".repeat(40), true],
+  ["a", false],
+  ["a".repeat(41), false],
+  ["Acme", false],
+  ["acme_bakery", false],
+  ["-acme", false],
+  ["acme-", false],
+  ["www", false],
+  ["admin", false],
+  ["xn--acme", false],
+  ["bäckerei", false],
+  ["", false],
+])("slug %j is allowed: %j", (slug, allowed) => {
+  expect(slugProblem(slug) === undefined).toBe(allowed);
+});
+
+test.each([
+  ["Acme Bakery", "acme-bakery"],
+  ["Bergström & Söhne GmbH", "bergstrom-sohne-gmbh"],
+  ["  Straße 7 ", "strasse-7"],
+  ["WWW", "www-intranet"],
+  ["Ø", "o-intranet"],
+])("suggests for %j the slug %j", (company, slug) => {
+  expect(suggestSlug(company)).toBe(slug);
+  expect(slugProblem(slug)).toBeUndefined();
+});
+
+test("a suggestion is always a good slug, or none", () => {
+  for (const company of ["!!!", "a".repeat(200), `${"ab-".repeat(20)}`, "株式会社", "-x-"]) {
+    const slug = suggestSlug(company);
+    expect(slug === "" || slugProblem(slug) === undefined, `${company} → ${slug}`).toBe(true);
+  }
+});
+
+test.each(["ROOT_URL", "MONGO_URL", "PORT", "welcome-text", "1ST", "", "ADMIN_KEY", "A B"])(
+  "variable name %j is refused",
+  (name) => {
+    expect(variableNameProblem(name)).toBeTypeOf("string");
+  },
+);
+
+test("repairs a variable's name", () => {
+  expect(suggestVariableName("welcome-text")).toBe("WELCOME_TEXT");
+  expect(variableNameProblem(suggestVariableName("1st try"))).toBeUndefined();
+});
+
+test.each(["petra@acme", "petra", "@acme.example", "petra@.example.", "a b@acme.example"])("email %j is refused", (email) => {
+  expect(emailProblem(email)).toBeTypeOf("string");
+});
+
+test("emails and domains that are right", () => {
+  expect(emailProblem("petra@acme.example")).toBeUndefined();
+  expect(domainProblem("intranet.io")).toBeUndefined();
+  expect(domainProblem("intranet")).toBeTypeOf("string");
+  expect(domainProblem("Intranet.io")).toBeTypeOf("string");
+});
+
+const variable = (name: string, value: string) => ({ name, value, secret: false });
+
+test("variables: names once, at most 100, at most 32 KiB, anything printable", () => {
+  const wild = "a'\"$(id)`{{ x }}\r\n\té🥐 ";
+  expect(variablesInput.parse([variable("A", wild)])[0]?.value).toBe(wild);
+  expect(variablesInput.safeParse([variable("A", "1"), variable("A", "2")]).success).toBe(false);
+  expect(variablesInput.safeParse(Array.from({ length: 101 }, (_, i) => variable(`A${i}`, ""))).success).toBe(false);
+  expect(variablesInput.safeParse([variable("A", "x".repeat(maxVariableBytes))]).success).toBe(false);
+  expect(variablesInput.safeParse([variable("A", "\u0000")]).success).toBe(false);
+  expect(variablesInput.safeParse([variable("A", "\ud83e")]).success).toBe(false);
+});
+
+test("every wrong field gets a sentence of its own", () => {
+  const wrong = spawnInput.safeParse({
+    clickKey: "00000000-0000-4000-8000-000000000000",
+    company: " ",
+    contactName: "",
+    contactEmail: "petra@acme",
+    slug: "Acme_Bakery",
+    domain: "x",
+    region: "",
+    size: "",
+    version: "",
+    variables: [{ name: "welcome-text", value: "", secret: false }],
+  });
+  const paths = wrong.error?.issues.map((issue) => issue.path.join("."));
+  expect(new Set(paths)).toEqual(
+    new Set("company contactName contactEmail slug domain region size version variables.0.name".split(" ")),
+  );
+  for (const issue of wrong.error?.issues ?? []) expect(issue.message).toMatch(/^[A-Z].*\.$/);
+});
+
+test("what is busy cannot be destroyed, and says why", () => {
+  expect(instanceRefusals({ status: "running" }).destroy).toBeUndefined();
+  expect(instanceRefusals({ status: "failed" }).destroy).toBeUndefined();
+  expect(instanceRefusals({ status: "spawning" }).destroy).toMatch(/Possible/);
+});

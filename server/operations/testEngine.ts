@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import { type Db, openDatabase, write } from "../../db/client.ts";
+import { migrateDatabase } from "../../db/migrate.ts";
+import { instances, operations, wakeUps } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { advance } from "./advance.ts";
+import { beginOperation } from "./begin.ts";
+import { catalogue } from "./catalogue.ts";
+import type { AnyDefinition, Providers, Site } from "./definition.ts";
+import type { Engine } from "./engine.ts";
+import { stepsOf } from "./outcome.ts";
+
+/** For tests: an engine on a real SQLite file of its own, with a clock that only moves when it is told to. */
+export function createTestEngine(overrides: Partial<Engine> & { providers?: Providers } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-engine-"));
+  const file = join(folder, "spawner.sqlite");
+  migrateDatabase(file);
+  const { db, connection } = openDatabase(file);
+  const clock = { now: 1_800_000_000_000 };
+  const engine: Engine = {
+    db,
+    catalogue,
+    providers: unreachable("providers"),
+    site: testSite,
+    now: () => clock.now,
+    random: () => 0.5,
+    claimant: "this-worker",
+    isAlive: () => true,
+    places: 100,
+    openVariables: () => [],
+    urlOf: ({ slug, domain }) => `http://${slug}.${domain}`,
+    wake: () => {},
+    ...overrides,
+  };
+  return {
+    engine,
+    db,
+    clock,
+    file,
+    close() {
+      connection.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const testSite: Site = {
+  runtime: "local",
+  scheme: "http",
+  port: undefined,
+  sshPort: 4022,
+  webPort: 8080,
+  image: "intranet/meteor",
+  releasesUrl: "http://127.0.0.1:1/releases",
+  privateKeyFile: "/nowhere",
+  publicKey: "ssh-ed25519 AAAA",
+  keyName: "test",
+};
+
+function unreachable(what: string): Providers {
+  return new Proxy({} as Providers, {
+    get: (_target, name) => {
+      throw new Error(`This test's engine has no ${what}.${String(name)}.`);
+    },
+  });
+}
+
+/** An instance as the form would have made it. */
+export function insertInstance(db: Db, values: Partial<typeof instances.$inferInsert> = {}): string {
+  const id = newId();
+  db.insert(instances)
+    .values({
+      id,
+      clickKey: newId(),
+      company: "Acme Bakery",
+      contactName: "Petra Lindqvist",
+      contactEmail: "petra@acme.example",
+      slug: `acme-${id.slice(0, 6)}`,
+      domain: "intranet.localhost",
+      region: "fra1",
+      size: "s-1vcpu-2gb",
+      priceMonthly: 1200,
+      version: "2.14.0",
+      status: "running",
+      createdBy: "joe@intranet.localhost",
+      createdAt: 1,
+      ...values,
+    })
+    .run();
+  return id;
+}
+
+/** Begins an operation for an instance. */
+export function begin(engine: Engine, instanceId: string, definition: AnyDefinition, facts = {}): string {
+  return write(engine.db, (tx) =>
+    beginOperation(
+      tx,
+      { kind: definition.kind, instanceId, who: "joe@intranet.localhost", at: engine.now(), what: "began", facts },
+      definition,
+    ),
+  );
+}
+
+export const operationOf = (db: Db, id: string) => {
+  const operation = db.select().from(operations).where(eq(operations.id, id)).get();
+  if (operation === undefined) throw new Error(`no operation ${id}`);
+  return operation;
+};
+
+/** The state of every step, by name. */
+export const states = (db: Db, id: string) => Object.fromEntries(stepsOf(db, id).map((row) => [row.name, row.state]));
+
+/**
+ * Plays the queue: wakes the operation when it is due, until it is over. `wait` passes the time until then: with a
+ * clock that stands still it is moved, with a real one it is waited for.
+ */
+export async function runToEnd(
+  engine: Engine,
+  operationId: string,
+  wait: (untilMs: number) => Promise<void> | void,
+  limit = 2000,
+): Promise<void> {
+  for (let round = 0; round < limit; round += 1) {
+    await advance(engine, operationId);
+    const wakeUp = engine.db.select().from(wakeUps).where(eq(wakeUps.operationId, operationId)).get();
+    if (wakeUp === undefined) return;
+    await wait(wakeUp.dueAt);
+  }
+  throw new Error(`The operation did not come to an end: ${JSON.stringify(stepsOf(engine.db, operationId), null, 1)}`);
+}
