@@ -21,7 +21,11 @@ export async function signIn(page: Page): Promise<void> {
   await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible();
 }
 
-export type Wish = { company: string; slug: string; variables?: { name: string; value: string; secret?: boolean }[] };
+export type Wish = {
+  company: string;
+  slug: string;
+  variables?: { name: string; value: string; secret?: boolean }[];
+};
 
 /** Fills in the form and presses the button; ends on the instance's page. */
 export async function spawn(page: Page, wish: Wish): Promise<void> {
@@ -46,7 +50,9 @@ export const stepOf = (page: Page, label: string) =>
 
 /** Waits until the page itself says that the instance runs. */
 export async function waitUntilRunning(page: Page): Promise<void> {
-  await expect(page.getByRole("main").getByText("Running", { exact: true }).first()).toBeVisible({ timeout: 90_000 });
+  await expect(page.getByRole("main").getByText("Running", { exact: true }).first()).toBeVisible({
+    timeout: 90_000,
+  });
   await expect(page.getByRole("main").getByText("Spawning", { exact: true })).toHaveCount(0);
 }
 
@@ -71,7 +77,13 @@ export function processId(name: string): number {
   const found: unknown = JSON.parse(text);
   const list: unknown[] = Array.isArray(found) ? found : Object.values(found as object).flat();
   for (const entry of list)
-    if (typeof entry === "object" && entry !== null && "name" in entry && "pid" in entry && entry.name === name)
+    if (
+      typeof entry === "object" &&
+      entry !== null &&
+      "name" in entry &&
+      "pid" in entry &&
+      entry.name === name
+    )
       return Number(entry.pid);
   throw new Error(`${name} is not in ${text}`);
 }

@@ -31,7 +31,9 @@ test("from one click to a running intranet", async ({ page, request }) => {
   expect((await request.get(`${instanceUrl("acme")}/variables`)).status()).toBe(403);
 
   // One droplet, one record.
-  const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as { droplets: { name: string }[] };
+  const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as {
+    droplets: { name: string }[];
+  };
   expect(droplets.filter((droplet) => droplet.name === "acme.intranet.localhost")).toHaveLength(1);
   const { domain_records: records } = (await cloud(
     request,
@@ -50,7 +52,9 @@ test("a worker killed in the middle of Ansible loses nothing", async ({ page, re
   await expect(page.getByRole("region", { name: "Log" })).toContainText("TASK [", { timeout: 60_000 });
   process.kill(processId("worker"), "SIGKILL");
   await waitUntilRunning(page);
-  const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as { droplets: { name: string }[] };
+  const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as {
+    droplets: { name: string }[];
+  };
   expect(droplets.filter((droplet) => droplet.name === "nordwind.intranet.localhost")).toHaveLength(1);
   await page.goto("/outbox");
   await expect(page.getByText("Nordwind Logistik", { exact: false })).not.toHaveCount(0);

@@ -3,6 +3,7 @@ import { type Db, write } from "../db/client.ts";
 import { instances, mail, operations } from "../db/schema.ts";
 import { renderFailedMail, renderReadyMail } from "./emails/render.tsx";
 import { newId } from "./ids.ts";
+import { catalogue } from "./operations/catalogue.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
 import { report } from "./report.ts";
 
@@ -78,7 +79,7 @@ async function render({ db, urlOf, dashboardUrl }: Mailbox, row: typeof mail.$in
     });
   return renderFailedMail({
     company: instance.company,
-    operation: operation.kind,
+    operation: catalogue[operation.kind].label,
     sentence: operation.failure?.sentence ?? "It did not come to its end.",
     stands:
       instance.dropletId === null

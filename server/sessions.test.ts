@@ -38,7 +38,9 @@ test("guessing is throttled for the account, and ends with its window", async ()
   const email = "ann@example.org";
   await addPerson(db, { email, name: "Ann", password }, "test");
   const guesses = await Promise.allSettled(
-    Array.from({ length: 12 }, (_, index) => attempt({ email, password: "x", address: `198.51.100.${index}`, now: 10_000 })),
+    Array.from({ length: 12 }, (_, index) =>
+      attempt({ email, password: "x", address: `198.51.100.${index}`, now: 10_000 }),
+    ),
   );
   expect(guesses.filter((guess) => guess.status === "fulfilled")).toHaveLength(8);
   await expect(attempt({ email, now: 10_001 })).rejects.toThrow("Too many attempts");
@@ -49,9 +51,12 @@ test("a changed password ends all sessions; the last person stays", async () => 
   const session = await attempt({ now: 5_000_000 });
   const user = db.select().from(users).where(eq(users.email, "joe@example.org")).get();
   if (user === undefined) throw new Error("Joe is gone");
-  await expect(changePassword(db, user, { current: "no", next: "a new long password" })).rejects.toThrow("current password");
+  await expect(changePassword(db, user, { current: "no", next: "a new long password" })).rejects.toThrow(
+    "current password",
+  );
   await changePassword(db, user, { current: password, next: "a new long password" });
   expect(sessionUser(db, session?.sessionId ?? "", 5_000_001)).toBeUndefined();
-  for (const other of db.select().from(users).all()) if (other.id !== user.id) removePerson(db, other.id, "test");
+  for (const other of db.select().from(users).all())
+    if (other.id !== user.id) removePerson(db, other.id, "test");
   expect(() => removePerson(db, user.id, "test")).toThrow("last person");
 });

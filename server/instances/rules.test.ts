@@ -61,9 +61,12 @@ test("repairs a variable's name", () => {
   expect(variableNameProblem(suggestVariableName("1st try"))).toBeUndefined();
 });
 
-test.each(["petra@acme", "petra", "@acme.example", "petra@.example.", "a b@acme.example"])("email %j is refused", (email) => {
-  expect(emailProblem(email)).toBeTypeOf("string");
-});
+test.each(["petra@acme", "petra", "@acme.example", "petra@.example.", "a b@acme.example"])(
+  "email %j is refused",
+  (email) => {
+    expect(emailProblem(email)).toBeTypeOf("string");
+  },
+);
 
 test("emails and domains that are right", () => {
   expect(emailProblem("petra@acme.example")).toBeUndefined();
@@ -78,7 +81,9 @@ test("variables: names once, at most 100, at most 32 KiB, anything printable", (
   const wild = "a'\"$(id)`{{ x }}\r\n\té🥐 ";
   expect(variablesInput.parse([variable("A", wild)])[0]?.value).toBe(wild);
   expect(variablesInput.safeParse([variable("A", "1"), variable("A", "2")]).success).toBe(false);
-  expect(variablesInput.safeParse(Array.from({ length: 101 }, (_, i) => variable(`A${i}`, ""))).success).toBe(false);
+  expect(variablesInput.safeParse(Array.from({ length: 101 }, (_, i) => variable(`A${i}`, ""))).success).toBe(
+    false,
+  );
   expect(variablesInput.safeParse([variable("A", "x".repeat(maxVariableBytes))]).success).toBe(false);
   expect(variablesInput.safeParse([variable("A", "\u0000")]).success).toBe(false);
   expect(variablesInput.safeParse([variable("A", "\ud83e")]).success).toBe(false);

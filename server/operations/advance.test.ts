@@ -5,10 +5,20 @@ import { events, instances, mail, wakeUps } from "../../db/schema.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { advance } from "./advance.ts";
 import { cancelOperation, retryOperation } from "./commands.ts";
-import { type AnyFacts, defineOperation, done, later, poll, type Step, step, StepFailure, together } from "./definition.ts";
-import { begin, createTestEngine, insertInstance, operationOf, runToEnd, states } from "./testEngine.ts";
+import {
+  type AnyFacts,
+  defineOperation,
+  done,
+  later,
+  poll,
+  type Step,
+  StepFailure,
+  step,
+  together,
+} from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { stepsOf } from "./outcome.ts";
+import { begin, createTestEngine, insertInstance, operationOf, runToEnd, states } from "./testEngine.ts";
 
 type World = ReturnType<typeof createTestEngine>;
 const worlds: World[] = [];
@@ -16,7 +26,10 @@ afterEach(() => {
   for (const world of worlds.splice(0)) world.close();
 });
 
-const define = (steps: Parameters<typeof defineOperation<AnyFacts>>[0]["steps"], undo: Step<AnyFacts>[] = []) =>
+const define = (
+  steps: Parameters<typeof defineOperation<AnyFacts>>[0]["steps"],
+  undo: Step<AnyFacts>[] = [],
+) =>
   defineOperation<AnyFacts>({
     kind: "spawn",
     label: "Spawn",
@@ -82,7 +95,10 @@ describe("one wake-up", () => {
 
   test("writes events whose ids have no gap", async () => {
     const { db, toEnd } = start(
-      define([step("log", "Log", async () => done({ log: [1, 2, 3].map((at) => ({ at, text: `line ${at}` })) })), noop("end")]),
+      define([
+        step("log", "Log", async () => done({ log: [1, 2, 3].map((at) => ({ at, text: `line ${at}` })) })),
+        noop("end"),
+      ]),
     );
     await toEnd();
     const ids = db.select({ id: events.id }).from(events).orderBy(asc(events.id)).all();
@@ -97,7 +113,11 @@ describe("a fork", () => {
     const { engine, db, id, clock, toEnd } = start(
       define([
         together(
-          [poll("slow", "Slow", { everyMs: 100, giveUp: { afterMs: 1e9, sentence: "x" } }, async () => (open ? done() : later()))],
+          [
+            poll("slow", "Slow", { everyMs: 100, giveUp: { afterMs: 1e9, sentence: "x" } }, async () =>
+              open ? done() : later(),
+            ),
+          ],
           [noop("quick"), noop("next")],
         ),
         noop("after"),
@@ -178,7 +198,8 @@ describe("a claim", () => {
 });
 
 describe("a fault", () => {
-  const passing = () => new ProviderError({ sentence: "DigitalOcean is away.", detail: "503", retryable: true });
+  const passing = () =>
+    new ProviderError({ sentence: "DigitalOcean is away.", detail: "503", retryable: true });
 
   test("that passes is tried again within the budget", async () => {
     let left = 3;
@@ -196,7 +217,10 @@ describe("a fault", () => {
       define([noop("zero"), step("one", "One", async () => (broken ? Promise.reject(passing()) : done()))]),
     );
     await toEnd();
-    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "DigitalOcean is away." } });
+    expect(operationOf(db, id)).toMatchObject({
+      state: "failed",
+      failure: { sentence: "DigitalOcean is away." },
+    });
     expect(instance()?.status).toBe("failed");
     expect(db.select().from(mail).all()).toHaveLength(1);
     broken = false;
@@ -208,8 +232,11 @@ describe("a fault", () => {
 
   test("that asks for patience does not use up the budget", async () => {
     let left = 50;
-    const wait = () => new ProviderError({ sentence: "Slow down.", detail: "429", retryable: true, retryAfterMs: 10 });
-    const { db, id, toEnd } = start(define([step("one", "One", async () => (left-- > 0 ? Promise.reject(wait()) : done()))]));
+    const wait = () =>
+      new ProviderError({ sentence: "Slow down.", detail: "429", retryable: true, retryAfterMs: 10 });
+    const { db, id, toEnd } = start(
+      define([step("one", "One", async () => (left-- > 0 ? Promise.reject(wait()) : done()))]),
+    );
     await toEnd();
     expect(operationOf(db, id).state).toBe("done");
   });
@@ -217,8 +244,11 @@ describe("a fault", () => {
   test("of a poll that never comes true ends in its own sentence", async () => {
     const { db, id, toEnd } = start(
       define([
-        poll("wait", "Wait", { everyMs: 1000, giveUp: { afterMs: 60_000, sentence: "It never came." } }, async () =>
-          later({ progress: { label: "still off" } }),
+        poll(
+          "wait",
+          "Wait",
+          { everyMs: 1000, giveUp: { afterMs: 60_000, sentence: "It never came." } },
+          async () => later({ progress: { label: "still off" } }),
         ),
       ]),
     );
@@ -229,7 +259,9 @@ describe("a fault", () => {
   test("never shows a secret", async () => {
     const { db, id, toEnd } = start(
       define([
-        step("one", "One", () => Promise.reject(new StepFailure("hunter2-hunter2 was refused", "psw=hunter2-hunter2"))),
+        step("one", "One", () =>
+          Promise.reject(new StepFailure("hunter2-hunter2 was refused", "psw=hunter2-hunter2")),
+        ),
       ]),
       { openVariables: () => [{ name: "P", value: "hunter2-hunter2", secret: true }] },
     );
@@ -250,7 +282,11 @@ describe("cancel", () => {
           poll(
             "playbook",
             "Playbook",
-            { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, stop: async () => void calls.push("stop") },
+            {
+              everyMs: 10,
+              giveUp: { afterMs: 1e9, sentence: "x" },
+              stop: async () => void calls.push("stop"),
+            },
             async () => later(),
           ),
           noop("after"),
@@ -264,7 +300,12 @@ describe("cancel", () => {
     cancelOperation(db, id, "joe@intranet.localhost", engine.now());
     await toEnd();
     expect(calls).toEqual(["stop", "undo"]);
-    expect(states(db, id)).toEqual({ bought: "done", playbook: "cancelled", after: "cancelled", undo: "done" });
+    expect(states(db, id)).toEqual({
+      bought: "done",
+      playbook: "cancelled",
+      after: "cancelled",
+      undo: "done",
+    });
     expect(operationOf(db, id).state).toBe("cancelled");
     expect(instance()?.status).toBe("destroyed");
     expect(instance()?.destroyedAt).not.toBeNull();
@@ -280,8 +321,11 @@ describe("cancel", () => {
 test("only so many playbooks run at once; the others wait their turn and say so", async () => {
   let open = false;
   const definition = define([
-    poll("playbook", "Playbook", { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, takesPlace: true }, async () =>
-      open ? done() : later(),
+    poll(
+      "playbook",
+      "Playbook",
+      { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, takesPlace: true },
+      async () => (open ? done() : later()),
     ),
   ]);
   const { engine, db, id, clock } = start(definition, { places: 2 });

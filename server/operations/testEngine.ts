@@ -98,7 +98,14 @@ export function begin(engine: Engine, instanceId: string, definition: AnyDefinit
   return write(engine.db, (tx) =>
     beginOperation(
       tx,
-      { kind: definition.kind, instanceId, who: "joe@intranet.localhost", at: engine.now(), what: "began", facts },
+      {
+        kind: definition.kind,
+        instanceId,
+        who: "joe@intranet.localhost",
+        at: engine.now(),
+        what: "began",
+        facts,
+      },
       definition,
     ),
   );
@@ -111,7 +118,8 @@ export const operationOf = (db: Db, id: string) => {
 };
 
 /** The state of every step, by name. */
-export const states = (db: Db, id: string) => Object.fromEntries(stepsOf(db, id).map((row) => [row.name, row.state]));
+export const states = (db: Db, id: string) =>
+  Object.fromEntries(stepsOf(db, id).map((row) => [row.name, row.state]));
 
 /**
  * Plays the queue: wakes the operation when it is due, until it is over. `wait` passes the time until then: with a
@@ -129,5 +137,7 @@ export async function runToEnd(
     if (wakeUp === undefined) return;
     await wait(wakeUp.dueAt);
   }
-  throw new Error(`The operation did not come to an end: ${JSON.stringify(stepsOf(engine.db, operationId), null, 1)}`);
+  throw new Error(
+    `The operation did not come to an end: ${JSON.stringify(stepsOf(engine.db, operationId), null, 1)}`,
+  );
 }

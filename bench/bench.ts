@@ -1,0 +1,117 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { percentile } from "../server/operations/durations.ts";
+import { bareSpawn } from "./bareSpawn.ts";
+import { latency } from "./latency.ts";
+import { finished, press } from "./spawns.ts";
+import { startStack } from "./stack.ts";
+
+/**
+ * What the Spawner adds to what its parts cost, as ratios taken side by side in one run. Prints a table and writes
+ * the same as JSON to bench/results/. Options: --quick leaves out the fifty spawns.
+ */
+
+type Figure = { figure: string; value: string; target: string; met: boolean | null };
+const figures: Figure[] = [];
+const say = (text: string) => process.stderr.write(`${text}\n`);
+const ratio = (figure: string, value: number, limit: number) =>
+  figures.push({ figure, value: value.toFixed(2), target: `≤ ${limit}`, met: value <= limit });
+
+const repeats = 5;
+const median = (numbers: number[]) => percentile(numbers, 0.5);
+
+say("One spawn beside its parts …");
+const one = await startStack(3300);
+const idleMiB = one.memory();
+const walls: number[] = [];
+const playbooks: number[] = [];
+const requests: number[] = [];
+const bareWalls: number[] = [];
+const barePlaybooks: number[] = [];
+const bareRequests: number[] = [];
+let watched: { operationId: string; instanceId: string } | undefined;
+// The first ones teach how long a droplet takes to boot, and warm up both sides alike.
+for (let round = -3; round < repeats; round += 1) {
+  const before = await one.requests();
+  watched = await press(one, `spawn-${round + 3}`);
+  const run = await finished(one, watched.operationId);
+  const between = await one.requests();
+  const bare = await bareSpawn(one, `bare-${round + 3}`);
+  const after = await one.requests();
+  if (round < 0) continue;
+  walls.push(run.wall);
+  playbooks.push(run.steps.provision ?? 0);
+  requests.push(between.total - before.total);
+  bareWalls.push(bare.boot + bare.playbook + bare.answer);
+  barePlaybooks.push(bare.playbook);
+  bareRequests.push(after.total - between.total);
+  say(`  spawn ${run.wall} ms, by hand ${bare.boot + bare.playbook + bare.answer} ms`);
+}
+ratio("wall of a spawn ÷ its critical path by hand", median(walls) / median(bareWalls), 1.05);
+ratio("requests to DigitalOcean ÷ the fewest a script needs", median(requests) / median(bareRequests), 1.3);
+
+say("Events to 100 open pages …");
+const delays = await latency(one, watched ?? { operationId: "", instanceId: "" });
+const p99 = percentile(delays, 0.99);
+figures.push({
+  figure: "commit → shown in the browser, p99, 100 pages open",
+  value: `${Math.round(p99)} ms`,
+  target: "< 100 ms",
+  met: p99 < 100,
+});
+ratio("Ansible step ÷ the same ansible-playbook by hand", median(playbooks) / median(barePlaybooks), 1.1);
+await one.stop();
+
+if (!process.argv.includes("--quick")) {
+  say("Fifty spawns beside one …");
+  const many = await startStack(3320, {
+    ANSIBLE_DIR: join(import.meta.dirname, "waiting"),
+    PLAYBOOKS_AT_ONCE: "50",
+    LOCAL_RATE_PER_MINUTE: "250",
+    LOCAL_DROPLET_LIMIT: "100",
+  });
+  const idle = many.memory();
+  const alone = await finishedProvisioning(many, "alone");
+  const memory: number[] = [];
+  const watch = setInterval(() => memory.push(many.memory()), 2000);
+  const began = Date.now();
+  await Promise.all(Array.from({ length: 50 }, (_, index) => finishedProvisioning(many, `crowd-${index}`)));
+  const crowd = Date.now() - began;
+  clearInterval(watch);
+  const { refused } = await many.requests();
+  ratio("50 spawns at once ÷ one, playbook only waits", crowd / alone, 1.2);
+  figures.push({
+    figure: "… of their requests answered with 429",
+    value: String(refused),
+    target: "0",
+    met: refused === 0,
+  });
+  const busy = Math.max(...memory);
+  figures.push({ figure: "memory idle", value: `${idle} MiB`, target: "reported", met: null });
+  ratio(`memory while 50 spawns run (${busy} MiB) ÷ idle`, busy / idle, 1.5);
+  await many.stop();
+} else {
+  figures.push({ figure: "memory idle", value: `${idleMiB} MiB`, target: "reported", met: null });
+}
+
+/** Wall time in ms until the operation has ended. */
+async function finishedProvisioning(
+  stack: Awaited<ReturnType<typeof startStack>>,
+  slug: string,
+): Promise<number> {
+  const { operationId } = await press(stack, slug);
+  return (await finished(stack, operationId)).wall;
+}
+
+const widths = { figure: Math.max(...figures.map((row) => row.figure.length)), value: 10, target: 10 };
+const line = (a: string, b: string, c: string, d: string) =>
+  `| ${a.padEnd(widths.figure)} | ${b.padStart(widths.value)} | ${c.padStart(widths.target)} | ${d.padEnd(4)} |`;
+console.log(line("figure", "value", "target", "met"));
+console.log(line("-".repeat(widths.figure), "-".repeat(widths.value), "-".repeat(widths.target), "----"));
+for (const row of figures)
+  console.log(line(row.figure, row.value, row.target, row.met === null ? "" : row.met ? "yes" : "no"));
+mkdirSync(join(import.meta.dirname, "results"), { recursive: true });
+const file = join(import.meta.dirname, "results", "bench.json");
+writeFileSync(file, JSON.stringify({ cores: cpus().length, node: process.version, figures }, null, 2));
+say(`Written to ${file}`);

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+
+const password = "a password for the benchmark";
+const email = "joe@intranet.localhost";
+
+export type Stack = Awaited<ReturnType<typeof startStack>>;
+
+/** Starts the whole application as `npm start` does, on ports and data of its own. */
+export async function startStack(firstPort: number, env: Record<string, string> = {}) {
+  const dataDir = mkdtempSync(join(tmpdir(), "spawner-bench-"));
+  const ports = {
+    web: firstPort,
+    cloud: firstPort + 1,
+    edge: firstPort + 2,
+    ssh: firstPort + 3,
+    app: firstPort + 4,
+  };
+  const child: ChildProcess = spawn(process.execPath, ["--import", "tsx", "start/start.ts"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: {
+      ...process.env,
+      PORT: String(ports.web),
+      LOCAL_CLOUD_PORT: String(ports.cloud),
+      LOCAL_EDGE_PORT: String(ports.edge),
+      LOCAL_SSH_PORT: String(ports.ssh),
+      LOCAL_WEB_PORT: String(ports.app),
+      DATA_DIR: dataDir,
+      ADMIN_EMAIL: email,
+      ADMIN_PASSWORD: password,
+      ...env,
+    },
+  });
+  await new Promise<void>((resolve, reject) => {
+    let output = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes("Spawner is ready")) resolve();
+    });
+    child.once("exit", () => reject(new Error(`The application ended at once:\n${output}`)));
+  });
+  const dashboard = `http://localhost:${ports.web}`;
+  const cloud = `http://127.0.0.1:${ports.cloud}`;
+  const cookie = await signIn(dashboard);
+  const headers = { cookie, "content-type": "application/json" };
+
+  async function query<Output>(schema: z.ZodType<Output>, path: string, input?: unknown): Promise<Output> {
+    const suffix = input === undefined ? "" : `?input=${encodeURIComponent(JSON.stringify(input))}`;
+    const response = await fetch(`${dashboard}/api/trpc/${path}${suffix}`, { headers });
+    return resultOf(schema).parse(await response.json()).result.data;
+  }
+  async function mutate<Output>(schema: z.ZodType<Output>, path: string, input: unknown): Promise<Output> {
+    const response = await fetch(`${dashboard}/api/trpc/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(input),
+    });
+    const body: unknown = await response.json();
+    if (!response.ok) throw new Error(`${path}: ${JSON.stringify(body)}`);
+    return resultOf(schema).parse(body).result.data;
+  }
+
+  return {
+    ...{ dashboard, cloud, ports, dataDir, cookie, query, mutate },
+    /** Requests that DigitalOcean's API has answered so far, by status. */
+    async requests(): Promise<{ total: number; refused: number; byRoute: Record<string, number> }> {
+      const answer = z
+        .record(z.string(), z.unknown())
+        .parse(await (await fetch(`${cloud}/_requests`)).json());
+      const counts = Object.entries(
+        z
+          .record(z.string(), z.number())
+          .catch({})
+          .parse(answer.counts ?? answer),
+      );
+      const api = counts.filter(([route]) => route.includes("/v2/"));
+      const refused = z.number().catch(0).parse(answer.refused);
+      return {
+        total: api.reduce((sum, [, count]) => sum + count, 0),
+        refused,
+        byRoute: Object.fromEntries(api),
+      };
+    },
+    /** Memory of all processes of the application in MiB, shared pages counted once (PSS), by process name. */
+    memory: () => memoryOf(child.pid ?? 0),
+    async stop() {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+const resultOf = <Output>(schema: z.ZodType<Output>) => z.object({ result: z.object({ data: schema }) });
+
+async function signIn(dashboard: string): Promise<string> {
+  const first = await fetch(`${dashboard}/api/auth/csrf`);
+  const { csrfToken } = z.object({ csrfToken: z.string() }).parse(await first.json());
+  const cookies = cookiesOf(first);
+  const answer = await fetch(`${dashboard}/api/auth/callback/credentials`, {
+    method: "POST",
+    redirect: "manual",
+    headers: { cookie: cookies, "content-type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams({ csrfToken, email, password, json: "true" }),
+  });
+  const session = cookiesOf(answer);
+  if (!session.includes("spawner-session")) throw new Error(`Signing in did not work: ${answer.status}`);
+  return `${cookies}; ${session}`;
+}
+
+const cookiesOf = (response: Response) =>
+  response.headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";")[0])
+    .join("; ");
+
+function memoryOf(root: number): number {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = readProc(name, "status").match(/^PPid:\s+(\d+)/m)?.[1];
+    if (parent !== undefined) parents.set(Number(name), Number(parent));
+  }
+  const belongs = (pid: number): boolean => {
+    for (let at: number | undefined = pid; at !== undefined && at > 1; at = parents.get(at))
+      if (at === root) return true;
+    return false;
+  };
+  let kib = 0;
+  for (const pid of parents.keys())
+    if (belongs(pid)) kib += Number(readProc(String(pid), "smaps_rollup").match(/^Pss:\s+(\d+)/m)?.[1] ?? 0);
+  return Math.round(kib / 1024);
+}
+
+/** A process may end while it is read. */
+function readProc(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}

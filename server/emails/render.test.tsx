@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { renderFailedMail, renderReadyMail } from "./render.tsx";
+
+const dashboardUrl = "http://localhost:3000/instances/acme";
+
+test("ready carries the link, the price and how long it took", async () => {
+  const mail = await renderReadyMail({
+    ...{ company: "Acme <Bakery>", url: "http://acme.intranet.localhost:4080", dashboardUrl },
+    ...{ tookMs: 100_400, priceMonthlyCents: 1200, version: "2.14.0" },
+  });
+  expect(mail.subject).toBe("Your intranet is ready: Acme <Bakery>");
+  expect(mail.html).toContain('href="http://acme.intranet.localhost:4080"');
+  expect(mail.html).toContain("Acme &lt;Bakery&gt;");
+  expect(mail.text).toMatch(/1 m 40 s/);
+  expect(mail.text).toContain("$12.00 a month");
+});
+
+test("failed says why, what stands and where to go", async () => {
+  const mail = await renderFailedMail({
+    ...{
+      company: "Acme",
+      operation: "Spawn",
+      sentence: "Ansible failed.",
+      stands: "The droplet stands.",
+      dashboardUrl,
+    },
+  });
+  expect(mail.text).toContain("Ansible failed.");
+  expect(mail.text).toContain("The droplet stands.");
+  expect(mail.html).toContain(`href="${dashboardUrl}"`);
+});

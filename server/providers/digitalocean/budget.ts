@@ -1,0 +1,51 @@
+/** DigitalOcean's limits: 250 requests in a minute, 5,000 in an hour; a few are left for the person at its console. */
+const minute = { windowMs: 60_000, requests: 240 };
+const hour = { windowMs: 3_600_000, requests: 4900 };
+
+export type Budget = {
+  /** Resolves when the next request may go; first come, first served. Rejects when the signal aborts. */
+  take: (signal?: AbortSignal) => Promise<void>;
+  /** Nobody asks for this long: DigitalOcean said so. */
+  pauseFor: (ms: number) => void;
+  /** What DigitalOcean itself still allows, and until when (Unix ms). */
+  learn: (remaining: number, resetAt: number) => void;
+};
+
+type Clock = { now: () => number; wait: (ms: number, signal?: AbortSignal) => Promise<void> };
+
+/** One budget for the whole process, so that nobody runs into a 429. */
+export function createBudget({ now, wait }: Clock): Budget {
+  const sent: number[] = [];
+  let pausedUntil = 0;
+  let tail: Promise<void> = Promise.resolve();
+
+  function waitMs(): number {
+    const at = now();
+    while (sent[0] !== undefined && sent[0] <= at - hour.windowMs) sent.shift();
+    const free = [minute, hour].map(({ windowMs, requests }) => {
+      // The request that leaves the window next makes room for this one.
+      const oldest = sent[sent.length - requests];
+      return oldest === undefined ? 0 : oldest + windowMs - at;
+    });
+    return Math.max(0, pausedUntil - at, ...free);
+  }
+
+  return {
+    take(signal) {
+      const turn = tail.then(async () => {
+        for (let ms = waitMs(); ms > 0; ms = waitMs()) await wait(ms, signal);
+        signal?.throwIfAborted();
+        sent.push(now());
+      });
+      tail = turn.catch(() => {});
+      return turn;
+    },
+    pauseFor(ms) {
+      pausedUntil = Math.max(pausedUntil, now() + ms);
+    },
+    learn(remaining, resetAt) {
+      if (remaining <= 0 && resetAt > now())
+        pausedUntil = Math.max(pausedUntil, Math.min(resetAt, now() + hour.windowMs));
+    },
+  };
+}

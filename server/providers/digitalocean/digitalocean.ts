@@ -1,0 +1,211 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { z } from "zod";
+import { ProviderError } from "../errors.ts";
+import { createBudget } from "./budget.ts";
+import { createDns } from "./dns.ts";
+import { createRequester, type RequesterOptions } from "./request.ts";
+import * as schemas from "./schemas.ts";
+
+export type Droplet = {
+  id: number;
+  name: string;
+  status: "new" | "active" | "off" | "archive";
+  /** The public IPv4 address; DigitalOcean may give it later than the status. */
+  address: string | undefined;
+  tags: string[];
+  createdAt: string;
+  sizeSlug: string;
+  regionSlug: string;
+  snapshotIds: number[];
+};
+export type DropletWish = {
+  name: string;
+  region: string;
+  size: string;
+  image: string | number;
+  sshKeyId: number;
+  tags: string[];
+};
+export type DropletAction =
+  | { type: "power_off" | "power_on" | "shutdown" }
+  | { type: "snapshot"; name: string };
+
+export type DigitalOcean = ReturnType<typeof createDigitalOcean>;
+
+/** Every droplet of ours carries this tag: one list call finds them all. */
+const ourTag = "spawner";
+const defaultMaxAgeMs = 1000;
+
+/** The part of DigitalOcean's API that the product uses. Every method throws ProviderError. */
+export function createDigitalOcean(
+  options: Pick<RequesterOptions, "token" | "apiUrl"> &
+    Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait">>,
+) {
+  const now = options.now ?? Date.now;
+  const wait =
+    options.wait ??
+    ((ms: number, signal?: AbortSignal) => pause(ms, undefined, signal === undefined ? {} : { signal }));
+  const api = createRequester({
+    token: options.token,
+    apiUrl: options.apiUrl.replace(/\/$/, ""),
+    timeoutMs: options.timeoutMs ?? 20_000,
+    random: options.random ?? Math.random,
+    now,
+    wait,
+    budget: createBudget({ now, wait }),
+  });
+
+  async function droplets(): Promise<Droplet[]> {
+    const found: Droplet[] = [];
+    for (let page = 1; ; page += 1) {
+      const path = `droplets?tag_name=${ourTag}&per_page=200&page=${page}`;
+      const answer = await api.ask({ method: "GET", path }, schemas.dropletList);
+      found.push(...answer.droplets.map(toDroplet));
+      if (answer.links?.pages?.next === undefined) return found;
+    }
+  }
+
+  let list: { askedAt: number; answer: Promise<Droplet[]> } | undefined;
+
+  /** One list for everybody who waits: shared while it is under way, and reused while it is young enough. */
+  function sharedDroplets(maxAgeMs: number): Promise<Droplet[]> {
+    if (list !== undefined && now() - list.askedAt <= maxAgeMs) return list.answer;
+    const fresh = { askedAt: now(), answer: droplets() };
+    list = fresh;
+    fresh.answer.catch(() => {
+      if (list === fresh) list = undefined;
+    });
+    return fresh.answer;
+  }
+
+  const keys = new Map<string, Promise<{ id: number; fingerprint: string }>>();
+
+  async function registerKey(name: string, publicKey: string, signal?: AbortSignal) {
+    const body = publicKey.split(" ").slice(0, 2).join(" ");
+    const matches = (key: { public_key: string }) => key.public_key.startsWith(body);
+    const lookUp = async () =>
+      (
+        await api.ask({ method: "GET", path: "account/keys?per_page=200", signal }, schemas.sshKeyList)
+      ).ssh_keys.find(matches);
+    const existing = await lookUp();
+    if (existing !== undefined) return existing;
+    try {
+      const call = {
+        method: "POST",
+        path: "account/keys",
+        body: { name, public_key: publicKey },
+        signal,
+      } as const;
+      return (await api.ask(call, schemas.sshKeyAnswer)).ssh_key;
+    } catch (error) {
+      // Somebody was quicker, or the answer was lost: then it is there now.
+      const made = await lookUp();
+      if (made !== undefined) return made;
+      throw error;
+    }
+  }
+
+  return {
+    ...createDns(api),
+    requestCount: api.count,
+
+    async account() {
+      const { account } = await api.ask({ method: "GET", path: "account" }, schemas.accountAnswer);
+      return { email: account.email, status: account.status, dropletLimit: account.droplet_limit };
+    },
+
+    /** The public half of our key at DigitalOcean; asked once in a process' life, its list has a narrow limit. */
+    ensureSshKey(
+      name: string,
+      publicKey: string,
+      signal?: AbortSignal,
+    ): Promise<{ id: number; fingerprint: string }> {
+      const known = keys.get(publicKey);
+      if (known !== undefined) return known;
+      const fresh = registerKey(name, publicKey, signal);
+      keys.set(publicKey, fresh);
+      fresh.catch(() => keys.delete(publicKey));
+      return fresh;
+    },
+
+    async findDropletByTag(tag: string, { maxAgeMs = defaultMaxAgeMs } = {}): Promise<Droplet | undefined> {
+      return (await sharedDroplets(maxAgeMs)).find((droplet) => droplet.tags.includes(tag));
+    },
+
+    /** Exactly one POST. An error with `unclear` may have bought a droplet all the same: look for its tag. */
+    async createDroplet(wish: DropletWish): Promise<Droplet> {
+      const { sshKeyId, ...body } = wish;
+      try {
+        const call = { method: "POST", path: "droplets", body: { ...body, ssh_keys: [sshKeyId] } } as const;
+        return toDroplet((await api.ask(call, schemas.dropletAnswer)).droplet);
+      } catch (error) {
+        if (error instanceof ProviderError && /invalid key identifiers/.test(error.detail)) keys.clear();
+        throw error;
+      }
+    },
+
+    async getDroplet(id: number): Promise<Droplet | undefined> {
+      const answer = await api.find({ method: "GET", path: `droplets/${id}` }, schemas.dropletAnswer);
+      return answer === undefined ? undefined : toDroplet(answer.droplet);
+    },
+
+    async destroyDroplet(id: number): Promise<void> {
+      await api.tell({ method: "DELETE", path: `droplets/${id}` });
+    },
+
+    async dropletAction(id: number, action: DropletAction) {
+      const call = { method: "POST", path: `droplets/${id}/actions`, body: action } as const;
+      return (await api.ask(call, schemas.actionAnswer)).action;
+    },
+
+    async getAction(id: number) {
+      return (await api.ask({ method: "GET", path: `actions/${id}` }, schemas.actionAnswer)).action;
+    },
+
+    /** The snapshots taken of a droplet; none when it is gone. */
+    async snapshotsOfDroplet(id: number) {
+      const path = `droplets/${id}/snapshots?per_page=200`;
+      const answer = await api.find({ method: "GET", path }, schemas.snapshotList);
+      return (answer?.snapshots ?? []).map((one) => ({
+        id: one.id,
+        name: one.name,
+        sizeGb: one.size_gigabytes,
+      }));
+    },
+
+    async deleteSnapshot(id: number): Promise<void> {
+      await api.tell({ method: "DELETE", path: `snapshots/${id}` });
+    },
+
+    async regions() {
+      return (await api.ask({ method: "GET", path: "regions?per_page=200" }, schemas.regionList)).regions;
+    },
+
+    async sizes() {
+      const { sizes } = await api.ask({ method: "GET", path: "sizes?per_page=200" }, schemas.sizeList);
+      return sizes.map((size) => ({
+        slug: size.slug,
+        memoryMb: size.memory,
+        vcpus: size.vcpus,
+        diskGb: size.disk,
+        priceMonthly: size.price_monthly,
+        regions: size.regions,
+        available: size.available,
+      }));
+    },
+  };
+}
+
+function toDroplet(answer: z.infer<typeof schemas.droplet>): Droplet {
+  return {
+    id: answer.id,
+    name: answer.name,
+    status: answer.status,
+    address: answer.networks.v4.find((network) => network.type === "public")?.ip_address,
+    tags: answer.tags,
+    createdAt: answer.created_at,
+    sizeSlug: answer.size_slug,
+    regionSlug: answer.region.slug,
+    snapshotIds: answer.snapshot_ids,
+  };
+}

@@ -1,0 +1,159 @@
+import type { z } from "zod";
+import { ProviderError } from "../errors.ts";
+import type { Budget } from "./budget.ts";
+import { errorAnswer } from "./schemas.ts";
+import { pendingEvent, sentenceFor } from "./sentences.ts";
+
+export type Call = {
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  path: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+};
+
+export type Requester = {
+  /** The parsed answer; throws ProviderError. */
+  ask: <Answer>(call: Call, answer: z.ZodType<Answer>) => Promise<Answer>;
+  /** Like ask, but undefined for a 404. */
+  find: <Answer>(call: Call, answer: z.ZodType<Answer>) => Promise<Answer | undefined>;
+  /** For calls without an answer: false for a 404. */
+  tell: (call: Call) => Promise<boolean>;
+  count: () => number;
+};
+
+export type RequesterOptions = {
+  token: string;
+  apiUrl: string;
+  budget: Budget;
+  timeoutMs: number;
+  random: () => number;
+  now: () => number;
+  wait: (ms: number, signal?: AbortSignal) => Promise<void>;
+};
+
+/** Attempts of a call that is safe to repeat. */
+const attempts = 4;
+
+/**
+ * Sends requests to DigitalOcean's API within the process' budget. What is safe to repeat (everything but POST) is
+ * repeated with full jitter; of a POST that got no clear answer the error says `unclear`.
+ */
+export function createRequester(options: RequesterOptions): Requester {
+  const { token, apiUrl, budget, timeoutMs, random, now, wait } = options;
+  let count = 0;
+
+  async function once({ method, path, body, signal }: Call): Promise<{ status: number; json: unknown }> {
+    await budget.take(signal);
+    count += 1;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${apiUrl}/v2/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw silence(`${method} /v2/${path}`, method, error);
+    }
+    const remaining = Number(response.headers.get("ratelimit-remaining") ?? "1");
+    budget.learn(remaining, Number(response.headers.get("ratelimit-reset") ?? "0") * 1000);
+    if (response.ok || response.status === 404) return { status: response.status, json: parseJson(text) };
+    throw refusal(`${method} /v2/${path}`, method, response, text);
+  }
+
+  function silence(what: string, method: string, error: unknown): ProviderError {
+    const timedOut = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
+    const cause =
+      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    const refused = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(cause);
+    return new ProviderError({
+      sentence: timedOut
+        ? "DigitalOcean does not answer. It is asked again."
+        : "DigitalOcean cannot be reached. Check the internet connection of this machine.",
+      detail: `${what}: ${timedOut ? `no answer within ${timeoutMs} ms` : cause}`,
+      retryable: true,
+      unclear: method === "POST" && !refused,
+    });
+  }
+
+  function refusal(what: string, method: string, response: Response, text: string): ProviderError {
+    const { status } = response;
+    const parsed = errorAnswer.safeParse(parseJson(text));
+    const message = parsed.success ? parsed.data.message : `HTTP ${status}`;
+    let retryAfterMs: number | undefined;
+    if (status === 429) {
+      const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+      const reset = Number(response.headers.get("ratelimit-reset") ?? "0") * 1000 - now();
+      // A reset that lies in the past says nothing: then a pause of its own, with jitter.
+      retryAfterMs = Number.isFinite(seconds)
+        ? seconds * 1000
+        : reset > 0
+          ? Math.min(reset, 60_000)
+          : 5000 + random() * 5000;
+      budget.pauseFor(retryAfterMs);
+    }
+    return new ProviderError({
+      sentence: sentenceFor(status, message),
+      detail: `${what}: ${status} ${message}`,
+      retryable: status === 429 || status >= 500 || pendingEvent.test(message),
+      retryAfterMs: pendingEvent.test(message) ? 3000 : retryAfterMs,
+      unclear: method === "POST" && status >= 500,
+    });
+  }
+
+  async function send(call: Call) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await once(call);
+      } catch (error) {
+        const passing = error instanceof ProviderError && error.retryable;
+        const safe = call.method !== "POST" && !call.signal?.aborted;
+        if (!passing || !safe || attempt >= attempts || error.retryAfterMs !== undefined) throw error;
+        await wait(random() * 500 * 2 ** attempt, call.signal);
+      }
+    }
+  }
+
+  const parse = <Answer>(call: Call, answer: z.ZodType<Answer>, json: unknown): Answer => {
+    const parsed = answer.safeParse(json);
+    if (parsed.success) return parsed.data;
+    throw new ProviderError({
+      sentence: "DigitalOcean answered in a way that the Spawner does not understand.",
+      detail: `${call.method} /v2/${call.path}: ${parsed.error.message}`,
+      retryable: false,
+    });
+  };
+
+  return {
+    async ask(call, answer) {
+      const { status, json } = await send(call);
+      if (status === 404)
+        throw new ProviderError({
+          sentence: "DigitalOcean does not know it any more.",
+          detail: `${call.method} /v2/${call.path}: 404`,
+          retryable: false,
+        });
+      return parse(call, answer, json);
+    },
+    async find(call, answer) {
+      const { status, json } = await send(call);
+      return status === 404 ? undefined : parse(call, answer, json);
+    },
+    async tell(call) {
+      return (await send(call)).status !== 404;
+    },
+    count: () => count,
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createOutboxMailer, createResendMailer } from "./mail.ts";
+
+let answer: { status: number; body: unknown } = { status: 200, body: { id: "mail-1" } };
+const seen: { headers: IncomingHttpHeaders; body: string }[] = [];
+const server = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk) => {
+    body += chunk;
+  });
+  request.on("end", () => {
+    seen.push({ headers: request.headers, body });
+    response
+      .writeHead(answer.status, { "content-type": "application/json" })
+      .end(JSON.stringify(answer.body));
+  });
+});
+let apiUrl = "";
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => server.close());
+
+const mail = {
+  to: "joe@example.org",
+  subject: "Ready",
+  html: "<p>Ready</p>",
+  text: "Ready",
+  idempotencyKey: "key-1",
+};
+const mailer = () => createResendMailer({ apiKey: "re_secret_key", from: "Spawner <s@example.org>", apiUrl });
+
+test("sends with the idempotency key", async () => {
+  expect(await mailer().send(mail)).toEqual({ id: "mail-1" });
+  expect(seen.at(-1)?.headers["idempotency-key"]).toBe("key-1");
+  expect(JSON.parse(seen.at(-1)?.body ?? "")).toMatchObject({ to: "joe@example.org", subject: "Ready" });
+});
+
+test.each([
+  [401, { statusCode: 401, name: "invalid_api_key", message: "API key is invalid" }, false, /RESEND_API_KEY/],
+  [
+    429,
+    { statusCode: 429, name: "rate_limit_exceeded", message: "Too many requests" },
+    true,
+    /at the moment/,
+  ],
+  [
+    422,
+    { statusCode: 422, name: "validation_error", message: "Invalid `to` field" },
+    false,
+    /refused the mail/,
+  ],
+])("an answer of %i becomes a sentence", async (status, body, retryable, sentence) => {
+  answer = { status, body };
+  const error: unknown = await mailer()
+    .send(mail)
+    .catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ retryable, sentence: expect.stringMatching(sentence) });
+  expect(JSON.stringify(error)).not.toContain("re_secret_key");
+});
+
+test("without a key the mail is left for the outbox page", async () => {
+  expect(await createOutboxMailer().send(mail)).toEqual({ id: "outbox" });
+});

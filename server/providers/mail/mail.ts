@@ -1,0 +1,58 @@
+import { Resend } from "resend";
+import { ProviderError } from "../errors.ts";
+
+export type Mail = { to: string; subject: string; html: string; text: string; idempotencyKey: string };
+export type Mailer = {
+  kind: "resend" | "outbox";
+  /** Sends one mail; the same idempotency key twice is one mail. Throws ProviderError. */
+  send: (mail: Mail) => Promise<{ id: string }>;
+  check: () => Promise<{ ok: boolean; sentence: string }>;
+};
+
+/** Mail through Resend. The key never appears in an error. */
+export function createResendMailer(options: { apiKey: string; from: string; apiUrl?: string }): Mailer {
+  const resend = new Resend(options.apiKey, options.apiUrl === undefined ? {} : { baseUrl: options.apiUrl });
+  return {
+    kind: "resend",
+    async send({ to, subject, html, text, idempotencyKey }) {
+      const { data, error } = await resend.emails.send(
+        { from: options.from, to, subject, html, text },
+        { idempotencyKey },
+      );
+      if (error !== null) throw mailError(error);
+      return { id: data.id };
+    },
+    async check() {
+      const { error } = await resend.domains.list();
+      // A key that may only send is refused here, and is a good key all the same.
+      if (error === null || error.name === "restricted_api_key")
+        return { ok: true, sentence: "Resend accepts the key." };
+      return { ok: false, sentence: mailError(error).sentence };
+    },
+  };
+}
+
+function mailError(error: { name: string; message: string; statusCode?: number | null }): ProviderError {
+  const status = error.statusCode ?? 0;
+  const passing =
+    status === 0 || status === 429 || status >= 500 || error.name === "concurrent_idempotent_requests";
+  const sentence = /api_key/.test(error.name)
+    ? "Resend does not accept the key. Put a valid one into RESEND_API_KEY and start again."
+    : passing
+      ? "Resend cannot take the mail at the moment."
+      : `Resend refused the mail: ${error.message.replace(/\.?$/, ".")}`;
+  return new ProviderError({
+    sentence,
+    detail: `Resend: ${status} ${error.name}: ${error.message}`,
+    retryable: passing,
+  });
+}
+
+/** Without a Resend key: the mail stays where it is and is shown on the outbox page. */
+export function createOutboxMailer(): Mailer {
+  return {
+    kind: "outbox",
+    send: async () => ({ id: "outbox" }),
+    check: async () => ({ ok: true, sentence: "No RESEND_API_KEY is set: mail is kept on the Outbox page." }),
+  };
+}

@@ -1,0 +1,199 @@
+import { randomBytes } from "node:crypto";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import {
+  type AnsibleRunnerOptions,
+  BEGAN,
+  IDENT,
+  playbookCommand,
+  runFolder,
+  VARIABLES_FILE,
+} from "./command.ts";
+import { CANCELLED_LINE, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
+import { checkInstallation } from "./installation.ts";
+import {
+  BEFORE_THE_FIRST_TASK,
+  type JobEvent,
+  linesOf,
+  positionAfter,
+  readJobEvents,
+  type TaskPosition,
+} from "./jobEvents.ts";
+import type { PlaybookEvent, PlaybookRun, PlaybookRunner, PlaybookState } from "./playbooks.ts";
+import { endProcessesOfRun, isProcessOfRun, processesOfRun } from "./processes.ts";
+import { prepareRun, startRun, stopRunner } from "./start.ts";
+import { createTaskCounter } from "./taskCount.ts";
+
+/** Exists, relative to the run's folder, once somebody asked for the run to stop. */
+const CANCELLED = "cancelled";
+
+/**
+ * Runs playbooks with `ansible-runner start`: a process of its own that carries on when this one dies. All
+ * that is known of a run is in its folder, so any process may read, cancel or forget it.
+ */
+export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner {
+  const options: AnsibleRunnerOptions = {
+    ...given,
+    runsDir: resolve(given.runsDir),
+    ansibleDir: resolve(given.ansibleDir),
+    home: given.home ?? homedir(),
+  };
+  const countTasks = createTaskCounter(options);
+  /** Where each run's reader stands, so that a reading does not begin at the first event each time. */
+  const positions = new Map<string, { cursor: number; position: TaskPosition }>();
+
+  async function ensureRun(run: PlaybookRun): Promise<void> {
+    const command = playbookCommand(run, options);
+    const folder = command.cwd;
+    if (await exists(join(folder, BEGAN))) return;
+    await prepareRun(command, options.runsDir);
+    await startRun(command);
+  }
+
+  async function readRun(key: string, cursor: number, secrets: readonly string[]) {
+    const folder = runFolder(key, options);
+    const outcome = await outcomeOf(folder);
+    const ended = outcome !== "running";
+    // Files are read after the outcome: nothing is written once there is one.
+    const eventsFolder = join(folder, "artifacts", IDENT, "job_events");
+    const fresh = await readJobEvents(eventsFolder, cursor, ended);
+    if (ended || hasReadItsVariables(fresh)) await rm(join(folder, VARIABLES_FILE), { force: true });
+
+    let position = await positionAt(key, cursor, eventsFolder);
+    const total = fresh.some((event) => event.stdout !== "") ? await totalTasks(folder) : 0;
+    const events: PlaybookEvent[] = [];
+    for (const event of fresh) {
+      position = positionAfter(position, event);
+      events.push(...linesOf(event, position, total, secrets));
+    }
+    let reached = fresh.at(-1)?.counter ?? cursor;
+    const lastLine = LAST_LINES[outcome];
+    if (lastLine !== undefined) {
+      // It comes after the last event there is, once: its counter is the one after it.
+      const end = (await readJobEvents(eventsFolder, 0, true)).at(-1)?.counter ?? 0;
+      if (cursor <= end) {
+        reached = end + 1;
+        const task =
+          position.index === 0
+            ? {}
+            : { task: { ...position, total: Math.max(await totalTasks(folder), position.index) } };
+        const failed = outcome === "timeout" ? { failed: true as const } : {};
+        events.push({ at: Date.now(), line: lastLine, ...task, ...failed });
+      }
+    }
+    if (ended) {
+      positions.delete(key);
+      await endProcessesOfRun(folder);
+    } else {
+      positions.set(key, { cursor: reached, position });
+    }
+    return { state: STATES[outcome], events, cursor: reached };
+  }
+
+  async function positionAt(key: string, cursor: number, eventsFolder: string): Promise<TaskPosition> {
+    const known = positions.get(key);
+    if (known?.cursor === cursor) return known.position;
+    if (cursor === 0) return BEFORE_THE_FIRST_TASK;
+    const before = await readJobEvents(eventsFolder, 0, true);
+    return before.filter((event) => event.counter <= cursor).reduce(positionAfter, BEFORE_THE_FIRST_TASK);
+  }
+
+  async function totalTasks(folder: string): Promise<number> {
+    const about = JSON.parse(await readFile(join(folder, "run.json"), "utf8"));
+    return countTasks(about);
+  }
+
+  async function cancelRun(key: string): Promise<void> {
+    const folder = runFolder(key, options);
+    if (!(await exists(folder)) || (await resultOf(folder)) !== undefined) return;
+    await writeFile(join(folder, CANCELLED), "", { mode: 0o600 });
+    // Whoever makes this folder first decides: a run that was prepared but not started never will be.
+    const neverBegan = await mkdir(join(folder, BEGAN)).then(
+      () => true,
+      () => false,
+    );
+    if (!neverBegan) await stopRunner(folder, options);
+    await endProcessesOfRun(folder);
+    await rm(join(folder, VARIABLES_FILE), { force: true });
+  }
+
+  async function forgetRun(key: string): Promise<void> {
+    const folder = runFolder(key, options);
+    positions.delete(key);
+    if (!(await exists(folder))) return;
+    await cancelRun(key);
+    await endProcessesOfRun(folder);
+    // Out of the way first: a folder that is half removed would look like a run.
+    const trash = join(options.runsDir, `.forgotten-${randomBytes(8).toString("hex")}`);
+    await rename(folder, trash);
+    await rm(trash, { recursive: true, force: true });
+  }
+
+  return { ensureRun, readRun, cancelRun, forgetRun, check: () => checkInstallation(options) };
+}
+
+type Outcome = PlaybookState | "timeout";
+
+const STATES: Record<Outcome, PlaybookState> = {
+  running: "running",
+  succeeded: "succeeded",
+  failed: "failed",
+  timeout: "failed",
+  cancelled: "cancelled",
+  lost: "lost",
+};
+
+const LAST_LINES: Partial<Record<Outcome, string>> = {
+  timeout: TIMED_OUT_LINE,
+  cancelled: CANCELLED_LINE,
+  lost: LOST_LINE,
+};
+
+async function outcomeOf(folder: string): Promise<Outcome> {
+  const first = await resultOf(folder);
+  if (first !== undefined) return first;
+  if (await isRunning(folder)) return "running";
+  // It may have ended between the two looks; and what remains without its runner has to go.
+  return (await resultOf(folder)) ?? ((await exists(join(folder, CANCELLED))) ? "cancelled" : "lost");
+}
+
+/** What the runner wrote at its end: `status`, then `rc`. Undefined while there is no result. */
+async function resultOf(folder: string): Promise<Outcome | undefined> {
+  const artifacts = join(folder, "artifacts", IDENT);
+  const rc = await contentOf(join(artifacts, "rc"));
+  if (rc === "") return undefined;
+  if (rc === "0") return "succeeded";
+  if (await exists(join(folder, CANCELLED))) return "cancelled";
+  return (await contentOf(join(artifacts, "status"))) === "timeout" ? "timeout" : "failed";
+}
+
+/** A process that forks while the list is made may be missing in it; three looks do not miss it. */
+const LOOKS = 3;
+
+/** The runner keeps its process id in `pid`; just after the start, and while it stops, there is none. */
+async function isRunning(folder: string): Promise<boolean> {
+  for (let look = 1; look <= LOOKS; look += 1) {
+    const pid = Number.parseInt(await contentOf(join(folder, "pid")), 10);
+    if (Number.isInteger(pid) && (await isProcessOfRun(pid, folder))) return true;
+    if ((await processesOfRun(folder)).some(({ command }) => /ansible-runner/.test(command))) return true;
+    if (look < LOOKS) await new Promise((next) => setTimeout(next, 25));
+  }
+  return false;
+}
+
+/** Ansible has read the variables file when the playbook starts. */
+function hasReadItsVariables(events: readonly JobEvent[]): boolean {
+  return events.some((event) => event.event === "playbook_on_start");
+}
+
+async function contentOf(path: string): Promise<string> {
+  return (await readFile(path, "utf8").catch(() => "")).trim();
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { explainFailure, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
+import type { PlaybookEvent } from "./playbooks.ts";
+
+function failed(line: string, name = "Unpack the intranet's software"): PlaybookEvent {
+  return { at: 0, line, task: { index: 5, total: 10, name }, failed: true };
+}
+const fatal = (result: object) =>
+  `\u001b[0;31mfatal: [droplet]: FAILED! => ${JSON.stringify(result)}\u001b[0m`;
+
+describe("explainFailure", () => {
+  it.each([
+    [
+      'UNREACHABLE! => {"msg": "Failed to connect to the host via ssh: Connection timed out"}',
+      /could not be reached/,
+    ],
+    [fatal({ msg: "timed out waiting for ping module test: Connection refused" }), /could not be reached/],
+    [fatal({ msg: "timed out waiting for ping: Host key verification failed." }), /another identity/],
+    [
+      'UNREACHABLE! => {"msg": "root@1.2.3.4: Permission denied (publickey)."}',
+      /refused the Spawner's SSH key/,
+    ],
+    [fatal({ msg: "[Errno 28] No space left on device: '/x'" }), /disk is full/],
+    [fatal({ msg: "E: Could not get lock /var/lib/dpkg/lock-frontend" }), /own updates/],
+  ])("knows %s", (line, sentence) => {
+    expect(explainFailure([failed(line)]).sentence).toMatch(sentence);
+  });
+
+  it("names the step and keeps the message, without colours", () => {
+    expect(
+      explainFailure([failed(fatal({ changed: false, msg: "non-zero return code", stderr: "boom" }))]),
+    ).toEqual({
+      sentence: `The step "Unpack the intranet's software" did not work.`,
+      detail: "non-zero return code\nboom",
+    });
+  });
+
+  it("does not take a refused download for a refused connection to the droplet", () => {
+    const line = fatal({ msg: "Request failed: <urlopen error [Errno 111] Connection refused>" });
+    expect(explainFailure([failed(line, "Download the intranet's software")]).sentence).toMatch(
+      /could not be downloaded/,
+    );
+  });
+
+  it("knows a run that took too long, and where it was", () => {
+    expect(explainFailure([failed(TIMED_OUT_LINE, "Start the intranet")]).sentence).toBe(
+      'Setting up the droplet took too long and was stopped. It had reached the step "Start the intranet". Try again.',
+    );
+  });
+
+  it("knows a lost run, and one that stopped before its first task", () => {
+    expect(explainFailure([{ at: 0, line: LOST_LINE }]).sentence).toMatch(/interrupted/);
+    const early = explainFailure([
+      { at: 0, line: "ERROR! the playbook: provision.yml could not be found" },
+      { at: 0, line: "" },
+    ]);
+    expect(early.sentence).toMatch(/before its first step/);
+    expect(early.detail).toContain("could not be found");
+    expect(explainFailure([]).detail).toBe("");
+  });
+});

@@ -1,0 +1,122 @@
+import { stripVTControlCharacters } from "node:util";
+import type { PlaybookEvent } from "./playbooks.ts";
+
+/** The last line of a run that ended for a reason of its own; the driver writes them. */
+export const TIMED_OUT_LINE = "The run took too long and was stopped.";
+export const LOST_LINE = "The run's process is gone and left no result.";
+export const CANCELLED_LINE = "The run was cancelled.";
+
+/** Causes seen in practice, most telling first. `{task}` is the failing task's name. */
+const CAUSES: readonly { pattern: RegExp; sentence: string }[] = [
+  {
+    pattern: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i,
+    sentence:
+      "The droplet showed another identity than at first contact, so nothing was sent to it. Destroy the instance and spawn it again.",
+  },
+  {
+    pattern: /Permission denied \(publickey|Too many authentication failures/i,
+    sentence: "The droplet refused the Spawner's SSH key. Destroy the instance and spawn it again.",
+  },
+  {
+    pattern: /No space left on device|Disk quota exceeded|Errno 28\b/i,
+    sentence: "The droplet's disk is full. Choose a larger size, or free some space, then try again.",
+  },
+  {
+    pattern: /Could not get lock|lock.*held by process|Failed to lock (apt|directory)/i,
+    sentence: "The droplet is still installing its own updates. Try again in a few minutes.",
+  },
+  {
+    pattern:
+      /UNREACHABLE!|Connection refused|No route to host|Network is unreachable|Connection timed out|Operation timed out|Connection closed by|Connection reset|timed out waiting for ping/i,
+    sentence:
+      "The droplet could not be reached over SSH. Try again; if it happens again, destroy and spawn it anew.",
+  },
+];
+
+const BY_TASK: Readonly<Record<string, string>> = {
+  "Download the intranet's software":
+    "The intranet's software could not be downloaded. Check that this version exists, then try again.",
+  "Install Docker and the firewall":
+    "The droplet could not install the software it needs. Try again in a few minutes.",
+  "Wait for the intranet to answer":
+    "The intranet was started but does not answer. Check its variables and version, then try again.",
+};
+
+/**
+ * Why a run failed: a sentence for the person in front of the dashboard, and the technical message.
+ * `events` are all of a run's, or at least its last ones; they come masked.
+ */
+export function explainFailure(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+  const failures = events.filter((event) => event.failed === true);
+  const last = failures.at(-1);
+  if (last === undefined) return explainWithoutTask(events);
+  const text = stripVTControlCharacters(failures.map((event) => event.line).join("\n"));
+  if (text.includes(TIMED_OUT_LINE)) {
+    const where = last.task === undefined ? "" : ` It had reached the step "${last.task.name}".`;
+    return {
+      sentence: `Setting up the droplet took too long and was stopped.${where} Try again.`,
+      detail: text.trim(),
+    };
+  }
+  const detail = messageIn(text);
+  const task = last.task?.name ?? "";
+  // SSH troubles have one cause whatever the task; a refused connection inside a task is the task's own.
+  const connection = /UNREACHABLE!|timed out waiting for ping/i.test(text);
+  const cause = CAUSES.find(
+    ({ pattern }, index) => pattern.test(text) && (connection || index < CAUSES.length - 1),
+  );
+  if (cause !== undefined) return { sentence: cause.sentence, detail };
+  return { sentence: BY_TASK[task] ?? `The step "${task}" did not work.`, detail };
+}
+
+function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+  const lines = events
+    .map((event) => stripVTControlCharacters(event.line))
+    .filter((line) => line.trim() !== "");
+  if (lines.includes(LOST_LINE)) {
+    return { sentence: "Setting up the droplet was interrupted. Try again.", detail: LOST_LINE };
+  }
+  const error = lines.findLastIndex((line) => /ERROR/.test(line));
+  return {
+    sentence: "The playbook stopped before its first step. This is a defect of the Spawner's installation.",
+    detail: (error === -1 ? lines.slice(-5) : lines.slice(error, error + 5)).join("\n"),
+  };
+}
+
+/** Ansible prints `fatal: [droplet]: FAILED! => {"msg": …}`: the messages inside, else the whole text. */
+function messageIn(text: string): string {
+  const start = text.indexOf("=> {");
+  const parsed = start === -1 ? undefined : parseObject(text.slice(start + 3));
+  if (parsed === undefined) return text.trim();
+  const parts = [parsed, ...itemsOf(parsed)].flatMap(textsOf);
+  return parts.length === 0 ? text.trim() : [...new Set(parts)].join("\n");
+}
+
+/** What a module says about its failure; `response` is what a web server answered. */
+function textsOf(result: Record<string, unknown>): string[] {
+  return ["msg", "response", "stderr", "stdout"].flatMap((name) => {
+    const value = result[name];
+    return typeof value === "string" && value.trim() !== "" ? [value.trim()] : [];
+  });
+}
+
+/** A task with a loop has one result for each item. */
+function itemsOf(result: Record<string, unknown>): Record<string, unknown>[] {
+  const { results } = result;
+  if (!Array.isArray(results)) return [];
+  return results.flatMap((item: unknown) =>
+    typeof item === "object" && item !== null && "failed" in item && item.failed === true
+      ? [{ ...item }]
+      : [],
+  );
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  const end = text.lastIndexOf("}");
+  try {
+    const value: unknown = JSON.parse(text.slice(0, end + 1));
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

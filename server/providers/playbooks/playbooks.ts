@@ -1,0 +1,59 @@
+/** What JSON can say: the shape of a playbook's variables. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
+
+/** The machine a playbook works on. */
+export type PlaybookHost = {
+  /** An IP address or a host name. */
+  address: string;
+  port: number;
+  user: string;
+  /** Its pinned public keys ("ssh-ed25519 AAAA…"): a machine that shows another one is refused. */
+  hostKeys: readonly string[];
+  /** Path of the private key, on this machine. */
+  privateKeyFile: string;
+};
+
+/** One run of one playbook. `key` names it for ever: the same key never runs twice. */
+export type PlaybookRun = {
+  key: string;
+  playbook: PlaybookName;
+  host: PlaybookHost;
+  vars: Record<string, JsonValue>;
+};
+
+export type PlaybookName = "provision";
+
+/** One line of a run's output, with its colours (ANSI). */
+export type PlaybookEvent = {
+  /** Milliseconds since 1970. */
+  at: number;
+  line: string;
+  /** The task it belongs to: `index` counts from 1, `total` is what runs for this run's `runtime`. */
+  task?: PlaybookTask;
+  /** This line says why the run failed: see `explainFailure`. */
+  failed?: true;
+};
+
+export type PlaybookTask = { index: number; total: number; name: string };
+
+/** `lost`: the run's process is gone and left no result. */
+export type PlaybookState = "running" | "succeeded" | "failed" | "cancelled" | "lost";
+
+export type PlaybookReading = { state: PlaybookState; events: PlaybookEvent[]; cursor: number };
+
+/** Runs playbooks elsewhere: in a process of their own, or on another machine. */
+export type PlaybookRunner = {
+  /** Starts the run unless its key has begun before. Safe to call twice, also from two processes at once. */
+  ensureRun(run: PlaybookRun): Promise<void>;
+  /**
+   * What happened after `cursor` (0 at first), complete and in order. A state other than `running` comes
+   * together with the last events. Every one of `secrets` is shown as ••••••.
+   */
+  readRun(key: string, cursor: number, secrets: readonly string[]): Promise<PlaybookReading>;
+  /** Stops the run and resolves when nothing of it runs any more. An unknown key is fine. */
+  cancelRun(key: string): Promise<void>;
+  /** Whether runs can be started here, as a sentence for the settings page. */
+  check(): Promise<{ ok: boolean; sentence: string }>;
+  /** Removes all that is kept of a run, after stopping it. Its key is unknown from then on. */
+  forgetRun(key: string): Promise<void>;
+};

@@ -1,0 +1,80 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { platform } from "node:os";
+import { promisify } from "node:util";
+
+export type RunningProcess = { pid: number; command: string };
+
+/**
+ * The processes of one run: those of Ansible and ssh that were given its folder on their command line.
+ * A process id alone would not do: after a restart of the machine it may be somebody else's.
+ */
+export async function processesOfRun(folder: string): Promise<RunningProcess[]> {
+  const processes = await listProcesses();
+  return processes.filter(({ command }) => belongsToRun(command, folder));
+}
+
+/** Whether `pid` is alive and belongs to the run; much cheaper than {@link processesOfRun} on Linux. */
+export async function isProcessOfRun(pid: number, folder: string): Promise<boolean> {
+  if (platform() === "linux") return belongsToRun((await linuxCommand(pid)) ?? "", folder);
+  return (await processesOfRun(folder)).some((running) => running.pid === pid);
+}
+
+/** Kills what is left of a run and resolves when it is gone. */
+export async function endProcessesOfRun(folder: string): Promise<void> {
+  // A process may fork between being listed and being killed: gone means seen gone twice.
+  for (let quiet = 0; quiet < 2; ) {
+    const processes = await processesOfRun(folder);
+    quiet = processes.length === 0 ? quiet + 1 : 0;
+    for (const { pid } of processes) kill(pid);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Exported for its test: exact on the folder, so that "run-1" is not taken for "run-12". */
+export function belongsToRun(command: string, folder: string): boolean {
+  // Somebody reading a run's log is not part of it.
+  if (!/ansible|ssh/.test(command.replaceAll(folder, ""))) return false;
+  for (let at = command.indexOf(folder); at !== -1; at = command.indexOf(folder, at + 1)) {
+    const next = command[at + folder.length];
+    if (next === undefined || /[\s/"']/.test(next)) return true;
+  }
+  return false;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It went by itself.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+async function listProcesses(): Promise<RunningProcess[]> {
+  if (platform() !== "linux") return listByPs();
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const processes = await Promise.all(
+    pids.map(async (pid) => ({ pid, command: (await linuxCommand(pid)) ?? "" })),
+  );
+  return processes.filter(({ pid, command }) => command !== "" && pid !== process.pid);
+}
+
+/** Undefined for a process that is gone; empty for one that has ended and was not waited for. */
+async function linuxCommand(pid: number): Promise<string | undefined> {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, "utf8")).replaceAll("\0", " ").trimEnd();
+  } catch {
+    return undefined;
+  }
+}
+
+async function listByPs(): Promise<RunningProcess[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-ww", "-o", "pid=,command="], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^\s*(\d+)\s+(.*)$/.exec(line);
+    return match === null ? [] : [{ pid: Number(match[1]), command: match[2] ?? "" }];
+  });
+}

@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { ProviderError } from "../errors.ts";
+import type { JsonValue, PlaybookName } from "./playbooks.ts";
+
+const text = z.string().refine((value) => !/\p{Surrogate}/u.test(value), "must be valid Unicode text");
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .regex(/^[^\s{}"']+$/, "must not contain spaces, quotes or braces");
+
+/**
+ * The only names a playbook is given. What ends up in a path, a file name or another program's
+ * configuration is narrow; `company` and the values of `environment_variables` may hold any text.
+ */
+const provision = z.strictObject({
+  company: text,
+  slug: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
+  url: httpUrl,
+  version: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/),
+  runtime: z.enum(["local", "server"]),
+  releases_url: httpUrl,
+  environment_variables: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), text),
+  web_port: z.number().int().min(1).max(65535),
+  contact_email: z.email(),
+  data_dir: z
+    .string()
+    .regex(/^\/[^\r\n:]*$/, "must be an absolute path")
+    .optional(),
+  image: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._:/-]*$/)
+    .optional(),
+});
+
+const schemas = { provision } satisfies Record<PlaybookName, z.ZodType>;
+
+export type Runtime = z.infer<typeof provision>["runtime"];
+
+/**
+ * The variables of a run, checked against the names its playbook may be given.
+ * @throws ProviderError (not retryable) that names every wrong variable, and never a value.
+ */
+export function checkVariables(
+  playbook: PlaybookName,
+  vars: Record<string, JsonValue>,
+): z.infer<typeof provision> {
+  const result = schemas[playbook].safeParse(vars);
+  if (result.success) return result.data;
+  const detail = result.error.issues
+    .map((issue) => {
+      const where = issue.path.join(".");
+      if (issue.code === "unrecognized_keys") return `unknown: ${issue.keys.join(", ")}`;
+      return `${where}: ${issue.message}`;
+    })
+    .join("; ");
+  throw new ProviderError({
+    sentence: `The settings for the playbook "${playbook}" are not valid. Correct the instance's details and try again.`,
+    detail: `Variables of playbook ${playbook}: ${detail}`,
+    retryable: false,
+  });
+}
+
+/**
+ * Variables as YAML in which every string carries `!unsafe`: Ansible then takes it as it stands. Without
+ * the tag a value such as `{{ lookup('pipe', 'id') }}` is executed, even from a JSON file.
+ */
+export function variablesAsYaml(vars: Record<string, JsonValue | undefined>): string {
+  const lines = Object.entries(vars).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${quoted(name)}: ${yaml(value)}\n`],
+  );
+  return lines.length === 0 ? "{}\n" : lines.join("");
+}
+
+function yaml(value: JsonValue): string {
+  if (typeof value === "string") return `!unsafe ${quoted(value)}`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(yaml).join(", ")}]`;
+  const entries = Object.entries(value).map(([name, inner]) => `${quoted(name)}: ${yaml(inner)}`);
+  return `{${entries.join(", ")}}`;
+}
+
+/** A JSON string is a double-quoted YAML scalar, but for the characters YAML reads as line ends or not at all. */
+function quoted(value: string): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,80 @@
+import { request as plainRequest } from "node:http";
+import { request as tlsRequest } from "node:https";
+import { z } from "zod";
+
+export type Answer = { ok: boolean; status?: number; version?: string; ms: number; sentence: string };
+export type Probe = {
+  /** Asks the instance's own URL how it is. Never throws: what went wrong is the answer's sentence. */
+  answer: (url: string, options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<Answer>;
+};
+
+const health = z.object({ status: z.literal("ok"), version: z.string() });
+const bodyLimit = 64 * 1024;
+const defaultTimeoutMs = 5000;
+
+/** Looks at instances from outside, as a visitor's browser would: `*.localhost` is always this machine. */
+export function createProbe(): Probe {
+  return {
+    answer: async (url, { timeoutMs = defaultTimeoutMs, signal } = {}) => {
+      const began = performance.now();
+      const taken = () => Math.round(performance.now() - began);
+      try {
+        const { status, body } = await get(new URL("/healthz", url), timeoutMs, signal);
+        const parsed = health.safeParse(parseJson(body));
+        if (status === 200 && parsed.success)
+          return { ok: true, status, version: parsed.data.version, ms: taken(), sentence: "It answers." };
+        const sentence = status === 200 ? "Something else answers there." : `It answers with HTTP ${status}.`;
+        return { ok: false, status, ms: taken(), sentence };
+      } catch (error) {
+        return { ok: false, ms: taken(), sentence: explain(error) };
+      }
+    },
+  };
+}
+
+function get(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<{ status: number; body: string }> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const isLocal = url.hostname === "localhost" || url.hostname.endsWith(".localhost");
+  const send = url.protocol === "https:" ? tlsRequest : plainRequest;
+  return new Promise((resolve, reject) => {
+    const request = send(
+      url,
+      {
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+        agent: false,
+        headers: { host: url.host, accept: "application/json" },
+        ...(isLocal ? { host: "127.0.0.1", servername: url.hostname } : {}),
+      },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          body += chunk;
+          if (body.length > bodyLimit) response.destroy(new Error("The answer is too long."));
+        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+        response.on("error", reject);
+      },
+    );
+    request.on("error", reject);
+    request.end();
+  });
+}
+
+function explain(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const name = error instanceof Error ? error.name : "";
+  if (name === "TimeoutError" || name === "AbortError") return "It does not answer.";
+  if (code === "ECONNREFUSED") return "Nothing listens there yet.";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "Its name is not known yet.";
+  if (code.startsWith("ERR_TLS") || code.includes("CERT")) return "Its certificate is not ready yet.";
+  return "The connection broke.";
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
