@@ -22,7 +22,7 @@ export const appRouter = router({
   settings: settingsRouter,
   activity: router({
     list: procedure
-      .input(z.object({ instanceId: z.string().max(64).optional(), before: z.number().int().optional() }))
+      .input(z.object({ instanceId: z.string().max(64).optional(), cursor: z.number().int().nullish() }))
       .query(({ ctx: { web }, input }) => {
         const entries = web.db
           .select({
@@ -39,7 +39,7 @@ export const appRouter = router({
           .where(
             and(
               input.instanceId === undefined ? undefined : eq(audit.instanceId, input.instanceId),
-              input.before === undefined ? undefined : lt(audit.id, input.before),
+              input.cursor == null ? undefined : lt(audit.id, input.cursor),
             ),
           )
           .orderBy(desc(audit.id))

@@ -7,6 +7,8 @@ import type {
   StepState,
 } from "../db/schema.ts";
 
+export type { InstanceStatus, OperationKind, StepState };
+
 /** The shapes that leave the server. Shared with the page, so they hold data and nothing else. Times: Unix ms. */
 
 export type StepView = {

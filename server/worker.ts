@@ -31,7 +31,7 @@ releaseDeadClaims(engine);
 const runner = await run({
   connectionString: env.databaseUrl,
   concurrency: 20,
-  maxPoolSize: 10,
+  maxPoolSize: 22,
   pollInterval: 250,
   noHandleSignals: true,
   taskList: {

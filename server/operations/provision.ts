@@ -71,7 +71,7 @@ export const provision = {
         ? { sentence: "Ansible vanished from this machine three times.", detail: "no process, no result" }
         : read.state === "cancelled"
           ? { sentence: "Ansible was stopped.", detail: "The run was cancelled from outside." }
-          : explainFailure(read.events);
+          : explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
     const failure = new StepFailure(sentence, detail);
     failure.log.push(...log);
     throw failure;

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:net";
 import ssh2 from "ssh2";
 import { afterEach, describe, expect, it } from "vitest";
+import { sshKeyPair } from "./playbooks/testDroplet.ts";
 import { fingerprintOf, scanHostKey } from "./ssh.ts";
 
 const closing: (() => void)[] = [];
@@ -10,7 +11,7 @@ afterEach(() => {
 
 describe("scanHostKey", () => {
   it("tells the key a machine shows, without signing in", async () => {
-    const keys = ssh2.utils.generateKeyPairSync("ed25519");
+    const keys = sshKeyPair();
     let signedIn = false;
     const server = new ssh2.Server({ hostKeys: [keys.private] }, (client) => {
       client.on("error", () => undefined);

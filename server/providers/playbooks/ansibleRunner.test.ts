@@ -28,7 +28,12 @@ const NASTY: Record<string, string> = {
   SPACES: "  leading and trailing  ",
   JSON: '{"a": [1, "{{ b }}"]}',
   NUMBER: "0123",
+  HEX: "0x1f",
+  FLOAT: "1.0",
+  DATE: "2026-01-01",
   YES: "yes",
+  NULL: "null",
+  TILDE: "~",
   EMPTY: "",
   UNSAFE: "!unsafe x: &y *z",
   ADMIN_KEY: 's3cr3t-"key"-with\\slash-🎉',
@@ -201,11 +206,12 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
   });
 
   it("is read on by another process without a gap or a repetition", async () => {
-    await runner.ensureRun(aRun("spawn-1"));
+    await runner.ensureRun(aRun("spawn-1", { company: "0123" }));
     const first = await readUntil("spawn-1", inDownload);
     runner = createAnsibleRunner(options);
     const rest = await toTheEnd("spawn-1", first.cursor);
     expect(rest.state).toBe("succeeded");
+    expect((await droplet.environment()).COMPANY).toBe("0123");
     const whole = await createAnsibleRunner(options).readRun("spawn-1", 0, []);
     expect([...first.events, ...rest.events]).toEqual(whole.events);
     expect(await runner.readRun("spawn-1", rest.cursor, [])).toEqual({ ...rest, events: [] });

@@ -44,13 +44,15 @@ describe("checkVariables", () => {
 });
 
 describe("variablesAsYaml", () => {
-  it("tags every string, at any depth, and nothing else", () => {
+  it("tags every collection, at any depth", () => {
     expect(variablesAsYaml({ a: "x", b: 1, c: [true, null, "y"], d: { e: { f: "z" } }, g: undefined })).toBe(
       [
-        '"a": !unsafe "x"',
-        '"b": 1',
-        '"c": [true, null, !unsafe "y"]',
-        '"d": {"e": {"f": !unsafe "z"}}',
+        "!unsafe {",
+        '  "a": "x",',
+        '  "b": 1,',
+        '  "c": !unsafe [true, null, "y"],',
+        '  "d": !unsafe {"e": !unsafe {"f": "z"}}',
+        "}",
         "",
       ].join("\n"),
     );
@@ -58,11 +60,11 @@ describe("variablesAsYaml", () => {
 
   it("escapes what YAML would read as the end of a line, and leaves emoji alone", () => {
     expect(variablesAsYaml({ a: "1\r\n2\u0085\u2028\u2029\ufeff\u007f🎉" })).toBe(
-      '"a": !unsafe "1\\r\\n2\\u0085\\u2028\\u2029\\ufeff\\u007f🎉"\n',
+      '!unsafe {\n  "a": "1\\r\\n2\\u0085\\u2028\\u2029\\ufeff\\u007f🎉"\n}\n',
     );
   });
 
   it("is a document even without variables", () => {
-    expect(variablesAsYaml({})).toBe("{}\n");
+    expect(variablesAsYaml({})).toBe("!unsafe {\n\n}\n");
   });
 });

@@ -60,22 +60,26 @@ export function checkVariables(
 }
 
 /**
- * Variables as YAML in which every string carries `!unsafe`: Ansible then takes it as it stands. Without
- * the tag a value such as `{{ lookup('pipe', 'id') }}` is executed, even from a JSON file.
+ * Variables as YAML in which every string stands in a collection tagged `!unsafe`: Ansible then takes it as it
+ * stands. Without the tag a value such as `{{ lookup('pipe', 'id') }}` is executed, even from a JSON file.
+ *
+ * The collections are tagged and not the strings, because ansible-core 2.19 guesses the type of a tagged
+ * scalar anew, quotes or not: `!unsafe "0123"` is the number 83, `!unsafe "yes"` is true. And every
+ * collection is, because 2.14 does not look into one that is nested in a tagged one.
  */
 export function variablesAsYaml(vars: Record<string, JsonValue | undefined>): string {
   const lines = Object.entries(vars).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${quoted(name)}: ${yaml(value)}\n`],
+    value === undefined ? [] : [`  ${quoted(name)}: ${yaml(value)}`],
   );
-  return lines.length === 0 ? "{}\n" : lines.join("");
+  return `!unsafe {\n${lines.join(",\n")}\n}\n`;
 }
 
 function yaml(value: JsonValue): string {
-  if (typeof value === "string") return `!unsafe ${quoted(value)}`;
+  if (typeof value === "string") return quoted(value);
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(yaml).join(", ")}]`;
+  if (Array.isArray(value)) return `!unsafe [${value.map(yaml).join(", ")}]`;
   const entries = Object.entries(value).map(([name, inner]) => `${quoted(name)}: ${yaml(inner)}`);
-  return `{${entries.join(", ")}}`;
+  return `!unsafe {${entries.join(", ")}}`;
 }
 
 /** A JSON string is a double-quoted YAML scalar, but for the characters YAML reads as line ends or not at all. */

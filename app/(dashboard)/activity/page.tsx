@@ -1,0 +1,10 @@
+import { Page } from "../../ui/page.tsx";
+import { ActivityList } from "../activityList.tsx";
+
+export default function ActivityPage() {
+  return (
+    <Page title="Activity" lead="Who did what, when.">
+      <ActivityList />
+    </Page>
+  );
+}

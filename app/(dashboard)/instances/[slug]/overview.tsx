@@ -1,0 +1,131 @@
+"use client";
+import Link from "next/link";
+import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
+import { age, day, duration, exact, money, useNow } from "../../../time.ts";
+import { Variables } from "./instanceSettings.tsx";
+
+/** An instance at rest: how it is, what happened, what it is made of. */
+export function Overview({ instance }: { instance: InstanceDetail }) {
+  const now = useNow(1000);
+  return (
+    <div className="grid gap-10 px-4 py-7 md:px-10 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:gap-14">
+      <div>
+        <h2 className="text-lead font-semibold">{headline(instance)}</h2>
+        {instance.answeredAt !== null && instance.status === "running" && (
+          <p className="text-sm text-ink-3 tabular-nums">checked {age(instance.answeredAt, now)}</p>
+        )}
+        <h2 className="mt-8 mb-2 text-lead font-semibold">What happened</h2>
+        <ul className="border-t border-line">
+          {instance.operations.map((operation) => (
+            <Past
+              key={operation.id}
+              instance={instance}
+              operation={operation}
+              longest={longest(instance.operations)}
+            />
+          ))}
+        </ul>
+      </div>
+      <div>
+        <dl>
+          <Fact name="Address">
+            <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
+            {instance.address !== null && (
+              <span className="text-sm text-ink-3">Reaches {instance.address}</span>
+            )}
+          </Fact>
+          <Fact name="Version">{instance.version}</Fact>
+          <Fact name="Size">
+            <span className="block">
+              {instance.size}, {instance.region}
+            </span>
+            <span className="text-sm text-ink-3">
+              {instance.status === "destroyed"
+                ? "costs nothing any more"
+                : `${money(instance.priceMonthlyCents)} a month`}
+            </span>
+          </Fact>
+          <Fact name="Contact">
+            <span className="block">{instance.contactName}</span>
+            <a
+              href={`mailto:${instance.contactEmail}`}
+              className="text-sm break-all text-ink-2 underline underline-offset-4"
+            >
+              {instance.contactEmail}
+            </a>
+          </Fact>
+          {instance.snapshotAt !== null && (
+            <Fact name="Last snapshot">{exact(instance.snapshotAt)}, kept at DigitalOcean</Fact>
+          )}
+          {instance.namesakes.length > 0 && (
+            <Fact name="Same slug">
+              {instance.namesakes.map((other) => (
+                <Link
+                  key={other.id}
+                  href={`/instances/${instance.slug}?id=${other.id}`}
+                  className="block underline underline-offset-4"
+                >
+                  {other.company}, {day(other.createdAt)}
+                </Link>
+              ))}
+            </Fact>
+          )}
+        </dl>
+        <Variables instance={instance} />
+      </div>
+    </div>
+  );
+}
+
+function headline(instance: InstanceDetail): string {
+  if (instance.status === "destroyed") return `Destroyed on ${day(instance.destroyedAt ?? 0)}`;
+  if (instance.status === "unreachable" && instance.silentSince !== null)
+    return `No answer since ${exact(instance.silentSince)}`;
+  return instance.answeredInMs === null ? "Not looked at yet" : `Answers in ${instance.answeredInMs} ms`;
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return (
+    <div className="grid grid-cols-[112px_1fr] border-b border-line py-4 first:pt-0">
+      <dt className="text-ink-2">{name}</dt>
+      <dd className="min-w-0">{children}</dd>
+    </div>
+  );
+}
+
+const took = (operation: OperationView) => (operation.endedAt ?? operation.createdAt) - operation.createdAt;
+const longest = (operations: OperationView[]) => Math.max(1, ...operations.map(took));
+
+function Past({
+  instance,
+  operation,
+  longest: most,
+}: {
+  instance: InstanceDetail;
+  operation: OperationView;
+  longest: number;
+}) {
+  return (
+    <li className="border-b border-line">
+      <Link
+        href={`/instances/${instance.slug}?id=${instance.id}&operation=${operation.id}`}
+        className="grid grid-cols-[120px_1fr_72px] items-center gap-4 py-2.5 hover:bg-hover"
+      >
+        <span>
+          <span className="block font-medium">{operation.label}</span>
+          <span className="text-sm text-ink-3" title={exact(operation.createdAt)}>
+            {day(operation.createdAt)}
+          </span>
+        </span>
+        <span
+          aria-hidden
+          className={`h-1.5 rounded-full ${operation.state === "failed" ? "bg-bad" : "bg-ink-3"}`}
+          style={{ width: `${Math.max(2, (took(operation) / most) * 100)}%` }}
+        />
+        <span className="text-right text-sm tabular-nums">
+          {operation.state === "done" ? duration(took(operation)) : operation.state}
+        </span>
+      </Link>
+    </li>
+  );
+}

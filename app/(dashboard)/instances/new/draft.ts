@@ -1,0 +1,70 @@
+"use client";
+import type { inferRouterOutputs } from "@trpc/server";
+import { useEffect, useState } from "react";
+import type { SpawnInput } from "../../../../server/instances/rules.ts";
+import type { AppRouter } from "../../../../server/router.ts";
+
+export type Options = inferRouterOutputs<AppRouter>["instances"]["options"];
+/** The form as it is typed. `slugEdited`: the slug no longer follows the company's name. */
+export type Draft = SpawnInput & { slugEdited: boolean; ownDomain: boolean };
+
+const key = "spawner-draft";
+
+/** One key for each press: crypto.randomUUID is only there on https and localhost. */
+function newClickKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+const empty = (): Draft => ({
+  clickKey: newClickKey(),
+  ...{
+    company: "",
+    contactName: "",
+    contactEmail: "",
+    slug: "",
+    domain: "",
+    region: "",
+    size: "",
+    version: "",
+  },
+  variables: [],
+  slugEdited: false,
+  ownDomain: false,
+});
+
+export function forgetDraft(): void {
+  sessionStorage.removeItem(key);
+}
+
+/** The draft, kept over a reload but for the values of secrets; fields nobody touched take the options' defaults. */
+export function useDraft(options: Options | undefined) {
+  const [typed, setTyped] = useState<Draft>(empty);
+  useEffect(() => {
+    try {
+      const kept: unknown = JSON.parse(sessionStorage.getItem(key) ?? "null");
+      if (typeof kept === "object" && kept !== null) setTyped({ ...empty(), ...kept });
+    } catch {
+      // A draft that cannot be read is no draft.
+    }
+  }, []);
+
+  const draft: Draft = {
+    ...typed,
+    domain: typed.ownDomain ? typed.domain : typed.domain || (options?.domains[0] ?? ""),
+    region: typed.region || (options?.defaults.region ?? ""),
+    size: typed.size || (options?.defaults.size ?? ""),
+    version: typed.version || (options?.versions[0] ?? ""),
+  };
+  const change = (part: Partial<Draft>) =>
+    setTyped((before) => {
+      const next = { ...before, ...part };
+      const variables = next.variables.map((one) => (one.secret ? { ...one, value: "" } : one));
+      sessionStorage.setItem(key, JSON.stringify({ ...next, variables }));
+      return next;
+    });
+  return { draft, change };
+}

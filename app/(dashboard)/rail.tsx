@@ -1,0 +1,189 @@
+"use client";
+import { useQuery } from "@tanstack/react-query";
+import {
+  Archive,
+  ChevronsUpDown,
+  Inbox,
+  LayoutGrid,
+  type LucideIcon,
+  Radio,
+  RefreshCw,
+  ScrollText,
+  SlidersHorizontal,
+} from "lucide-react";
+import Link from "next/link";
+import { usePathname } from "next/navigation";
+import { signOut } from "next-auth/react";
+import { DropdownMenu } from "radix-ui";
+import { useLive } from "../live.tsx";
+import { Mark } from "../mark.tsx";
+import { aboutLeft, timeLeft } from "../progress/layout.ts";
+import { Track } from "../progress/track.tsx";
+import { groupOf, statusLooks } from "../status.tsx";
+import { chooseTheme, type Theme } from "../theme.ts";
+import { age, useNow } from "../time.ts";
+import { useTRPC } from "../trpc.tsx";
+import { useInstances } from "./useInstances.ts";
+
+type Place = { href: string; label: string; icon: LucideIcon };
+const places: Place[] = [
+  { href: "/", label: "Instances", icon: LayoutGrid },
+  { href: "/backups", label: "Backups", icon: Archive },
+  { href: "/activity", label: "Activity", icon: ScrollText },
+  { href: "/settings", label: "Settings", icon: SlidersHorizontal },
+];
+const outbox: Place = { href: "/outbox", label: "Outbox", icon: Inbox };
+
+const isHere = (path: string, href: string) =>
+  href === "/" ? path === "/" || path.startsWith("/instances") : path.startsWith(href);
+
+export function Rail() {
+  const trpc = useTRPC();
+  const path = usePathname();
+  const { instances } = useInstances();
+  const mails = useQuery(trpc.outbox.list.queryOptions());
+  const live = instances?.filter((row) => row.status !== "destroyed").length;
+  const shown = mails.data?.enabled === true ? [...places, outbox] : places;
+  return (
+    <>
+      <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex">
+        <Link href="/" className="mb-5 px-2">
+          <Mark />
+        </Link>
+        <nav aria-label="Main" className="flex flex-col gap-0.5">
+          {shown.map(({ href, label, icon: Icon }) => (
+            <Link
+              key={href}
+              href={href}
+              aria-current={isHere(path, href) ? "page" : undefined}
+              className={`flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
+            >
+              <Icon size={16} strokeWidth={1.9} aria-hidden />
+              <span className="grow">{label}</span>
+              {href === "/" && live !== undefined && (
+                <span className="text-sm text-ink-3 tabular-nums">{live}</span>
+              )}
+            </Link>
+          ))}
+        </nav>
+        <UnderWay />
+        <div className="mt-auto flex flex-col gap-3 px-2">
+          <LiveSign />
+          <Account />
+        </div>
+      </aside>
+      <nav
+        aria-label="Main"
+        className="fixed inset-x-0 bottom-0 z-30 grid auto-cols-fr grid-flow-col border-t border-line bg-paper md:hidden"
+      >
+        {shown.map(({ href, label, icon: Icon }) => (
+          <Link
+            key={href}
+            href={href}
+            aria-current={isHere(path, href) ? "page" : undefined}
+            className={`flex min-h-16 flex-col items-center justify-center gap-1 text-xs ${isHere(path, href) ? "font-medium" : "text-ink-2"}`}
+          >
+            <Icon size={20} strokeWidth={1.9} aria-hidden />
+            {label}
+          </Link>
+        ))}
+      </nav>
+    </>
+  );
+}
+
+function UnderWay() {
+  const { instances = [] } = useInstances();
+  const { connection } = useLive();
+  const busy = instances.filter((row) => groupOf[row.status] === "underWay" && row.operation !== null);
+  const now = useNow(1000, busy.length === 0 || !connection.live);
+  if (busy.length === 0) return null;
+  return (
+    <section aria-label="Under way" className="mt-7 min-h-0 overflow-y-auto px-2">
+      <h2 className="mb-2 text-sm text-ink-3">Under way</h2>
+      {busy.slice(0, 8).map((row) => {
+        if (row.operation === null) return null;
+        const left = timeLeft(row.operation.steps, now);
+        return (
+          <Link key={row.id} href={`/instances/${row.slug}`} className="mb-4 block rounded-[6px]">
+            <span className="flex justify-between gap-2 text-sm">
+              <span className="truncate font-medium">{row.company}</span>
+              {left !== undefined && (
+                <span className="shrink-0 text-ink-3 tabular-nums">
+                  {aboutLeft(left).replace(/^about | left$/g, "")}
+                </span>
+              )}
+            </span>
+            <span className="mb-1.5 block text-sm text-ink-2">{statusLooks[row.status].word}</span>
+            <Track operation={row.operation} size="rail" frozen={!connection.live} />
+          </Link>
+        );
+      })}
+      {busy.length > 8 && <p className="text-sm text-ink-3">and {busy.length - 8} more</p>}
+    </section>
+  );
+}
+
+const patienceMs = 3000;
+
+export function LiveSign() {
+  const { connection } = useLive();
+  const now = useNow(1000, connection.live);
+  if (connection.live || now - connection.since < patienceMs)
+    return (
+      <p className="flex items-center gap-2 text-sm text-ink-2">
+        <Radio size={15} strokeWidth={1.9} className="text-ok-ink" aria-hidden />
+        Live
+      </p>
+    );
+  return (
+    <p role="status" className="flex items-center gap-2 text-sm text-warn-ink">
+      <RefreshCw size={15} strokeWidth={1.9} aria-hidden />
+      Reconnecting, last news {age(connection.since, now)}
+    </p>
+  );
+}
+
+const themes: { value: Theme; label: string }[] = [
+  { value: "system", label: "As the system" },
+  { value: "light", label: "Light" },
+  { value: "dark", label: "Dark" },
+];
+
+function Account() {
+  const trpc = useTRPC();
+  const me = useQuery(trpc.session.me.queryOptions());
+  const name = me.data?.name ?? "";
+  const item =
+    "flex h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm data-highlighted:bg-hover outline-none";
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger
+        aria-label={`Account of ${name}`}
+        className="-mx-2 flex items-center gap-2.5 border-t border-line px-2 pt-3 text-left"
+      >
+        <span
+          className="grid size-6 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink"
+          aria-hidden
+        >
+          {name.slice(0, 1).toUpperCase()}
+        </span>
+        <span className="grow truncate">{name}</span>
+        <ChevronsUpDown size={15} className="text-ink-3" aria-hidden />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content sideOffset={6} className="z-50 w-52 rounded-[10px] bg-raised p-1.5 shadow-pop">
+          {themes.map(({ value, label }) => (
+            <DropdownMenu.Item key={value} className={item} onSelect={() => chooseTheme(value)}>
+              {label}
+            </DropdownMenu.Item>
+          ))}
+          <DropdownMenu.Separator className="my-1.5 h-px bg-line" />
+          <DropdownMenu.Item className={item} onSelect={() => void signOut({ callbackUrl: "/login" })}>
+            Sign out
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}

@@ -1,0 +1,43 @@
+"use client";
+import { useQuery } from "@tanstack/react-query";
+import { CircleCheck, OctagonAlert } from "lucide-react";
+import { sentenceOf, useTRPC } from "../../trpc.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Notice, Skeleton } from "../../ui/notice.tsx";
+
+/** What the Spawner depends on, each asked now. */
+export function Connections() {
+  const trpc = useTRPC();
+  const query = useQuery(trpc.settings.connections.queryOptions(undefined, { staleTime: 0 }));
+  return (
+    <section aria-labelledby="connections">
+      <div className="flex items-center justify-between border-b border-line pb-2">
+        <h2 id="connections" className="text-lead font-semibold">
+          Connections
+        </h2>
+        <Button sending={query.isFetching} onClick={() => void query.refetch()}>
+          Check again
+        </Button>
+      </div>
+      {query.isPending && <Skeleton rows={3} />}
+      {query.isError && <Notice tone="bad">{sentenceOf(query.error)}</Notice>}
+      <ul>
+        {Object.values(query.data ?? {}).map((check) => (
+          <li key={check.name} className="flex flex-wrap justify-between gap-x-6 border-b border-line py-3">
+            <span className="font-medium">{check.name}</span>
+            <span className="text-right">
+              <span
+                className={`inline-flex items-center gap-1.5 text-sm ${check.ok ? "text-ok-ink" : "text-bad-ink"}`}
+              >
+                {check.ok ? <CircleCheck size={15} aria-hidden /> : <OctagonAlert size={15} aria-hidden />}
+                {check.ok ? "Works" : "Does not work"}
+              </span>
+              <span className="block text-sm text-ink-2">{check.sentence}</span>
+              <span className="block font-mono text-xs text-ink-3">{check.detail}</span>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,87 @@
+"use client";
+import type { OperationView, StepView } from "../../server/views.ts";
+import { useNow } from "../time.ts";
+import { aboutLeft, position, share, stretches, timeLeft, usual } from "./layout.ts";
+
+const heights = { rail: 4, row: 6, page: 10 };
+
+/** The line of an operation: one segment a step, as wide as it usually takes; steps at the same time share one. */
+export function Track({
+  operation,
+  size,
+  frozen = false,
+}: {
+  operation: OperationView;
+  size: keyof typeof heights;
+  frozen?: boolean;
+}) {
+  const runs = operation.state === "running" || operation.state === "cancelling";
+  const now = useNow(runs ? 500 : 60_000, frozen || !runs);
+  const steps = operation.steps.filter((step) => !step.undo);
+  const left = timeLeft(steps, now);
+  const height = heights[size];
+  const text = `${position(steps)}${left === undefined || !runs ? "" : `, ${aboutLeft(left)}`}`;
+  return (
+    <div
+      role="progressbar"
+      aria-label={operation.label}
+      aria-valuemin={0}
+      aria-valuemax={steps.length}
+      aria-valuenow={steps.filter((step) => step.state === "done").length}
+      aria-valuetext={runs ? text : operation.state}
+      className="flex w-full gap-1"
+      style={{ height }}
+    >
+      {stretches(steps).map((stretch) =>
+        "branches" in stretch ? (
+          <div
+            key={stretch.fork}
+            className="flex min-w-1 flex-col justify-between"
+            style={{ flexGrow: Math.max(...stretch.branches.map((branch) => sum(branch))), flexBasis: 0 }}
+          >
+            {stretch.branches.map((branch) => (
+              <div
+                key={branch[0]?.name}
+                className="flex gap-0.5"
+                style={{ height: Math.max(2, Math.floor(height * 0.4)) }}
+              >
+                {branch.map((step) => (
+                  <Segment key={step.name} step={step} now={now} state={operation.state} />
+                ))}
+              </div>
+            ))}
+          </div>
+        ) : (
+          <div
+            key={stretch.step.name}
+            className="flex min-w-1"
+            style={{ flexGrow: usual(stretch.step), flexBasis: 0 }}
+          >
+            <Segment step={stretch.step} now={now} state={operation.state} />
+          </div>
+        ),
+      )}
+    </div>
+  );
+}
+
+const sum = (branch: StepView[]) => branch.reduce((total, step) => total + usual(step), 0);
+
+function Segment({ step, now, state }: { step: StepView; now: number; state: OperationView["state"] }) {
+  const colour =
+    step.state === "failed"
+      ? "bg-bad"
+      : state === "done"
+        ? "bg-ok"
+        : step.state === "running"
+          ? "bg-move"
+          : "bg-ink";
+  return (
+    <div className="h-full grow overflow-hidden rounded-full bg-line-2">
+      <div
+        className={`h-full rounded-full transition-[width,background-color] duration-500 ease-linear ${colour}`}
+        style={{ width: step.state === "cancelled" ? 0 : `${share(step, now) * 100}%` }}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import { pathToFileURL } from "node:url";
+import { startLocalCloud } from "./cloud.ts";
+import { optionsFromEnvironment } from "./options.ts";
+
+export { type LocalCloud, startLocalCloud } from "./cloud.ts";
+
+async function main(): Promise<void> {
+  const cloud = await startLocalCloud(optionsFromEnvironment(process.env));
+  console.log(`Local cloud: API ${cloud.apiUrl}, sites on port ${cloud.edgePort}`);
+  const end = (): void => {
+    cloud.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error("The local cloud did not close cleanly:", error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  });
+}

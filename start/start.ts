@@ -1,0 +1,3 @@
+import { runSpawner } from "./run.ts";
+
+await runSpawner("start");
