@@ -1,4 +1,4 @@
-import { Page } from "../../ui/page.tsx";
+import { Page } from "../../ui/pageFrame.tsx";
 import { ActivityList } from "../activityList.tsx";
 
 export default function ActivityPage() {

@@ -1,5 +1,5 @@
 import { Empty } from "../../ui/notice.tsx";
-import { Page } from "../../ui/page.tsx";
+import { Page } from "../../ui/pageFrame.tsx";
 
 export default function BackupsPage() {
   return (

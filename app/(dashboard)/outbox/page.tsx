@@ -4,7 +4,7 @@ import { useState } from "react";
 import { age, exact, useNow } from "../../time.ts";
 import { sentenceOf, useTRPC } from "../../trpc.tsx";
 import { Empty, Notice, Skeleton } from "../../ui/notice.tsx";
-import { Page } from "../../ui/page.tsx";
+import { Page } from "../../ui/pageFrame.tsx";
 
 export default function OutboxPage() {
   const trpc = useTRPC();

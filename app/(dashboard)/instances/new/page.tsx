@@ -8,7 +8,7 @@ import { fieldErrors, sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { TextField } from "../../../ui/field.tsx";
 import { Notice, Skeleton } from "../../../ui/notice.tsx";
-import { Page } from "../../../ui/page.tsx";
+import { Page } from "../../../ui/pageFrame.tsx";
 import { AddressFields } from "./addressFields.tsx";
 import { type Draft, forgetDraft, useDraft } from "./draft.ts";
 import { ErrorSummary } from "./errorSummary.tsx";
