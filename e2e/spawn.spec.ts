@@ -1,6 +1,7 @@
 import { cloud, expect, instanceUrl, processId, spawn, stepOf, test, waitUntilRunning } from "./fixtures.ts";
 
 test("from one click to a running intranet", async ({ page, request }) => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it must arrive as it is
   const greeting = "Hej! \"Välkommen\" till 'Acme'\n$(id) `id` {{ lookup('pipe', 'id') }} ${HOME} 🥐\\ ";
   await spawn(page, {
     company: "Acme Bakery",

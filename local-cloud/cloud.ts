@@ -6,7 +6,6 @@ import { createAdaptorServer } from "@hono/node-server";
 import { createActionEngine } from "./actions.ts";
 import { createApi } from "./api.ts";
 import type { Cloud } from "./context.ts";
-import { forgetDeleted } from "./dropletLife.ts";
 import { createEdge } from "./edge.ts";
 import { createFaults } from "./faults.ts";
 import { createMachines } from "./machines.ts";
@@ -84,7 +83,6 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
 async function resume(cloud: Cloud): Promise<void> {
   const { store, machines } = cloud;
   store.state.droplets = store.state.droplets.filter((droplet) => droplet.deletedAt === null);
-  forgetDeleted(cloud);
   await machines.sweep(
     store.state.droplets.map((droplet) => droplet.id),
     store.state.images.map((image) => image.id),

@@ -49,7 +49,7 @@ export async function destroyDroplet(cloud: Cloud, droplet: Droplet): Promise<vo
 }
 
 /** Deleted droplets are needed as long as a list may still show them. */
-export function forgetDeleted(cloud: Cloud): void {
+function forgetDeleted(cloud: Cloud): void {
   const { state } = cloud.store;
   const then = Date.now() - cloud.options.listLagMs;
   state.droplets = state.droplets.filter((one) => one.deletedAt === null || one.deletedAt > then);

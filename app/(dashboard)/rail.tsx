@@ -17,7 +17,7 @@ import { signOut } from "next-auth/react";
 import { DropdownMenu } from "radix-ui";
 import { useLive } from "../live.tsx";
 import { Mark } from "../mark.tsx";
-import { aboutLeft, timeLeft } from "../progress/layout.ts";
+import { aboutLeft, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, statusLooks } from "../status.tsx";
 import { chooseTheme, type Theme } from "../theme.ts";

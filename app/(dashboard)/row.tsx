@@ -2,7 +2,7 @@
 import Link from "next/link";
 import type { InstanceRow } from "../../server/views.ts";
 import { useLive } from "../live.tsx";
-import { aboutLeft, position, timeLeft } from "../progress/layout.ts";
+import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
 import { age, money, useNow } from "../time.ts";

@@ -3,7 +3,7 @@ import { Check, ChevronsRight, Minus, X } from "lucide-react";
 import type { OperationView, StepView } from "../../server/views.ts";
 import { stepWords } from "../status.tsx";
 import { duration, useNow } from "../time.ts";
-import { companions, share, stretches } from "./layout.ts";
+import { companions, share, stretches } from "./stretches.ts";
 
 type Props = {
   operation: OperationView;
@@ -41,7 +41,7 @@ export function Steps({ operation, frozen, selected, onSelect }: Props) {
           branch.map((step) => (
             <li
               key={step.name}
-              className="relative pt-8 pb-12"
+              className="relative pt-8 pb-14"
               style={{ gridColumn: lane + 1 }}
               aria-label={spoken(step, steps, now)}
             >
@@ -81,9 +81,9 @@ function Fork({ lane, step, first }: { lane: number; step: StepView; first: bool
           className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] top-0 h-8 rounded-tr-[10px] border-t-2 border-r-2 ${edge}`}
         />
       )}
-      <Spine done={over} className="left-[10px] top-[54px] bottom-[18px]" />
+      <Spine done={over} className="left-[10px] top-[54px] bottom-[38px]" />
       <span
-        className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] bottom-0 h-[18px] rounded-br-[10px] rounded-bl-[10px] border-r-2 border-b-2 ${over ? "border-ink" : "border-line-2"}`}
+        className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] bottom-5 h-[18px] rounded-br-[10px] border-r-2 border-b-2 ${over ? "border-ink" : "border-line-2"}`}
       />
     </span>
   );

@@ -1,7 +1,7 @@
 "use client";
 import type { OperationView, StepView } from "../../server/views.ts";
 import { useNow } from "../time.ts";
-import { aboutLeft, position, share, stretches, timeLeft, usual } from "./layout.ts";
+import { aboutLeft, position, share, stretches, timeLeft, usual } from "./stretches.ts";
 
 const heights = { rail: 4, row: 6, page: 10 };
 

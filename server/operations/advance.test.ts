@@ -291,7 +291,12 @@ describe("cancel", () => {
           ),
           noop("after"),
         ],
-        [step("undo", "Undo", async () => (calls.push("undo"), done()))],
+        [
+          step("undo", "Undo", async () => {
+            calls.push("undo");
+            return done();
+          }),
+        ],
       ),
     );
     await advance(engine, id);

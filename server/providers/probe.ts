@@ -43,7 +43,7 @@ function get(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<{ statu
         signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
         agent: false,
         headers: { host: url.host, accept: "application/json" },
-        ...(isLocal ? { host: "127.0.0.1", servername: url.hostname } : {}),
+        ...(isLocal ? { hostname: "127.0.0.1", servername: url.hostname } : {}),
       },
       (response) => {
         let body = "";

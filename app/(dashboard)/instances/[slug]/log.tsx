@@ -17,14 +17,13 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
   const trpc = useTRPC();
   const { events } = useLive();
   const query = useQuery(trpc.operations.log.queryOptions({ operationId: operation.id }));
-  const all = useMemo(
-    () =>
-      (query.data === undefined ? [] : foldLog(query.data, events, operation.id)).map((line) => ({
-        ...line,
-        text: plain(line.text),
-      })),
-    [query.data, events, operation.id],
-  );
+  const all = useMemo(() => {
+    const lines = query.data === undefined ? [] : foldLog(query.data, events, operation.id);
+    // Ansible's empty lines only set its headings apart; here weight and colour do.
+    return lines
+      .map((line) => ({ ...line, text: plain(line.text) }))
+      .filter((line) => line.text.trim() !== "");
+  }, [query.data, events, operation.id]);
   const [paused, setPaused] = useState<number>();
   const [search, setSearch] = useState<string>();
   const [hit, setHit] = useState(0);

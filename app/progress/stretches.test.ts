@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { StepView } from "../../server/views.ts";
-import { aboutLeft, companions, position, share, stretches, timeLeft } from "./layout.ts";
+import { aboutLeft, companions, position, share, stretches, timeLeft } from "./stretches.ts";
 
 const step = (name: string, over: Partial<StepView> = {}): StepView => ({
   ...{
