@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
+import { openDatabase } from "../db/client.ts";
+import { instances } from "../db/schema.ts";
+import { openVariables } from "../server/instances/variables.ts";
+import { deriveKey } from "../server/secrets.ts";
 import { account, cloudUrl, ports } from "./world.ts";
 
 export { expect };
@@ -54,6 +59,29 @@ export async function waitUntilRunning(page: Page): Promise<void> {
     timeout: 90_000,
   });
   await expect(page.getByRole("main").getByText("Spawning", { exact: true })).toHaveCount(0);
+}
+
+/** Asks an intranet as a visitor does, by its name; Node itself does not know that *.localhost is this machine. */
+export const askIntranet = (
+  request: APIRequestContext,
+  slug: string,
+  path: string,
+  headers: Record<string, string> = {},
+) =>
+  request.get(`http://127.0.0.1:${ports.edge}${path}`, {
+    headers: { host: `${slug}.intranet.localhost:${ports.edge}`, ...headers },
+  });
+
+/** The key that the Spawner made for this instance, read as the worker reads it. */
+export function adminKey(slug: string): string {
+  const dataDir = process.env.E2E_DATA_DIR ?? "";
+  const { db, connection } = openDatabase(join(dataDir, "spawner.sqlite"));
+  const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
+  const key = deriveKey(readFileSync(join(dataDir, "secret.key"), "utf8").trim(), "variables");
+  const found = openVariables(db, key, instance?.id ?? "").find((variable) => variable.name === "ADMIN_KEY");
+  connection.close();
+  if (found === undefined) throw new Error(`${slug} has no ADMIN_KEY`);
+  return found.value;
 }
 
 export const instanceUrl = (slug: string) => `http://${slug}.intranet.localhost:${ports.edge}`;

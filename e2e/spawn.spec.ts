@@ -1,4 +1,15 @@
-import { cloud, expect, instanceUrl, processId, spawn, stepOf, test, waitUntilRunning } from "./fixtures.ts";
+import {
+  adminKey,
+  askIntranet,
+  cloud,
+  expect,
+  instanceUrl,
+  processId,
+  spawn,
+  stepOf,
+  test,
+  waitUntilRunning,
+} from "./fixtures.ts";
 
 test("from one click to a running intranet", async ({ page, request }) => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it must arrive as it is
@@ -20,7 +31,7 @@ test("from one click to a running intranet", async ({ page, request }) => {
   // The mail, exactly one, and its link.
   await page.goto("/outbox");
   await expect(page.getByText("Your intranet is ready").first()).toBeVisible();
-  const health = await request.get(`${instanceUrl("acme")}/healthz`);
+  const health = await askIntranet(request, "acme", "/healthz");
   expect(await health.json()).toMatchObject({ status: "ok", version: "2.14.0" });
 
   // The intranet: the customer's name, and a post that stays.
@@ -29,7 +40,14 @@ test("from one click to a running intranet", async ({ page, request }) => {
   await page.getByRole("textbox", { name: "What is new?" }).fill("Fresh rye at six");
   await page.getByRole("button", { name: "Post" }).click();
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Fresh rye at six");
-  expect((await request.get(`${instanceUrl("acme")}/variables`)).status()).toBe(403);
+
+  // The variables, byte for byte, and only with the key.
+  expect((await askIntranet(request, "acme", "/variables")).status()).toBe(403);
+  const variables = await askIntranet(request, "acme", "/variables", { "x-admin-key": adminKey("acme") });
+  expect(await variables.json()).toMatchObject({
+    WELCOME_TEXT: greeting,
+    SMTP_PASSWORD: "sup3r-s3cret-word",
+  });
 
   // One droplet, one record.
   const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as {

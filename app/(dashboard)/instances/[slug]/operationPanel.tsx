@@ -2,8 +2,8 @@
 import { useState } from "react";
 import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
 import { useLive, useWatchedLog } from "../../../live.tsx";
-import { aboutLeft, timeLeft } from "../../../progress/stretches.ts";
 import { Steps } from "../../../progress/steps.tsx";
+import { aboutLeft, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
 import { clock, duration, exact, money, useNow } from "../../../time.ts";
 import { Log } from "./log.tsx";
