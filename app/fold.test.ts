@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import type { EventView, InstanceDetail, InstanceRow, LogLine, OperationView } from "../server/views.ts";
+import { foldDetail, foldList, foldLog } from "./fold.ts";
+
+const operation = (id: string, state: OperationView["state"]): OperationView => ({
+  ...{
+    id,
+    state,
+    kind: "spawn",
+    label: "Spawn",
+    instanceId: "i1",
+    createdBy: "joe",
+    createdAt: 0,
+    endedAt: null,
+  },
+  ...{ failure: null, cancelRequestedAt: null, canCancel: false, canRetry: false, steps: [] },
+});
+const row = (id: string, status: InstanceRow["status"], op: OperationView | null = null): InstanceRow => ({
+  ...{ id, status, company: id, slug: id, domain: "d", url: "u", region: "r", size: "s", version: "v" },
+  ...{
+    priceMonthlyCents: 1,
+    createdAt: 0,
+    destroyedAt: null,
+    answeredAt: null,
+    answeredInMs: null,
+    silentSince: null,
+  },
+  operation: op,
+});
+const changed = (id: number, next: InstanceRow): EventView => ({ id, at: 0, kind: "step", row: next });
+const line = (id: number): LogLine => ({ id, at: 0, step: "s", text: String(id), failed: false });
+const said = (id: number, operationId = "o1"): EventView => ({
+  id,
+  at: 0,
+  kind: "log",
+  operationId,
+  line: line(id),
+});
+
+test("a list takes what came after its snapshot, and nothing older", () => {
+  const snapshot = { lastEventId: 10, instances: [row("a", "running")] };
+  const events = [
+    changed(9, row("a", "spawning")),
+    changed(11, row("b", "spawning")),
+    changed(12, row("b", "running")),
+  ];
+  expect(foldList(snapshot, events).map(({ id, status }) => [id, status])).toEqual([
+    ["b", "running"],
+    ["a", "running"],
+  ]);
+});
+
+test("a detail takes its own row, its operation, and one that is new", () => {
+  const instance: InstanceDetail = {
+    ...row("a", "spawning"),
+    ...{ contactName: "", contactEmail: "", address: null, dropletId: null, snapshotAt: null, variables: [] },
+    ...{ operations: [operation("o1", "running")], namesakes: [], refusals: { destroy: null } },
+  };
+  const events = [
+    changed(1, row("other", "failed")),
+    changed(2, row("a", "running", operation("o1", "done"))),
+    changed(3, row("a", "destroying", operation("o2", "running"))),
+  ];
+  const folded = foldDetail({ lastEventId: 0, instance }, events);
+  expect(folded.status).toBe("destroying");
+  expect(folded.operations.map(({ id, state }) => [id, state])).toEqual([
+    ["o2", "running"],
+    ["o1", "done"],
+  ]);
+});
+
+test("a log has every line once, and only its own", () => {
+  const snapshot = { lastEventId: 2, lines: [line(1), line(2)] };
+  const folded = foldLog(snapshot, [said(2), said(3), said(4, "o2"), said(5)], "o1");
+  expect(folded.map(({ id }) => id)).toEqual([1, 2, 3, 5]);
+});
