@@ -1,0 +1,220 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { ProviderError } from "../errors.ts";
+import { createBudget } from "./budget.ts";
+import { createDigitalOcean } from "./digitalocean.ts";
+
+/** The client against a server that answers as each test says. */
+
+type Answer = { status: number; body?: unknown; headers?: Record<string, string> } | "silence";
+let respond: (request: { method: string; url: string; body: unknown }) => Answer;
+let seen: string[] = [];
+let apiUrl = "";
+const token = "dop_v1_secret";
+
+const server = createServer((request: IncomingMessage, response) => {
+  let text = "";
+  request.on("data", (chunk) => {
+    text += chunk;
+  });
+  request.on("end", () => {
+    const [method, url] = [request.method ?? "", request.url ?? ""];
+    seen.push(`${method} ${url}`);
+    const answer = respond({ method, url, body: text === "" ? undefined : JSON.parse(text) });
+    if (answer === "silence") return;
+    response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
+    response.end(answer.body === undefined ? "" : JSON.stringify(answer.body));
+  });
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+beforeEach(() => {
+  seen = [];
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const client = (over: { timeoutMs?: number } = {}) =>
+  createDigitalOcean({ token, apiUrl, wait: async () => {}, random: () => 0.5, ...over });
+const droplet = (id: number, tags: string[] = ["spawner"]) => ({
+  ...{
+    id,
+    name: `d${id}`,
+    status: "active",
+    created_at: "2026-01-01T00:00:00Z",
+    size_slug: "s",
+    snapshot_ids: [],
+    tags,
+  },
+  region: { slug: "fra1" },
+  networks: {
+    v4: [
+      { ip_address: "10.0.0.1", type: "private" },
+      { ip_address: `203.0.113.${id}`, type: "public" },
+    ],
+    v6: [],
+  },
+});
+const refused = (status: number, message: string): Answer => ({ status, body: { id: "x", message } });
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => "nothing was thrown",
+    (error: unknown) => error,
+  );
+const wish = { name: "d", region: "fra1", size: "s", image: "debian-13-x64", sshKeyId: 1, tags: ["spawner"] };
+
+test("a hundred who wait share one list call, and each finds its own", async () => {
+  respond = () => ({
+    status: 200,
+    body: { droplets: Array.from({ length: 100 }, (_, id) => droplet(id, ["spawner", `t${id}`])), links: {} },
+  });
+  const cloud = client();
+  const found = await Promise.all(Array.from({ length: 100 }, (_, id) => cloud.findDropletByTag(`t${id}`)));
+  expect(found.map((one) => one?.address)).toEqual(Array.from({ length: 100 }, (_, id) => `203.0.113.${id}`));
+  expect(seen).toHaveLength(1);
+});
+
+test("follows pages to their end", async () => {
+  respond = ({ url }) =>
+    url.includes("page=1")
+      ? { status: 200, body: { droplets: [droplet(1)], links: { pages: { next: "…" } } } }
+      : { status: 200, body: { droplets: [droplet(2, ["spawner", "here"])], links: {} } };
+  expect((await client().findDropletByTag("here"))?.id).toBe(2);
+});
+
+test.each([
+  [401, "Unable to authenticate you.", /DIGITALOCEAN_TOKEN/, false],
+  [
+    422,
+    "creating this/these droplet(s) will exceed your droplet limit",
+    /droplet limit of this account/,
+    false,
+  ],
+  [422, "You specified an invalid size for Droplet creation.", /size/, false],
+  [422, "Droplet already has a pending event.", /busy/, true],
+  [429, "API Rate limit exceeded.", /patience/, true],
+  [503, "Service is currently unavailable.", /problem of its own/, true],
+])("an answer of %i (%s) becomes a sentence", async (status, message, sentence, retryable) => {
+  respond = () => refused(status, message);
+  const error = await failureOf(client().createDroplet(wish));
+  expect(error).toBeInstanceOf(ProviderError);
+  expect(error).toMatchObject({ retryable, sentence: expect.stringMatching(sentence) });
+  expect(JSON.stringify(error) + String(error)).not.toContain(token);
+});
+
+test("a create is sent once, and says when its outcome is unclear", async () => {
+  respond = () => "silence";
+  expect(await failureOf(client({ timeoutMs: 50 }).createDroplet(wish))).toMatchObject({
+    unclear: true,
+    retryable: true,
+  });
+  respond = () => ({ status: 502, body: "<html>" });
+  expect(await failureOf(client().createDroplet(wish))).toMatchObject({ unclear: true });
+  respond = () => refused(422, "You specified an invalid image for Droplet creation.");
+  expect(await failureOf(client().createDroplet(wish))).toMatchObject({ unclear: false });
+  expect(seen).toEqual(["POST /v2/droplets", "POST /v2/droplets", "POST /v2/droplets"]);
+});
+
+test("what is safe to repeat is repeated", async () => {
+  let left = 2;
+  respond = () => (left-- > 0 ? refused(500, "ill") : { status: 200, body: { droplet: droplet(7) } });
+  expect((await client().getDroplet(7))?.id).toBe(7);
+  expect(seen).toHaveLength(3);
+});
+
+test("what is gone is gone: a 404 is an answer", async () => {
+  respond = () => refused(404, "The resource you were accessing could not be found.");
+  expect(await client().getDroplet(7)).toBeUndefined();
+  await client().destroyDroplet(7);
+});
+
+test("an answer of another shape is said to be one", async () => {
+  respond = () => ({ status: 200, body: { droplet: { id: "seven" } } });
+  expect(await failureOf(client().getDroplet(7))).toMatchObject({
+    sentence: expect.stringMatching(/does not understand/),
+  });
+});
+
+test("DNS: finds before it adds, corrects, and removes only what points at the address", async () => {
+  let records: { id: number; type: string; name: string; data: string; ttl: number }[] = [];
+  let next = 1;
+  respond = ({ method, url, body }) => {
+    const id = Number(url.match(/records\/(\d+)/)?.[1]);
+    if (method === "GET") return { status: 200, body: { domain_records: records, links: {} } };
+    if (method === "DELETE") {
+      records = records.filter((record) => record.id !== id);
+      return { status: 204 };
+    }
+    const { data } = body as { data: string };
+    const record = { id: method === "POST" ? next++ : id, type: "A", name: "acme", data, ttl: 60 };
+    records = [...records.filter((one) => one.id !== id), record];
+    return { status: method === "POST" ? 201 : 200, body: { domain_record: record } };
+  };
+  const cloud = client();
+  const place = { domain: "intranet.io", name: "acme" };
+  await cloud.ensureARecord({ ...place, address: "203.0.113.1" });
+  await cloud.ensureARecord({ ...place, address: "203.0.113.1" });
+  expect(records).toHaveLength(1);
+  await cloud.ensureARecord({ ...place, address: "203.0.113.2" });
+  expect(records.map((record) => record.data)).toEqual(["203.0.113.2"]);
+  records.push({ id: 90, type: "A", name: "acme", data: "203.0.113.2", ttl: 60 });
+  await cloud.ensureARecord({ ...place, address: "203.0.113.2" });
+  expect(records).toHaveLength(1);
+  expect(await cloud.removeARecords({ ...place, address: "203.0.113.9" })).toBe(0);
+  expect(await cloud.removeARecords({ ...place, address: "203.0.113.2" })).toBe(1);
+  expect(records).toEqual([]);
+});
+
+test("one SSH key, registered once for a hundred spawns", async () => {
+  const key = { id: 5, fingerprint: "aa:bb", public_key: "ssh-ed25519 AAAA spawner", name: "spawner" };
+  let made = false;
+  respond = ({ method }) => {
+    if (method === "GET") return { status: 200, body: { ssh_keys: made ? [key] : [], links: {} } };
+    made = true;
+    return { status: 201, body: { ssh_key: key } };
+  };
+  const cloud = client();
+  const ids = await Promise.all(
+    Array.from({ length: 100 }, () => cloud.ensureSshKey("spawner", "ssh-ed25519 AAAA spawner")),
+  );
+  expect(new Set(ids.map((one) => one.id))).toEqual(new Set([5]));
+  expect(seen).toEqual(["GET /v2/account/keys?per_page=200", "POST /v2/account/keys"]);
+});
+
+test("the budget keeps a thousand requests under 250 in any minute, in their order", async () => {
+  const clock = { now: 0 };
+  const budget = createBudget({
+    now: () => clock.now,
+    wait: async (ms) => {
+      clock.now += ms;
+    },
+  });
+  const sent: number[] = [];
+  await Promise.all(
+    Array.from({ length: 1000 }, async () => {
+      await budget.take();
+      sent.push(clock.now);
+    }),
+  );
+  expect(sent).toEqual([...sent].sort((a, b) => a - b));
+  for (const at of sent)
+    expect(sent.filter((other) => other > at - 60_000 && other <= at).length).toBeLessThanOrEqual(250);
+  // Whoever is told to wait makes everybody wait.
+  const before = clock.now;
+  budget.pauseFor(90_000);
+  await budget.take();
+  expect(clock.now).toBeGreaterThanOrEqual(before + 90_000);
+});
+
+test("a request that is given up while it waits its turn holds nobody up", async () => {
+  const abort = new AbortController();
+  const budget = createBudget({ now: Date.now, wait: async () => {} });
+  abort.abort(new Error("given up"));
+  await expect(budget.take(abort.signal)).rejects.toThrow("given up");
+  await budget.take();
+});
