@@ -37,7 +37,8 @@ async function takeSnapshot({
 }: StepContext<Facts>): Promise<Outcome<Facts>> {
   if (instance.dropletId === null) return done({ facts: { noDroplet: true } });
   const droplet = await digitalocean.getDroplet(instance.dropletId);
-  if (droplet === undefined) return done({ facts: { noDroplet: true } });
+  // One that never came to life holds nothing, and DigitalOcean would not take a snapshot of it.
+  if (droplet === undefined || droplet.status === "new") return done({ facts: { noDroplet: true } });
   const name = snapshotName(instance.slug, operation.id);
   const existing = (await digitalocean.snapshotsOfDroplet(droplet.id)).find(
     (snapshot) => snapshot.name === name,

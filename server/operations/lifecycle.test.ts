@@ -277,3 +277,69 @@ test("a droplet whose create was answered by silence is found, not bought twice"
   await checkInvariants(world.engine, instanceId);
   world.close();
 });
+
+/** A spawn that cannot succeed ends in a sentence, and Destroy puts away whatever it left. */
+describe("a spawn that cannot succeed", () => {
+  const impossible: [what: string, slug: string, break_: (engine: Engine) => void, sentence: RegExp][] = [
+    [
+      "a droplet that never becomes active",
+      "fault-never-active",
+      () => {},
+      /did not become ready within 10 minutes/,
+    ],
+    ["a droplet without an address", "fault-no-address", () => {}, /did not become ready within 10 minutes/],
+    ["a droplet that refuses SSH", "fault-ssh-refused", () => {}, /did not become ready within 10 minutes/],
+    [
+      "a playbook that fails",
+      "playbook",
+      ({ providers }) => {
+        providers.playbooks.readRun = async () => ({
+          state: "failed",
+          cursor: 2,
+          events: [
+            { at: 1, line: "TASK [app : Pull]", task: { index: 5, total: 10, name: "Pull" } },
+            { at: 2, line: 'fatal: [droplet]: FAILED! => {"msg": "no space left on device"}', failed: true },
+          ],
+        });
+      },
+      /.+\./,
+    ],
+    [
+      "an intranet that never answers",
+      "silent",
+      ({ providers }) => {
+        providers.probe.answer = async () => ({ ok: false, ms: 1, sentence: "Nothing listens there yet." });
+      },
+      /did not answer there within 10 minutes/,
+    ],
+  ];
+
+  test.concurrent.each(impossible)("%s", async (_what, name, breakIt, sentence) => {
+    const world = createWorld();
+    const { engine, db } = world;
+    try {
+      breakIt(engine);
+      // Time passes ten times a look: ten minutes are over after a few of them.
+      let ahead = 0;
+      engine.now = () => Date.now() + ahead;
+      const instanceId = insertInstance(db, { slug: `${name}-${newId().slice(0, 6)}`, status: "spawning" });
+      const operationId = begin(engine, instanceId, catalogue.spawn);
+      await runToEnd(engine, operationId, async () => {
+        await wait(30);
+        ahead += 5000;
+      });
+      const operation = operationOf(db, operationId);
+      expect(operation.state).toBe("failed");
+      expect(operation.failure?.sentence).toMatch(sentence);
+      expect(db.select().from(mail).all()).toMatchObject([{ kind: "failed", round: 0 }]);
+      engine.now = Date.now;
+      const { createAskedAt, dropletId, address } = operation.facts;
+      const destroyed = begin(engine, instanceId, catalogue.destroy, { createAskedAt, dropletId, address });
+      await play(engine, destroyed);
+      expect(operationOf(db, destroyed).state).toBe("done");
+      await checkInvariants(engine, instanceId);
+    } finally {
+      world.close();
+    }
+  });
+});
