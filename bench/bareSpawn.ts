@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { promisify } from "node:util";
 import { z } from "zod";
+import { createProbe } from "../server/providers/probe.ts";
 import { scanHostKey } from "../server/providers/ssh.ts";
 import type { Stack } from "./stack.ts";
 
-const run = promisify(execFile);
 const key = z.object({ ssh_keys: z.array(z.object({ id: z.number(), name: z.string() })) });
 const created = z.object({ droplet: z.object({ id: z.number() }) });
 const dropletShape = z.object({
@@ -76,23 +75,27 @@ export async function bareSpawn(stack: Stack, slug: string) {
   const sshArgs = `-o UserKnownHostsFile=${files.known} -o IdentityFile=${join(stack.dataDir, "ssh-key")}`;
   writeFileSync(
     files.inventory,
-    `${slug} ansible_host=${address} ansible_port=${stack.ports.ssh} ansible_user=root ansible_ssh_common_args='${sshArgs}'\n`,
+    `droplet ansible_host=${address} ansible_port=${stack.ports.ssh} ansible_user=root ansible_ssh_common_args='${sshArgs}'\n`,
   );
-  const ansible = join(import.meta.dirname, "..", "ansible");
   const playbookBegan = performance.now();
-  await run("ansible-playbook", ["-i", files.inventory, "-e", `@${files.vars}`, "provision.yml"], {
-    cwd: ansible,
-    env: { ...process.env, ANSIBLE_CONFIG: join(ansible, "ansible.cfg") },
-  });
+  await playbook(["-i", files.inventory, "-e", `@${files.vars}`, "provision.yml"]);
   const provisioned = performance.now();
-  for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${stack.ports.edge}/healthz`, {
-      headers: { host: `${slug}.intranet.localhost:${stack.ports.edge}` },
-    }).catch(() => undefined);
-    if (answer?.ok === true) break;
-    await wait(20);
-  }
+  const probe = createProbe();
+  while (!(await probe.answer(`http://${slug}.intranet.localhost:${stack.ports.edge}`)).ok) await wait(20);
   const answered = performance.now();
   rmSync(folder, { recursive: true, force: true });
   return { boot: booted - began, playbook: provisioned - playbookBegan, answer: answered - provisioned };
+}
+
+/** Until ansible-playbook itself has ended: the SSH connection it keeps open outlives it. */
+function playbook(args: string[]): Promise<void> {
+  const cwd = join(import.meta.dirname, "..", "ansible");
+  const env = { ...process.env, ANSIBLE_CONFIG: join(cwd, "ansible.cfg") };
+  const child = spawn("ansible-playbook", args, { cwd, env, stdio: "ignore" });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) =>
+      code === 0 ? resolve() : reject(new Error(`ansible-playbook ended with ${code}.`)),
+    );
+  });
 }
