@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import {
   adminKey,
   askIntranet,
@@ -95,4 +97,12 @@ test("the page closed and opened again in the middle of a run shows the same thi
   await waitUntilRunning(page);
   await page.goto("/");
   await expect(page.getByText("Casa Verde").first()).toBeVisible();
+});
+
+test("the queue's database deleted in the middle of a run: the spawn still finishes", async ({ page }) => {
+  await spawn(page, { company: "Bergström Orthopaedics", slug: "bergstrom" });
+  await expect(stepOf(page, "Provision with Ansible")).toContainText("Running", { timeout: 60_000 });
+  rmSync(join(process.env.E2E_DATA_DIR ?? "", "postgres"), { recursive: true, force: true });
+  process.kill(processId("postgres"), "SIGKILL");
+  await waitUntilRunning(page);
 });

@@ -49,7 +49,13 @@ export function createMachines(config: {
   }
 
   async function makeHostKey(id: number): Promise<void> {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment: `droplet-${id}` });
+    let pair = newHostKey(id);
+    // ssh2 drops leading zero bytes: about one pair in 150 cannot be read back.
+    while (
+      ssh2.utils.parseKey(pair.private) instanceof Error ||
+      ssh2.utils.parseKey(pair.public) instanceof Error
+    )
+      pair = newHostKey(id);
     await writeFile(path.join(home(id), "host_key"), pair.private, { mode: 0o600 });
     await writeFile(path.join(home(id), "host_key.pub"), `${pair.public}\n`);
   }
@@ -231,3 +237,5 @@ async function sizeOf(folder: string): Promise<number> {
   }
   return total;
 }
+
+const newHostKey = (id: number) => ssh2.utils.generateKeyPairSync("ed25519", { comment: `droplet-${id}` });
