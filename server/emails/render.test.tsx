@@ -11,6 +11,8 @@ test("ready carries the link, the price and how long it took", async () => {
   expect(mail.subject).toBe("Your intranet is ready: Acme <Bakery>");
   expect(mail.html).toContain('href="http://acme.intranet.localhost:4080"');
   expect(mail.html).toContain("Acme &lt;Bakery&gt;");
+  expect(mail.html).toContain("@media (prefers-color-scheme: dark)");
+  expect(mail.text).toContain("http://acme.intranet.localhost:4080");
   expect(mail.text).toMatch(/1 m 40 s/);
   expect(mail.text).toContain("$12.00 a month");
 });
@@ -25,6 +27,7 @@ test("failed says why, what stands and where to go", async () => {
       dashboardUrl,
     },
   });
+  expect(mail.text).toContain("Acme: Spawn failed");
   expect(mail.text).toContain("Ansible failed.");
   expect(mail.text).toContain("The droplet stands.");
   expect(mail.html).toContain(`href="${dashboardUrl}"`);

@@ -6,7 +6,12 @@ import { Ready, type ReadyMail } from "./ready.tsx";
 type Rendered = { subject: string; html: string; text: string };
 
 async function letter(subject: string, element: ReactElement): Promise<Rendered> {
-  return { subject, html: await render(element), text: await render(element, { plainText: true }) };
+  const text = await render(element, {
+    plainText: true,
+    // A company's name stays as its people write it.
+    htmlToTextOptions: { selectors: [{ selector: "h1", options: { uppercase: false } }] },
+  });
+  return { subject, html: await render(element), text };
 }
 
 export function renderReadyMail(mail: ReadyMail): Promise<Rendered> {

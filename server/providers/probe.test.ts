@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createProbe } from "./probe.ts";
 
-let respond: (host: string) => { status: number; body: string } | undefined = () => undefined;
+let respond: (host: string) => { status: number; body: string; location?: string } | undefined = () =>
+  undefined;
 let server: Server;
 let port = 0;
 const probe = createProbe();
@@ -11,7 +12,10 @@ const probe = createProbe();
 beforeAll(async () => {
   server = createServer((request, response) => {
     const answer = respond(request.headers.host ?? "");
-    if (answer !== undefined) response.writeHead(answer.status).end(answer.body);
+    if (answer !== undefined)
+      response
+        .writeHead(answer.status, answer.location === undefined ? {} : { location: answer.location })
+        .end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   port = (server.address() as AddressInfo).port;
@@ -28,6 +32,12 @@ test("a name under localhost is this machine, as in a browser, and is asked for 
       ? { status: 200, body: '{"status":"ok","version":"2.14.0"}' }
       : { status: 404, body: "" };
   expect(await probe.answer(url())).toMatchObject({ ok: true, status: 200, version: "2.14.0" });
+});
+
+test("a redirect is not followed", async () => {
+  respond = () => ({ status: 302, body: "", location: `${url()}/elsewhere` });
+  expect(await probe.answer(url())).toMatchObject({ ok: false, status: 302 });
+  respond = () => undefined;
 });
 
 test.each([

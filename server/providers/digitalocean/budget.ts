@@ -2,8 +2,24 @@
 const minute = { windowMs: 60_000, requests: 240 };
 const hour = { windowMs: 3_600_000, requests: 4900 };
 
+/** A longer wait than this is handed back: nobody sits in a worker's slot for an hour. */
+const longestWaitMs = 60_000;
+
+/** Thrown by {@link Budget.take} when the next request may go only in `ms` milliseconds. */
+export class BudgetSpent extends Error {
+  readonly ms: number;
+  constructor(ms: number) {
+    super(`The next request to DigitalOcean may go in ${Math.ceil(ms / 1000)} s.`);
+    this.name = "BudgetSpent";
+    this.ms = ms;
+  }
+}
+
 export type Budget = {
-  /** Resolves when the next request may go; first come, first served. Rejects when the signal aborts. */
+  /**
+   * Resolves when the next request may go; first come, first served. Rejects when the signal aborts, and with
+   * BudgetSpent when that is more than a minute away.
+   */
   take: (signal?: AbortSignal) => Promise<void>;
   /** Nobody asks for this long: DigitalOcean said so. */
   pauseFor: (ms: number) => void;
@@ -33,7 +49,10 @@ export function createBudget({ now, wait }: Clock): Budget {
   return {
     take(signal) {
       const turn = tail.then(async () => {
-        for (let ms = waitMs(); ms > 0; ms = waitMs()) await wait(ms, signal);
+        for (let ms = waitMs(); ms > 0; ms = waitMs()) {
+          if (ms > longestWaitMs) throw new BudgetSpent(ms);
+          await wait(ms, signal);
+        }
         signal?.throwIfAborted();
         sent.push(now());
       });

@@ -7,7 +7,8 @@ import { createDigitalOcean } from "./digitalocean.ts";
 
 /** The client against a server that answers as each test says. */
 
-type Answer = { status: number; body?: unknown; headers?: Record<string, string> } | "silence";
+type Spoken = { status: number; body?: unknown; headers?: Record<string, string> };
+type Answer = Spoken | "silence" | Promise<Spoken>;
 let respond: (request: { method: string; url: string; body: unknown }) => Answer;
 let seen: string[] = [];
 let apiUrl = "";
@@ -18,10 +19,10 @@ const server = createServer((request: IncomingMessage, response) => {
   request.on("data", (chunk) => {
     text += chunk;
   });
-  request.on("end", () => {
+  request.on("end", async () => {
     const [method, url] = [request.method ?? "", request.url ?? ""];
     seen.push(`${method} ${url}`);
-    const answer = respond({ method, url, body: text === "" ? undefined : JSON.parse(text) });
+    const answer = await respond({ method, url, body: text === "" ? undefined : JSON.parse(text) });
     if (answer === "silence") return;
     response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
     response.end(answer.body === undefined ? "" : JSON.stringify(answer.body));
@@ -117,7 +118,33 @@ test("a create is sent once, and says when its outcome is unclear", async () => 
   expect(await failureOf(client().createDroplet(wish))).toMatchObject({ unclear: true });
   respond = () => refused(422, "You specified an invalid image for Droplet creation.");
   expect(await failureOf(client().createDroplet(wish))).toMatchObject({ unclear: false });
-  expect(seen).toEqual(["POST /v2/droplets", "POST /v2/droplets", "POST /v2/droplets"]);
+  // A 2xx that cannot be read has bought a droplet all the same.
+  respond = () => ({ status: 202, body: "<html>" });
+  expect(await failureOf(client().createDroplet(wish))).toMatchObject({ unclear: true });
+  expect(seen).toEqual(Array.from({ length: 4 }, () => "POST /v2/droplets"));
+});
+
+test("a create that never reached anybody bought nothing", async () => {
+  const closed = createServer();
+  await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  for (const host of ["127.0.0.1", "localhost"]) {
+    const cloud = createDigitalOcean({ token, apiUrl: `http://${host}:${port}`, wait: async () => {} });
+    expect(await failureOf(cloud.createDroplet(wish))).toMatchObject({
+      unclear: false,
+      retryable: true,
+      sentence: expect.stringContaining(`http://${host}:${port}`),
+      detail: expect.stringContaining("ECONNREFUSED"),
+    });
+  }
+});
+
+test("a token that no header can carry stays out of the error", async () => {
+  const cloud = createDigitalOcean({ token: `${token}\u0001`, apiUrl, wait: async () => {} });
+  const error = await failureOf(cloud.account());
+  expect(error).toMatchObject({ retryable: false, sentence: expect.stringContaining("DIGITALOCEAN_TOKEN") });
+  expect(JSON.stringify(error) + String(error)).not.toContain(token);
 });
 
 test("what is safe to repeat is repeated", async () => {
@@ -183,7 +210,82 @@ test("one SSH key, registered once for a hundred spawns", async () => {
     Array.from({ length: 100 }, () => cloud.ensureSshKey("spawner", "ssh-ed25519 AAAA spawner")),
   );
   expect(new Set(ids.map((one) => one.id))).toEqual(new Set([5]));
-  expect(seen).toEqual(["GET /v2/account/keys?per_page=200", "POST /v2/account/keys"]);
+  expect(seen).toEqual(["GET /v2/account/keys?per_page=200&page=1", "POST /v2/account/keys"]);
+});
+
+test("whoever gives up does not take the key from the others", async () => {
+  const key = { id: 5, fingerprint: "aa:bb", public_key: "ssh-ed25519 AAAA spawner", name: "spawner" };
+  let answer: (spoken: Spoken) => void = () => {};
+  let arrived = () => {};
+  const asked = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  respond = () =>
+    new Promise<Spoken>((resolve) => {
+      answer = resolve;
+      arrived();
+    });
+  const cloud = client();
+  const giveUp = new AbortController();
+  const first = failureOf(cloud.ensureSshKey("spawner", "ssh-ed25519 AAAA", giveUp.signal));
+  const second = cloud.ensureSshKey("spawner", "ssh-ed25519 AAAA");
+  await asked;
+  giveUp.abort();
+  answer({ status: 200, body: { ssh_keys: [key], links: {} } });
+  await first;
+  expect((await second).id).toBe(5);
+});
+
+test("finds its key on a later page", async () => {
+  const key = (id: number) => ({ id, fingerprint: "f", public_key: `ssh-ed25519 KEY${id} x`, name: "n" });
+  respond = ({ method, url }) =>
+    method === "POST"
+      ? refused(422, "SSH Key is already in use on your account")
+      : url.endsWith("&page=2")
+        ? { status: 200, body: { ssh_keys: [key(2)], links: {} } }
+        : { status: 200, body: { ssh_keys: [key(1)], links: { pages: { next: "…" } } } };
+  expect((await client().ensureSshKey("n", "ssh-ed25519 KEY2 x")).id).toBe(2);
+});
+
+test("an hour's allowance that is spent is handed back with the time to wait", async () => {
+  const clock = { now: 1_800_000_000_000 };
+  const waits: number[] = [];
+  respond = () => ({
+    status: 200,
+    body: { account: { email: "e", status: "active", droplet_limit: 1 } },
+    headers: { "ratelimit-remaining": "0", "ratelimit-reset": String(clock.now / 1000 + 1800) },
+  });
+  const cloud = createDigitalOcean({
+    ...{ token, apiUrl, now: () => clock.now },
+    wait: async (ms) => {
+      waits.push(ms);
+      clock.now += ms;
+    },
+  });
+  await cloud.account();
+  expect(await failureOf(cloud.account())).toMatchObject({ retryable: true, retryAfterMs: 1_800_000 });
+  expect(waits).toEqual([]);
+  expect(seen).toHaveLength(1);
+});
+
+test("a 429 without a usable time makes the pauses grow", async () => {
+  const clock = { now: 1_800_000_000_000 };
+  respond = () => ({
+    ...{ status: 429, body: { id: "too_many_requests", message: "API Rate limit exceeded." } },
+    headers: { "ratelimit-reset": "1", "ratelimit-remaining": "0" },
+  });
+  const cloud = createDigitalOcean({
+    ...{ token, apiUrl, now: () => clock.now, random: () => 1 },
+    wait: async (ms) => {
+      clock.now += ms;
+    },
+  });
+  const pauses: unknown[] = [];
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const error = await failureOf(cloud.account());
+    pauses.push(error instanceof ProviderError ? error.retryAfterMs : error);
+  }
+  expect(pauses).toEqual([5000, 10_000, 20_000, 40_000, 60_000]);
 });
 
 test("the budget keeps a thousand requests under 250 in any minute, in their order", async () => {
@@ -206,9 +308,9 @@ test("the budget keeps a thousand requests under 250 in any minute, in their ord
     expect(sent.filter((other) => other > at - 60_000 && other <= at).length).toBeLessThanOrEqual(250);
   // Whoever is told to wait makes everybody wait.
   const before = clock.now;
-  budget.pauseFor(90_000);
+  budget.pauseFor(30_000);
   await budget.take();
-  expect(clock.now).toBeGreaterThanOrEqual(before + 90_000);
+  expect(clock.now).toBeGreaterThanOrEqual(before + 30_000);
 });
 
 test("a request that is given up while it waits its turn holds nobody up", async () => {

@@ -5,6 +5,7 @@ import { createBudget } from "./budget.ts";
 import { createDns } from "./dns.ts";
 import { createRequester, type RequesterOptions } from "./request.ts";
 import * as schemas from "./schemas.ts";
+import { createSharedRead } from "./sharedRead.ts";
 
 export type Droplet = {
   id: number;
@@ -65,28 +66,21 @@ export function createDigitalOcean(
     }
   }
 
-  let list: { askedAt: number; answer: Promise<Droplet[]> } | undefined;
-
-  /** One list for everybody who waits: shared while it is under way, and reused while it is young enough. */
-  function sharedDroplets(maxAgeMs: number): Promise<Droplet[]> {
-    if (list !== undefined && now() - list.askedAt <= maxAgeMs) return list.answer;
-    const fresh = { askedAt: now(), answer: droplets() };
-    list = fresh;
-    fresh.answer.catch(() => {
-      if (list === fresh) list = undefined;
-    });
-    return fresh.answer;
-  }
+  const sharedDroplets = createSharedRead(droplets, now);
 
   const keys = new Map<string, Promise<{ id: number; fingerprint: string }>>();
 
-  async function registerKey(name: string, publicKey: string, signal?: AbortSignal) {
+  async function registerKey(name: string, publicKey: string) {
     const body = publicKey.split(" ").slice(0, 2).join(" ");
     const matches = (key: { public_key: string }) => key.public_key.startsWith(body);
-    const lookUp = async () =>
-      (
-        await api.ask({ method: "GET", path: "account/keys?per_page=200", signal }, schemas.sshKeyList)
-      ).ssh_keys.find(matches);
+    const lookUp = async () => {
+      for (let page = 1; ; page += 1) {
+        const path = `account/keys?per_page=200&page=${page}`;
+        const answer = await api.ask({ method: "GET", path }, schemas.sshKeyList);
+        const key = answer.ssh_keys.find(matches);
+        if (key !== undefined || answer.links?.pages?.next === undefined) return key;
+      }
+    };
     const existing = await lookUp();
     if (existing !== undefined) return existing;
     try {
@@ -94,7 +88,6 @@ export function createDigitalOcean(
         method: "POST",
         path: "account/keys",
         body: { name, public_key: publicKey },
-        signal,
       } as const;
       return (await api.ask(call, schemas.sshKeyAnswer)).ssh_key;
     } catch (error) {
@@ -115,17 +108,23 @@ export function createDigitalOcean(
     },
 
     /** The public half of our key at DigitalOcean; asked once in a process' life, its list has a narrow limit. */
-    ensureSshKey(
+    async ensureSshKey(
       name: string,
       publicKey: string,
       signal?: AbortSignal,
     ): Promise<{ id: number; fingerprint: string }> {
-      const known = keys.get(publicKey);
-      if (known !== undefined) return known;
-      const fresh = registerKey(name, publicKey, signal);
-      keys.set(publicKey, fresh);
-      fresh.catch(() => keys.delete(publicKey));
-      return fresh;
+      signal?.throwIfAborted();
+      let known = keys.get(publicKey);
+      if (known === undefined) {
+        // Without the signal: others wait for the same answer, and whoever gives up must not take it from them.
+        const fresh = registerKey(name, publicKey);
+        known = fresh;
+        keys.set(publicKey, fresh);
+        fresh.catch(() => {
+          if (keys.get(publicKey) === fresh) keys.delete(publicKey);
+        });
+      }
+      return known;
     },
 
     async findDropletByTag(tag: string, { maxAgeMs = defaultMaxAgeMs } = {}): Promise<Droplet | undefined> {

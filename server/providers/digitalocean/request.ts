@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import { ProviderError } from "../errors.ts";
-import type { Budget } from "./budget.ts";
+import { type Budget, BudgetSpent } from "./budget.ts";
 import { errorAnswer } from "./schemas.ts";
 import { pendingEvent, sentenceFor } from "./sentences.ts";
+import { explainSilence } from "./silence.ts";
 
 export type Call = {
   method: "GET" | "POST" | "PUT" | "DELETE";
@@ -41,9 +42,33 @@ const attempts = 4;
 export function createRequester(options: RequesterOptions): Requester {
   const { token, apiUrl, budget, timeoutMs, random, now, wait } = options;
   let count = 0;
+  let refusalsInARow = 0;
 
-  async function once({ method, path, body, signal }: Call): Promise<{ status: number; json: unknown }> {
-    await budget.take(signal);
+  /** Waits for this request's turn; a turn that is far away is handed back to whoever asked. */
+  async function turn({ method, path, signal }: Call): Promise<void> {
+    try {
+      await budget.take(signal);
+    } catch (error) {
+      if (!(error instanceof BudgetSpent)) throw error;
+      throw new ProviderError({
+        sentence: sentenceFor(429, ""),
+        detail: `${method} /v2/${path}: ${error.message}`,
+        retryable: true,
+        retryAfterMs: error.ms,
+      });
+    }
+  }
+
+  async function once(call: Call): Promise<{ status: number; json: unknown }> {
+    const { method, path, body, signal } = call;
+    // fetch would refuse such a header with an error that quotes it, token and all.
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new ProviderError({
+        sentence: sentenceFor(401, ""),
+        detail: "The token holds characters that no HTTP header may carry.",
+        retryable: false,
+      });
+    await turn(call);
     count += 1;
     const timeout = AbortSignal.timeout(timeoutMs);
     let response: Response;
@@ -57,27 +82,13 @@ export function createRequester(options: RequesterOptions): Requester {
       });
       text = await response.text();
     } catch (error) {
-      throw silence(`${method} /v2/${path}`, method, error);
+      throw explainSilence({ method, path, apiUrl, timeoutMs, error, givenUp: signal?.aborted === true });
     }
     const remaining = Number(response.headers.get("ratelimit-remaining") ?? "1");
     budget.learn(remaining, Number(response.headers.get("ratelimit-reset") ?? "0") * 1000);
+    if (response.status !== 429) refusalsInARow = 0;
     if (response.ok || response.status === 404) return { status: response.status, json: parseJson(text) };
     throw refusal(`${method} /v2/${path}`, method, response, text);
-  }
-
-  function silence(what: string, method: string, error: unknown): ProviderError {
-    const timedOut = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
-    const cause =
-      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    const refused = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(cause);
-    return new ProviderError({
-      sentence: timedOut
-        ? "DigitalOcean does not answer. It is asked again."
-        : "DigitalOcean cannot be reached. Check the internet connection of this machine.",
-      detail: `${what}: ${timedOut ? `no answer within ${timeoutMs} ms` : cause}`,
-      retryable: true,
-      unclear: method === "POST" && !refused,
-    });
   }
 
   function refusal(what: string, method: string, response: Response, text: string): ProviderError {
@@ -93,15 +104,16 @@ export function createRequester(options: RequesterOptions): Requester {
         ? seconds * 1000
         : reset > 0
           ? Math.min(reset, 60_000)
-          : 5000 + random() * 5000;
+          : Math.min(60_000, 5000 * 2 ** refusalsInARow) * (0.5 + random() / 2);
+      refusalsInARow += 1;
       budget.pauseFor(retryAfterMs);
     }
     return new ProviderError({
       sentence: sentenceFor(status, message),
       detail: `${what}: ${status} ${message}`,
-      retryable: status === 429 || status >= 500 || pendingEvent.test(message),
+      retryable: status === 429 || status === 408 || status >= 500 || pendingEvent.test(message),
       retryAfterMs: pendingEvent.test(message) ? 3000 : retryAfterMs,
-      unclear: method === "POST" && status >= 500,
+      unclear: method === "POST" && (status >= 500 || status === 408),
     });
   }
 
@@ -125,6 +137,8 @@ export function createRequester(options: RequesterOptions): Requester {
       sentence: "DigitalOcean answered in a way that the Spawner does not understand.",
       detail: `${call.method} /v2/${call.path}: ${parsed.error.message}`,
       retryable: false,
+      // It was a 2xx: what was asked for has probably happened.
+      unclear: call.method === "POST",
     });
   };
 

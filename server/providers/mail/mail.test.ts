@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createOutboxMailer, createResendMailer } from "./mail.ts";
 
-let answer: { status: number; body: unknown } = { status: 200, body: { id: "mail-1" } };
+let answer: { status: number; body: unknown } | "silence" = { status: 200, body: { id: "mail-1" } };
 const seen: { headers: IncomingHttpHeaders; body: string }[] = [];
 const server = createServer((request, response) => {
   let body = "";
@@ -12,6 +12,7 @@ const server = createServer((request, response) => {
   });
   request.on("end", () => {
     seen.push({ headers: request.headers, body });
+    if (answer === "silence") return;
     response
       .writeHead(answer.status, { "content-type": "application/json" })
       .end(JSON.stringify(answer.body));
@@ -22,7 +23,10 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterAll(() => server.close());
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
 
 const mail = {
   to: "joe@example.org",
@@ -60,6 +64,19 @@ test.each([
     .catch((reason: unknown) => reason);
   expect(error).toMatchObject({ retryable, sentence: expect.stringMatching(sentence) });
   expect(JSON.stringify(error)).not.toContain("re_secret_key");
+});
+
+test("silence, and answers of another shape, are errors that are worth another try", async () => {
+  const failure = (timeoutMs = 20_000): Promise<unknown> =>
+    createResendMailer({ apiKey: "re_secret_key", from: "s@example.org", apiUrl, timeoutMs })
+      .send(mail)
+      .catch((reason: unknown) => reason);
+  answer = "silence";
+  expect(await failure(50)).toMatchObject({ name: "ProviderError", retryable: true });
+  answer = { status: 200, body: {} };
+  expect(await failure()).toMatchObject({ name: "ProviderError", retryable: true, unclear: true });
+  answer = { status: 422, body: { statusCode: 422 } };
+  expect(await failure()).toMatchObject({ name: "ProviderError", retryable: false });
 });
 
 test("without a key the mail is left for the outbox page", async () => {

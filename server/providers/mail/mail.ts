@@ -1,4 +1,5 @@
 import { Resend } from "resend";
+import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 
 export type Mail = { to: string; subject: string; html: string; text: string; idempotencyKey: string };
@@ -9,18 +10,37 @@ export type Mailer = {
   check: () => Promise<{ ok: boolean; sentence: string }>;
 };
 
+/** Milliseconds Resend has for one answer; its client has no time-out of its own. */
+const defaultTimeoutMs = 20_000;
+
+const sent = z.object({ id: z.string() });
+
 /** Mail through Resend. The key never appears in an error. */
-export function createResendMailer(options: { apiKey: string; from: string; apiUrl?: string }): Mailer {
+export function createResendMailer(options: {
+  apiKey: string;
+  from: string;
+  apiUrl?: string;
+  timeoutMs?: number;
+}): Mailer {
   const resend = new Resend(options.apiKey, options.apiUrl === undefined ? {} : { baseUrl: options.apiUrl });
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   return {
     kind: "resend",
     async send({ to, subject, html, text, idempotencyKey }) {
       const { data, error } = await resend.emails.send(
         { from: options.from, to, subject, html, text },
-        { idempotencyKey },
+        { idempotencyKey, signal: AbortSignal.timeout(timeoutMs) },
       );
       if (error !== null) throw mailError(error);
-      return { id: data.id };
+      const answer = sent.safeParse(data);
+      if (answer.success) return answer.data;
+      // Safe to ask again: the idempotency key makes two requests one mail.
+      throw new ProviderError({
+        sentence: "Resend answered in a way that the Spawner does not understand.",
+        detail: `Resend: ${answer.error.message}`,
+        retryable: true,
+        unclear: true,
+      });
     },
     async check() {
       const { error } = await resend.domains.list();
@@ -32,18 +52,20 @@ export function createResendMailer(options: { apiKey: string; from: string; apiU
   };
 }
 
-function mailError(error: { name: string; message: string; statusCode?: number | null }): ProviderError {
+/** Resend's client hands on whatever JSON came as the error: nothing in it is certain. */
+function mailError(error: { name?: string; message?: string; statusCode?: number | null }): ProviderError {
+  const { name = "unknown", message = "no reason given" } = error;
   const status = error.statusCode ?? 0;
   const passing =
-    status === 0 || status === 429 || status >= 500 || error.name === "concurrent_idempotent_requests";
-  const sentence = /api_key/.test(error.name)
+    status === 0 || status === 429 || status >= 500 || name === "concurrent_idempotent_requests";
+  const sentence = /api_key/.test(name)
     ? "Resend does not accept the key. Put a valid one into RESEND_API_KEY and start again."
     : passing
       ? "Resend cannot take the mail at the moment."
-      : `Resend refused the mail: ${error.message.replace(/\.?$/, ".")}`;
+      : `Resend refused the mail: ${message.replace(/\.?$/, ".")}`;
   return new ProviderError({
     sentence,
-    detail: `Resend: ${status} ${error.name}: ${error.message}`,
+    detail: `Resend: ${status} ${name}: ${message}`,
     retryable: passing,
   });
 }
