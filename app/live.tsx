@@ -1,5 +1,5 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSubscription } from "@trpc/tanstack-react-query";
 import {
   createContext,
@@ -35,6 +35,16 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [operationId, watch] = useState<string>();
   const [startAt, setStartAt] = useState<number>();
   const from = startAt ?? me.data?.lastEventId;
+
+  // What was read before the stream began may lack what happened in between: it is read once more.
+  const queryClient = useQueryClient();
+  useEffect(() => {
+    if (from === undefined) return;
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
+    if (operationId !== undefined)
+      void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
+  }, [queryClient, trpc, from, operationId]);
 
   // Another operation's log needs a new stream: it begins where the page is, so nothing is missed or repeated.
   const newest = useRef<number>(undefined);
