@@ -1,0 +1,24 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { ProviderError } from "../errors.ts";
+import type { BackupStore } from "./backups.ts";
+
+/** Writes something small, reads it back and removes it: only that shows that backups can be kept there. */
+export async function roundTrip(
+  store: Pick<BackupStore, "put" | "get" | "remove">,
+  sentence: string,
+): Promise<{ ok: boolean; sentence: string }> {
+  const key = `check-${randomBytes(6).toString("hex")}.txt`;
+  const content = randomBytes(24).toString("hex");
+  try {
+    await store.put(key, Readable.from([Buffer.from(content)]));
+    const parts: Buffer[] = [];
+    for await (const part of await store.get(key)) parts.push(Buffer.from(part));
+    await store.remove(key);
+    return Buffer.concat(parts).toString() === content
+      ? { ok: true, sentence }
+      : { ok: false, sentence: "What was written there comes back as something else." };
+  } catch (error) {
+    return { ok: false, sentence: error instanceof ProviderError ? error.sentence : "It does not answer." };
+  }
+}

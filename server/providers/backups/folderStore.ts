@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, resolve, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { ProviderError } from "../errors.ts";
+import type { BackupStore } from "./backups.ts";
+import { roundTrip } from "./check.ts";
+import { digestOf } from "./digest.ts";
+
+/** Backups in a folder of this machine: written beside their place, synced, then renamed. */
+export function createFolderStore(given: string): BackupStore {
+  const folder = resolve(given);
+
+  function pathOf(key: string): string {
+    const path = resolve(folder, key);
+    if (path.startsWith(folder + sep)) return path;
+    throw new ProviderError({
+      sentence: "This backup has a name that cannot be used. This is a defect of the Spawner.",
+      detail: `The key ${JSON.stringify(key)} leads out of the backups' folder.`,
+      retryable: false,
+    });
+  }
+
+  const store: BackupStore = {
+    kind: "folder",
+    place: folder,
+    async put(key, content, signal) {
+      const path = pathOf(key);
+      const draft = `${path}.${randomBytes(6).toString("hex")}.new`;
+      const { through, result } = digestOf();
+      try {
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+        await pipeline(content, through, createWriteStream(draft, { mode: 0o600, flush: true }), {
+          ...(signal === undefined ? {} : { signal }),
+        });
+        await rename(draft, path);
+        await syncFolder(dirname(path));
+        return result();
+      } catch (error) {
+        await rm(draft, { force: true });
+        throw failure(error, `writing ${key}`);
+      }
+    },
+    async get(key) {
+      const path = pathOf(key);
+      try {
+        const handle = await open(path);
+        return handle.createReadStream();
+      } catch (error) {
+        throw failure(error, `reading ${key}`);
+      }
+    },
+    async find(key) {
+      try {
+        const { size, mtimeMs } = await stat(pathOf(key));
+        return { key, bytes: size, modifiedAt: Math.round(mtimeMs) };
+      } catch (error) {
+        if (codeOf(error) === "ENOENT") return undefined;
+        throw failure(error, `looking for ${key}`);
+      }
+    },
+    async remove(key) {
+      await rm(pathOf(key), { force: true }).catch((error: unknown) => {
+        throw failure(error, `removing ${key}`);
+      });
+    },
+    check: () => roundTrip(store, `Backups are kept in ${folder}, on the Spawner's own disk.`),
+  };
+  return store;
+}
+
+/** So that the new name survives a power cut as well. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  await handle.sync().finally(() => handle.close());
+}
+
+const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "");
+
+const sentences: Record<string, string> = {
+  ENOENT: "This backup is not there any more. Choose another one.",
+  ENOSPC: "The Spawner's own disk is full. Make room, then try again.",
+  EACCES: "The folder for backups cannot be used. Let the Spawner read and write it, then try again.",
+  EROFS: "The folder for backups cannot be written: its disk is read-only.",
+};
+
+/** A fault of the file system as a sentence; what is a ProviderError already (of whoever feeds the stream) stays one. */
+function failure(error: unknown, what: string): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const code = codeOf(error);
+  return new ProviderError({
+    sentence: sentences[code] ?? "The folder for backups could not be used. Try again.",
+    detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
+    retryable: code !== "ENOENT" && code !== "ENOSPC",
+    cause: error,
+  });
+}

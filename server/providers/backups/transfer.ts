@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { PassThrough, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Client, type ClientChannel } from "ssh2";
+import { ProviderError } from "../errors.ts";
+import type { BackupStore, Stored } from "./backups.ts";
+import { digestOf } from "./digest.ts";
+
+export type TransferHost = {
+  address: string;
+  port: number;
+  user: string;
+  /** Its pinned public key, "ssh-ed25519 AAAA…": a machine that shows another one is refused. */
+  hostKey: string;
+  /** Path of the private key, on this machine. */
+  privateKeyFile: string;
+};
+type Options = { signal?: AbortSignal };
+
+/** The way between a droplet and where backups live: streams over SSH, with no file in between. Throws ProviderError. */
+export type Transfer = {
+  /** Streams a file of the droplet into the store. When it cannot be read to its end nothing is stored. */
+  fetchFile(
+    host: TransferHost,
+    path: string,
+    store: BackupStore,
+    key: string,
+    options?: Options,
+  ): Promise<Stored>;
+  /** Streams an object of the store into a file of the droplet: written beside, then renamed; mode 0600. */
+  sendFile(
+    store: BackupStore,
+    key: string,
+    host: TransferHost,
+    path: string,
+    options?: Options,
+  ): Promise<Stored>;
+  /** A small text file (up to 1 MiB) of the droplet. */
+  readTextFile(host: TransferHost, path: string, signal?: AbortSignal): Promise<string>;
+  /** Removes files of the droplet; gone already is fine. */
+  removeFiles(host: TransferHost, paths: readonly string[], signal?: AbortSignal): Promise<void>;
+};
+
+const connectMs = 20_000;
+const longestText = 1024 * 1024;
+
+/** Paths are relative to the home folder of the host's user. */
+export const transfer: Transfer = {
+  fetchFile: (host, path, store, key, { signal } = {}) =>
+    withCommand(host, `cat -- ${quoted(path)}`, signal, async (command) => {
+      // The store calls it done when the stream ends: it must not end before cat has ended well.
+      const content = new PassThrough();
+      const ended = command.exit.then(
+        () => content.end(),
+        (error: unknown) => content.destroy(error instanceof Error ? error : new Error(String(error))),
+      );
+      command.channel.pipe(content, { end: false });
+      const stored = await store.put(key, content, signal);
+      await ended;
+      return stored;
+    }),
+
+  sendFile: async (store, key, host, path, { signal } = {}) => {
+    const to = quoted(path);
+    const command = `umask 077 && mkdir -p -- "$(dirname -- ${to})" && cat > ${to}.new && mv -f -- ${to}.new ${to}`;
+    return withCommand(host, command, signal, async ({ channel, exit }) => {
+      channel.resume();
+      const { through, result } = digestOf();
+      const content = await store.get(key, signal);
+      await Promise.all([pipeline(content, through, channel), exit]);
+      return result();
+    });
+  },
+
+  readTextFile: (host, path, signal) =>
+    withCommand(host, `head -c ${longestText + 1} -- ${quoted(path)}`, signal, async ({ channel, exit }) => {
+      const [content] = await Promise.all([textOf(channel), exit]);
+      if (content.length > longestText)
+        throw new ProviderError({
+          sentence: "A file on the droplet is much larger than it should be.",
+          detail: `${path} is larger than 1 MiB`,
+          retryable: false,
+        });
+      return content;
+    }),
+
+  removeFiles: (host, paths, signal) =>
+    withCommand(host, `rm -f -- ${paths.map(quoted).join(" ")}`, signal, async ({ channel, exit }) => {
+      channel.resume();
+      await exit;
+    }),
+};
+
+const quoted = (path: string) => `'${path.replaceAll("'", `'\\''`)}'`;
+
+type Command = { channel: ClientChannel; exit: Promise<void> };
+
+/** Runs one command on the droplet; the connection ends with what is done about it. */
+async function withCommand<Result>(
+  host: TransferHost,
+  command: string,
+  signal: AbortSignal | undefined,
+  use: (command: Command) => Promise<Result>,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  const client = new Client();
+  const stop = () => client.destroy();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await connected(client, host);
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      client.exec(command, (error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+    });
+    const exit = exitOf(client, channel);
+    exit.catch(() => undefined);
+    return await use({ channel, exit });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw failure(error, host, command);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    client.destroy();
+  }
+}
+
+async function connected(client: Client, host: TransferHost): Promise<void> {
+  const privateKey = await readFile(host.privateKeyFile);
+  const pinned = Buffer.from(host.hostKey.split(" ")[1] ?? "", "base64");
+  await new Promise<void>((resolve, reject) => {
+    let isStranger = false;
+    client.once("ready", resolve);
+    client.once("error", (error) => reject(isStranger ? strangerAt(host) : error));
+    client.once("close", () =>
+      reject(isStranger ? strangerAt(host) : new Error("The connection was closed.")),
+    );
+    client.connect({
+      host: host.address,
+      port: host.port,
+      username: host.user,
+      privateKey,
+      readyTimeout: connectMs,
+      keepaliveInterval: 15_000,
+      keepaliveCountMax: 4,
+      hostVerifier: (key: Buffer) => {
+        isStranger = !key.equals(pinned);
+        return !isStranger;
+      },
+    });
+  });
+  client.on("error", () => undefined);
+}
+
+const strangerAt = ({ address }: TransferHost) =>
+  new ProviderError({
+    sentence:
+      "Another machine answers at the droplet's address: its host key is not the one from before. Nothing was sent there.",
+    detail: `${address} shows a host key that is not pinned`,
+    retryable: false,
+  });
+
+/** Resolves when the command has ended well; what it wrote to its error output is the detail when not. */
+function exitOf(client: Client, channel: ClientChannel): Promise<void> {
+  let said = "";
+  channel.stderr.setEncoding("utf8").on("data", (part: string) => {
+    said = (said + part).slice(-2000);
+  });
+  return new Promise((resolve, reject) => {
+    channel.once("exit", (code: number | null, name?: string) => {
+      if (code === 0) resolve();
+      else reject(new CommandFailed(`ended with ${code ?? name ?? "no status"}: ${said.trim()}`));
+    });
+    const broken = () => reject(new Error("The connection broke."));
+    channel.once("close", broken);
+    client.once("close", broken);
+  });
+}
+
+class CommandFailed extends Error {}
+
+async function textOf(stream: Readable): Promise<string> {
+  let text = "";
+  stream.setEncoding("utf8");
+  for await (const part of stream) text += part;
+  return text;
+}
+
+function failure(error: unknown, { address }: TransferHost, command: string): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const detail = `${address}: ${command}: ${error instanceof Error ? error.message : String(error)}`;
+  if (error instanceof CommandFailed) {
+    const isMissing = /No such file/i.test(error.message);
+    const isFull = /No space left/i.test(error.message);
+    return new ProviderError({
+      sentence: isMissing
+        ? "The dump is not on the droplet any more. Begin the backup anew."
+        : isFull
+          ? "The droplet's disk is full. Make room there, or resize it, then try again."
+          : "The droplet could not hand over its data. It is tried again.",
+      detail,
+      retryable: !isMissing && !isFull,
+    });
+  }
+  return new ProviderError({
+    sentence: "The connection to the droplet broke. It is tried again.",
+    detail,
+    retryable: true,
+    cause: error,
+  });
+}

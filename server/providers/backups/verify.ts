@@ -1,0 +1,65 @@
+import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { ProviderError } from "../errors.ts";
+import type { BackupStore, Stored } from "./backups.ts";
+import { digestOf } from "./digest.ts";
+import { createTarReader, type TarEntry } from "./tar.ts";
+
+export type Verified = { ok: true; entries: TarEntry[] } | { ok: false; sentence: string; detail: string };
+
+/**
+ * Reads an archive back from where it is stored: its size and checksum are as expected, it unpacks, and every entry's
+ * header is sound. Nothing of it is held in memory. Throws ProviderError only when the store does not answer.
+ */
+export async function verifyArchive(
+  store: BackupStore,
+  key: string,
+  expected: Stored,
+  signal?: AbortSignal,
+): Promise<Verified> {
+  const content = await store.get(key, signal);
+  const { through, result } = digestOf();
+  const tar = createTarReader();
+  const reader = new Writable({
+    write(chunk: Buffer, _encoding, next) {
+      try {
+        tar.push(chunk);
+        next();
+      } catch (error) {
+        next(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+  });
+  let fault: unknown;
+  const opened = await pipeline(content, through, createGunzip(), reader, {
+    ...(signal === undefined ? {} : { signal }),
+  }).then(
+    () => true,
+    (error: unknown) => {
+      if (signal?.aborted === true || error instanceof ProviderError) throw error;
+      fault = error;
+      return false;
+    },
+  );
+  if (!opened)
+    return {
+      ok: false,
+      sentence: "The backup cannot be opened: it was damaged where it is stored. Make another one.",
+      detail: `${key}: ${fault instanceof Error ? fault.message : String(fault)}`,
+    };
+  const found = result();
+  if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
+    return {
+      ok: false,
+      sentence: "The backup is not what was stored: its checksum differs. Make another one.",
+      detail: `${key}: ${found.bytes} bytes, ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
+    };
+  if (!tar.isComplete())
+    return {
+      ok: false,
+      sentence: "The backup ends too early: it was damaged where it is stored. Make another one.",
+      detail: `${key}: the archive has no end`,
+    };
+  return { ok: true, entries: tar.entries };
+}
