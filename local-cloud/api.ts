@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
+import { createMiddleware } from "hono/factory";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { accountRoutes } from "./account.ts";
 import { actionRoutes } from "./actions.ts";
@@ -54,7 +55,7 @@ export function createApi(cloud: Cloud): Hono<Env> {
     return undefined;
   });
 
-  app.use("/v2/*", async (c, next) => {
+  const withFaults = createMiddleware<Env>(async (c, next) => {
     for (const fault of cloud.faults.meet(c.req.method, c.req.path)) {
       const answer = await suffer(cloud, c, fault, next);
       if (answer === undefined) continue;
@@ -68,6 +69,8 @@ export function createApi(cloud: Cloud): Hono<Env> {
     if (!c.finalized) await next();
     return undefined;
   });
+  app.use("/v2/*", withFaults);
+  app.use("/releases/*", withFaults);
 
   const v2 = new Hono<Env>();
   for (const routes of [

@@ -5,6 +5,9 @@ import type { Cloud } from "./context.ts";
 import { resolve } from "./dns.ts";
 import { pageHtml } from "./pages.ts";
 
+/** How long a reader waits for a site that does not listen. */
+const patienceMs = 1500;
+
 /**
  * The way from a browser to a droplet: Host header → A record of the local DNS → web port of that
  * address. Streams, server-sent events and websockets pass through as they come.
@@ -27,29 +30,39 @@ export function createEdge(cloud: Cloud): Server {
         "This page tries again every 5 seconds.",
       ]);
     if (!isDroplet(cloud, address)) return silent();
-    const upstream = http.request(
-      {
-        host: address,
-        port: cloud.options.webPort,
-        method: request.method,
-        path: request.url,
-        headers: forwarded(request, host),
-        agent,
-      },
-      (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders);
-        // Server-sent events have a head long before they have a body.
-        response.flushHeaders();
-        answer.pipe(response);
-        answer.on("error", () => response.destroy());
-      },
-    );
-    upstream.on("error", () => {
-      if (response.headersSent) response.destroy();
-      else silent();
-    });
-    response.on("close", () => upstream.destroy());
-    request.pipe(upstream);
+    let upstream: http.ClientRequest;
+    const began = Date.now();
+    // A restart takes a moment in which nothing listens: who only reads waits for it, as behind any web server.
+    const patient = request.method === "GET" || request.method === "HEAD";
+    const ask = () => {
+      upstream = http.request(
+        {
+          host: address,
+          port: cloud.options.webPort,
+          method: request.method,
+          path: request.url,
+          headers: forwarded(request, host),
+          agent,
+        },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders);
+          // Server-sent events have a head long before they have a body.
+          response.flushHeaders();
+          answer.pipe(response);
+          answer.on("error", () => response.destroy());
+        },
+      );
+      upstream.on("error", (error: NodeJS.ErrnoException) => {
+        if (response.headersSent) response.destroy();
+        else if (patient && error.code === "ECONNREFUSED" && Date.now() - began < patienceMs)
+          setTimeout(ask, 100);
+        else silent();
+      });
+      if (patient) upstream.end();
+      else request.pipe(upstream);
+    };
+    response.on("close", () => upstream?.destroy());
+    ask();
   });
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const { host, addresses } = route(cloud, request);
@@ -118,7 +131,8 @@ async function explain(
   response.writeHead(arrival === undefined ? status : 503, {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
-    ...(arrival === undefined ? {} : { "retry-after": "5" }),
+    // By this the page itself knows that it is not the site yet.
+    ...(arrival === undefined ? {} : { "retry-after": "5", "x-arrival": "yes" }),
   });
   response.end(request.method === "HEAD" ? undefined : String(page));
 }

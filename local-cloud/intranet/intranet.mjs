@@ -1,5 +1,5 @@
 // The stand-in intranet: the face of the product, one per customer. Plain Node, nothing to install.
-// Reads PORT, HOST, DATA_DIR, COMPANY, ROOT_URL, ADMIN_KEY and ENVIRONMENT_FILE (the JSON file whose
+// Reads PORT, HOST, DATA_DIR, COMPANY, ROOT_URL, REDIRECT_FROM, ADMIN_KEY and ENVIRONMENT_FILE (the JSON file whose
 // entries are the customer's variables); VERSION lies beside this file.
 import { randomUUID, timingSafeEqual } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
@@ -17,6 +17,8 @@ const host = process.env.HOST || process.env.DROPLET_ADDRESS || "127.0.0.1";
 const version = (await readFile(new URL("VERSION", import.meta.url), "utf8").catch(() => "0.0.0")).trim();
 const variables = await variablesInEffect();
 const longestPost = 5000;
+/** Addresses from before a move: whoever asks there is sent to ROOT_URL. */
+const movedHosts = new Set((process.env.REDIRECT_FROM ?? "").split(",").filter(Boolean));
 
 await mkdir(dataDir, { recursive: true });
 await readPosts();
@@ -230,6 +232,14 @@ function mayReadVariables(key) {
 async function answer(request, response) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   const reading = request.method === "GET" || request.method === "HEAD";
+  const asked = (request.headers.host ?? "").replace(/:\d+$/, "").toLowerCase();
+  if (process.env.ROOT_URL && movedHosts.has(asked)) {
+    response.writeHead(308, {
+      location: new URL(request.url ?? "/", process.env.ROOT_URL).href,
+      ...securityHeaders,
+    });
+    return response.end();
+  }
   if (reading && pathname === "/healthz") return sendJson(response, 200, { status: "ok", version });
   if (reading && pathname === "/variables") {
     if (!mayReadVariables(request.headers["x-admin-key"]))

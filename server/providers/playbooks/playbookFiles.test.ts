@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { playbookNames } from "./playbooks.ts";
 import { countListedTasks, createTaskCounter } from "./taskCount.ts";
 import { findAnsible } from "./testDroplet.ts";
 import { variablesAsYaml } from "./variables.ts";
@@ -23,7 +24,11 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 60_000 }, () =>
   it.each(["local", "server"])(
     "has a sound playbook for runtime %s, all of whose tasks have names",
     (runtime) => {
-      playbook("-e", `runtime=${runtime}`, "--syntax-check", "provision.yml");
+      for (const name of playbookNames) {
+        playbook("-e", `runtime=${runtime}`, "--syntax-check", `${name}.yml`);
+        const tasks = playbook("-e", `runtime=${runtime}`, "--list-tasks", `${name}.yml`);
+        expect(tasks).not.toMatch(/ansible\.builtin/);
+      }
       const listing = playbook("-e", `runtime=${runtime}`, "--list-tasks", "provision.yml");
       expect(listing).not.toMatch(/ansible\.builtin/);
       expect(listing).toContain("Write the environment file");
@@ -34,7 +39,9 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 60_000 }, () =>
   it("counts the tasks of the runtime that is run", async () => {
     const count = createTaskCounter({ runsDir: "/nowhere", ansibleDir, path: ansible.path });
     expect(await count({ playbook: "provision", runtime: "local" })).toBe(10);
-    expect(await count({ playbook: "provision", runtime: "server" })).toBe(13);
+    expect(await count({ playbook: "provision", runtime: "server" })).toBe(14);
+    expect(await count({ playbook: "reconfigure", runtime: "local" })).toBe(7);
+    expect(await count({ playbook: "backup", runtime: "local" })).toBe(4);
   });
 
   it("writes a server's compose file as data", async () => {

@@ -21,7 +21,9 @@ export type PlaybookRun = {
   vars: Record<string, JsonValue>;
 };
 
-export type PlaybookName = "provision";
+/** The playbooks there are, as ansible/<name>.yml. */
+export const playbookNames = ["provision", "reconfigure", "backup", "restore", "unrestore"] as const;
+export type PlaybookName = (typeof playbookNames)[number];
 
 /** One line of a run's output, with its colours (ANSI). */
 export type PlaybookEvent = {

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { type AnsibleRunnerOptions, playbookEnvironment } from "./command.ts";
+import { playbookNames } from "./playbooks.ts";
 
-const aboutSchema = z.object({ playbook: z.enum(["provision"]), runtime: z.enum(["local", "server"]) });
+const aboutSchema = z.object({ playbook: z.enum(playbookNames), runtime: z.enum(["local", "server"]) });
 
 /**
  * How many tasks a playbook runs, as Ansible itself lists them, asked once for each playbook and runtime.

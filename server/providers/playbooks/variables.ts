@@ -11,38 +11,57 @@ const httpUrl = z
  * The only names a playbook is given. What ends up in a path, a file name or another program's
  * configuration is narrow; `company` and the values of `environment_variables` may hold any text.
  */
+const runtime = z.enum(["local", "server"]);
+const version = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/);
+const id = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
+const port = z.number().int().min(1).max(65535);
+const data_dir = z
+  .string()
+  .regex(/^\/[^\r\n:]*$/, "must be an absolute path")
+  .optional();
+
 const provision = z.strictObject({
   company: text,
   slug: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   url: httpUrl,
-  version: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/),
-  runtime: z.enum(["local", "server"]),
+  version,
+  runtime,
   releases_url: httpUrl,
   environment_variables: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), text),
-  web_port: z.number().int().min(1).max(65535),
+  web_port: port,
   contact_email: z.email(),
-  data_dir: z
-    .string()
-    .regex(/^\/[^\r\n:]*$/, "must be an absolute path")
-    .optional(),
+  redirect_from: z.array(z.string().regex(/^[a-z0-9.-]+$/)).optional(),
+  data_dir,
   image: z
     .string()
     .regex(/^[a-z0-9][a-z0-9._:/-]*$/)
     .optional(),
 });
 
-const schemas = { provision } satisfies Record<PlaybookName, z.ZodType>;
+const backup = z.strictObject({ runtime, backup_id: id, version, data_dir });
+const unrestore = z.strictObject({
+  runtime,
+  restore_id: id,
+  url: httpUrl,
+  version,
+  web_port: port,
+  data_dir,
+});
+const restore = unrestore.extend({ backup_id: id, expected_tree: z.string().regex(/^[0-9a-f]{64}$/) });
 
-export type Runtime = z.infer<typeof provision>["runtime"];
+const schemas = { provision, reconfigure: provision, backup, restore, unrestore } satisfies Record<
+  PlaybookName,
+  z.ZodType
+>;
+type Checked = z.infer<(typeof schemas)[PlaybookName]>;
+
+export type Runtime = z.infer<typeof runtime>;
 
 /**
  * The variables of a run, checked against the names its playbook may be given.
  * @throws ProviderError (not retryable) that names every wrong variable, and never a value.
  */
-export function checkVariables(
-  playbook: PlaybookName,
-  vars: Record<string, JsonValue>,
-): z.infer<typeof provision> {
+export function checkVariables(playbook: PlaybookName, vars: Record<string, JsonValue>): Checked {
   const result = schemas[playbook].safeParse(vars);
   if (result.success) return result.data;
   const detail = result.error.issues
