@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import type { EventView, InstanceDetail, InstanceRow, LogLine, OperationView } from "../server/views.ts";
+import {
+  type EventView,
+  type InstanceDetail,
+  type InstanceRow,
+  instanceActions,
+  type LogLine,
+  type OperationView,
+} from "../server/views.ts";
 import { foldDetail, foldList, foldLog } from "./fold.ts";
 
 const operation = (id: string, state: OperationView["state"]): OperationView => ({
@@ -13,7 +20,8 @@ const operation = (id: string, state: OperationView["state"]): OperationView => 
     createdAt: 0,
     endedAt: null,
   },
-  ...{ failure: null, cancelRequestedAt: null, canCancel: false, canRetry: false, steps: [] },
+  ...{ failure: null, cancelRequestedAt: null, canRetry: false, steps: [] },
+  ...{ batchId: null, cancelling: "", cancelRefusal: null },
 });
 const row = (id: string, status: InstanceRow["status"], op: OperationView | null = null): InstanceRow => ({
   ...{ id, status, company: id, slug: id, domain: "d", url: "u", region: "r", size: "s", version: "v" },
@@ -24,9 +32,17 @@ const row = (id: string, status: InstanceRow["status"], op: OperationView | null
     answeredAt: null,
     answeredInMs: null,
     silentSince: null,
+    isProtected: false,
+    lastGoodBackupAt: null,
+    backupWarning: null,
   },
+  refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
   operation: op,
 });
+const plan: InstanceDetail["backupPlan"] = {
+  ...{ every: "never", at: "03:00", weekday: 0, timeZone: "UTC", keepCount: 1, keepDays: 1 },
+  ...{ proveEvery: "never", setAt: 0 },
+};
 const changed = (id: number, next: InstanceRow): EventView => ({ id, at: 0, kind: "step", row: next });
 const line = (id: number): LogLine => ({ id, at: 0, step: "s", text: String(id), failed: false });
 const said = (id: number, operationId = "o1"): EventView => ({
@@ -54,7 +70,15 @@ test("a detail takes its own row, its operation, and one that is new", () => {
   const instance: InstanceDetail = {
     ...row("a", "spawning"),
     ...{ contactName: "", contactEmail: "", address: null, dropletId: null, snapshotAt: null, variables: [] },
-    ...{ operations: [operation("o1", "running")], namesakes: [], refusals: { destroy: null } },
+    ...{ operations: [operation("o1", "running")], namesakes: [], snapshots: [], backups: [], redirects: [] },
+    ...{
+      keepDestroyedDays: 60,
+      keptUntil: null,
+      purgedAt: null,
+      backupPlan: plan,
+      nextBackupAt: null,
+      previousVariables: null,
+    },
   };
   const events = [
     changed(1, row("other", "failed")),

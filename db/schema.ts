@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /** Every time in this schema is a Unix time in milliseconds. */
 const time = (name: string) => integer(name);
@@ -14,6 +14,7 @@ export const instanceStatuses = [
   "destroyed",
   "failed",
   "unreachable",
+  "off",
 ] as const;
 export type InstanceStatus = (typeof instanceStatuses)[number];
 
@@ -23,7 +24,23 @@ export type OperationState = (typeof operationStates)[number];
 export const stepStates = ["waiting", "running", "done", "failed", "skipped", "cancelled"] as const;
 export type StepState = (typeof stepStates)[number];
 
-export const operationKinds = ["spawn", "destroy"] as const;
+export const operationKinds = [
+  "spawn",
+  "destroy",
+  "bring-back",
+  "backup",
+  "restore",
+  "restore-as-new",
+  "prove",
+  "change-address",
+  "edit-variables",
+  "restart",
+  "power-off",
+  "power-on",
+  "resize",
+  "upgrade",
+  "purge",
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 export type JsonObject = { [name: string]: unknown };
@@ -61,6 +78,31 @@ export const signInFailures = sqliteTable(
   (table) => [index("sign_in_failures_by_key").on(table.key, table.at)],
 );
 
+/** When backups of an instance are made, and which of them are kept. */
+export type BackupPlan = {
+  every: "never" | "day" | "week";
+  /** "HH:MM" in `timeZone`. */
+  at: string;
+  /** 0 is Sunday; for every week. */
+  weekday: number;
+  timeZone: string;
+  keepCount: number;
+  keepDays: number;
+  proveEvery: "never" | "week" | "month";
+  /** When it was chosen; 0 for the default. */
+  setAt: number;
+};
+export const noBackupPlan: BackupPlan = {
+  every: "never",
+  at: "03:00",
+  weekday: 0,
+  timeZone: "Europe/Berlin",
+  keepCount: 14,
+  keepDays: 60,
+  proveEvery: "never",
+  setAt: 0,
+};
+
 export const instances = sqliteTable(
   "instances",
   {
@@ -87,8 +129,20 @@ export const instances = sqliteTable(
     answeredAt: time("answered_at"),
     answeredInMs: integer("answered_in_ms"),
     silentSince: time("silent_since"),
+    /** The newest snapshot: what Bring back starts from. */
     snapshotId: integer("snapshot_id"),
     snapshotAt: time("snapshot_at"),
+    /** Which of its sets of variables is in effect. */
+    variableSet: integer("variable_set").notNull().default(1),
+    /** Destroy is refused while it is set. */
+    isProtected: integer("is_protected", { mode: "boolean" }).notNull().default(false),
+    /** Of a destroyed instance: when its snapshots and backups are removed, and when they were. */
+    keptUntil: time("kept_until"),
+    purgedAt: time("purged_at"),
+    /** When backups are made and how long they are kept. */
+    backupPlan: text("backup_plan", { mode: "json" }).$type<BackupPlan>().notNull().default(noBackupPlan),
+    nextBackupAt: time("next_backup_at"),
+    nextProofAt: time("next_proof_at"),
   },
   (table) => [
     uniqueIndex("instances_live_address").on(table.slug, table.domain).where(sql`destroyed_at is null`),
@@ -102,6 +156,8 @@ export const variables = sqliteTable(
     instanceId: text("instance_id")
       .notNull()
       .references(() => instances.id, { onDelete: "cascade" }),
+    /** Every edit makes a new set, so that the one before can be put back. */
+    set: integer().notNull().default(1),
     name: text().notNull(),
     /** Plain text, or for a secret the sealed form of server/secrets.ts. */
     value: text().notNull(),
@@ -111,7 +167,7 @@ export const variables = sqliteTable(
     position: integer().notNull(),
     setAt: time("set_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.instanceId, table.name] })],
+  (table) => [primaryKey({ columns: [table.instanceId, table.set, table.name] })],
 );
 
 export const operations = sqliteTable(
@@ -128,6 +184,10 @@ export const operations = sqliteTable(
     round: integer().notNull().default(0),
     facts: text({ mode: "json" }).$type<JsonObject>().notNull(),
     failure: text({ mode: "json" }).$type<Failure>(),
+    /** The instance's status when it began: what it goes back to when the operation changed nothing. */
+    statusBefore: text("status_before", { enum: instanceStatuses }).notNull().default("running"),
+    /** Operations that one click began together. */
+    batchId: text("batch_id"),
     createdBy: text("created_by").notNull(),
     createdAt: time("created_at").notNull(),
     endedAt: time("ended_at"),
@@ -139,6 +199,7 @@ export const operations = sqliteTable(
       .where(sql`mutating = 1 and state in ('running', 'cancelling')`),
     index("operations_by_instance").on(table.instanceId, table.createdAt),
     index("operations_by_state").on(table.state),
+    index("operations_by_batch").on(table.batchId),
   ],
 );
 
@@ -207,15 +268,96 @@ export const wakeUps = sqliteTable("wake_ups", {
   sentAt: time("sent_at"),
 });
 
+export const mailKinds = ["ready", "failed", "stale"] as const;
+export type MailKind = (typeof mailKinds)[number];
+
+/** Names beside an instance's own that lead to it: where it is moving to, and where it was. */
+export const aliases = sqliteTable(
+  "aliases",
+  {
+    id: text().primaryKey(),
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    slug: text().notNull(),
+    domain: text().notNull(),
+    role: text({ enum: ["next", "redirect"] }).notNull(),
+    /** Of a redirect: when it is removed. */
+    expiresAt: time("expires_at"),
+  },
+  (table) => [uniqueIndex("aliases_address").on(table.slug, table.domain)],
+);
+
+/** Snapshots at DigitalOcean that cost money until they are removed. */
+export const snapshots = sqliteTable(
+  "snapshots",
+  {
+    /** DigitalOcean's id. */
+    id: integer().primaryKey(),
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    operationId: text("operation_id").notNull(),
+    name: text().notNull(),
+    sizeGb: real("size_gb").notNull(),
+    takenAt: time("taken_at").notNull(),
+    removedAt: time("removed_at"),
+  },
+  (table) => [index("snapshots_by_instance").on(table.instanceId)],
+);
+
+/** What is in a backup, as the droplet itself counted it. */
+export type BackupManifest = {
+  files: number;
+  bytes: number;
+  /** SHA-256 over all files' names, sizes and contents. */
+  tree: string;
+  counts: Record<string, number>;
+};
+
+export const backupStates = ["running", "good", "failed", "removed"] as const;
+export type BackupState = (typeof backupStates)[number];
+export const backupReasons = ["manual", "scheduled", "before-restore", "before-upgrade"] as const;
+export type BackupReason = (typeof backupReasons)[number];
+
+export const backups = sqliteTable(
+  "backups",
+  {
+    id: text().primaryKey(),
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    operationId: text("operation_id").notNull(),
+    reason: text({ enum: backupReasons }).notNull(),
+    /** Good only after it was read back from where it is stored, and opened. */
+    state: text({ enum: backupStates }).notNull(),
+    key: text().notNull(),
+    bytes: integer(),
+    sha256: text(),
+    version: text().notNull(),
+    contents: text({ mode: "json" }).$type<BackupManifest>(),
+    createdAt: time("created_at").notNull(),
+    /** When the data in it was dumped. */
+    takenAt: time("taken_at"),
+    verifiedAt: time("verified_at"),
+    /** The last time it was restored to a throwaway droplet and was what it should be, and how long that took. */
+    provenAt: time("proven_at"),
+    provenInMs: integer("proven_in_ms"),
+    proofFailure: text("proof_failure"),
+    removedAt: time("removed_at"),
+  },
+  (table) => [index("backups_by_instance").on(table.instanceId, table.createdAt)],
+);
+
 export const mail = sqliteTable(
   "mail",
   {
     id: text().primaryKey(),
-    operationId: text("operation_id")
-      .notNull()
-      .references(() => operations.id),
-    kind: text({ enum: ["ready", "failed", "done"] }).notNull(),
-    /** Counts the runs of an operation: a retry that fails again says so again. */
+    /** What it is about: an operation, or (stale) an instance. */
+    operationId: text("operation_id").references(() => operations.id),
+    instanceId: text("instance_id").references(() => instances.id),
+    kind: text({ enum: mailKinds }).notNull(),
+    /** Counts the runs of an operation: a retry that fails again says so again. For stale: the last good backup. */
     round: integer().notNull(),
     recipient: text().notNull(),
     /** Empty until it is rendered, just before it is sent. */
@@ -230,7 +372,10 @@ export const mail = sqliteTable(
     dueAt: time("due_at").notNull(),
     failure: text(),
   },
-  (table) => [uniqueIndex("mail_once").on(table.operationId, table.kind, table.round)],
+  (table) => [
+    uniqueIndex("mail_once").on(table.operationId, table.kind, table.round),
+    uniqueIndex("mail_once_by_instance").on(table.instanceId, table.kind, table.round),
+  ],
 );
 
 export const audit = sqliteTable(

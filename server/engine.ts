@@ -1,4 +1,5 @@
 import type { Db } from "../db/client.ts";
+import { createBackupStore } from "./backups/store.ts";
 import type { Env } from "./env.ts";
 import { instanceUrl } from "./instances/address.ts";
 import { openVariables } from "./instances/variables.ts";
@@ -6,6 +7,7 @@ import { sendMail } from "./mailbox.ts";
 import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
+import { transfer } from "./providers/backups/transfer.ts";
 import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
 import { createProbe } from "./providers/probe.ts";
@@ -34,6 +36,8 @@ export function createEngine(
         ansibleDir: env.ansible.dir,
         ...(env.ansible.binDir === undefined ? {} : { binDir: env.ansible.binDir }),
       }),
+      backups: createBackupStore(env),
+      transfer,
       probe: createProbe(),
       scanHostKey,
       sendMail: (operationId, kind) => sendMail(mailbox, operationId, kind),
@@ -55,7 +59,8 @@ export function createEngine(
     claimant: String(process.pid),
     isAlive,
     places: env.playbooksAtOnce,
-    openVariables: (instance) => openVariables(db, variablesKey, instance.id),
+    keepDestroyedMs: env.keepDestroyedDays * 86_400_000,
+    openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake,
   };

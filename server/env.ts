@@ -35,6 +35,12 @@ const variables = z
     PLAYBOOKS_AT_ONCE: z.coerce.number().int().min(1).max(1000).optional(),
     ANSIBLE_BIN_DIR: given,
     ANSIBLE_DIR: z.string().default("ansible"),
+    BACKUP_BUCKET: given,
+    BACKUP_ENDPOINT: url.optional(),
+    BACKUP_REGION: z.string().default("us-east-1"),
+    BACKUP_ACCESS_KEY_ID: given,
+    BACKUP_SECRET_ACCESS_KEY: given,
+    KEEP_DESTROYED_DAYS: z.coerce.number().int().min(1).max(3650).default(60),
     SECRET_KEY: z.string().min(16, "needs at least 16 characters").optional(),
   })
   .superRefine((env, context) => {
@@ -42,6 +48,10 @@ const variables = z
     for (const domain of domains)
       if (domainProblem(domain.trim()) !== undefined)
         context.addIssue({ code: "custom", path: ["BASE_DOMAINS"], message: `"${domain}" is not a domain` });
+    if (env.BACKUP_BUCKET !== undefined)
+      for (const name of ["BACKUP_ENDPOINT", "BACKUP_ACCESS_KEY_ID", "BACKUP_SECRET_ACCESS_KEY"] as const)
+        if (env[name] === undefined)
+          context.addIssue({ code: "custom", path: [name], message: "must be set when BACKUP_BUCKET is" });
     if (env.DIGITALOCEAN_TOKEN !== undefined && domains.length === 0)
       context.addIssue({
         code: "custom",
@@ -72,6 +82,16 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     dataDir,
     databaseFile: join(dataDir, "spawner.sqlite"),
     runsDir: join(dataDir, "runs"),
+    backups: {
+      folder: join(dataDir, "backups"),
+      bucket: env.BACKUP_BUCKET,
+      endpoint: env.BACKUP_ENDPOINT ?? "",
+      region: env.BACKUP_REGION,
+      accessKeyId: env.BACKUP_ACCESS_KEY_ID ?? "",
+      secretAccessKey: env.BACKUP_SECRET_ACCESS_KEY ?? "",
+    },
+    /** How long snapshots and backups of a destroyed instance are kept. */
+    keepDestroyedDays: env.KEEP_DESTROYED_DAYS,
     databaseUrl: env.DATABASE_URL,
     admin: { email: env.ADMIN_EMAIL.toLowerCase(), password: env.ADMIN_PASSWORD },
     isLocal,

@@ -1,7 +1,9 @@
-import { and, eq, isNull, lte } from "drizzle-orm";
+import { and, eq, inArray, isNull, lte } from "drizzle-orm";
 import { type Db, write } from "../db/client.ts";
 import { instances, mail, operations } from "../db/schema.ts";
-import { renderFailedMail, renderReadyMail } from "./emails/render.tsx";
+import { lastGoodBackups } from "./backups/queries.ts";
+import { staleness } from "./backups/schedule.ts";
+import { renderFailedMail, renderReadyMail, renderStaleMail } from "./emails/render.tsx";
 import { newId } from "./ids.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
@@ -58,14 +60,42 @@ async function deliver(mailbox: Mailbox, row: typeof mail.$inferSelect): Promise
   db.update(mail).set({ sentAt: Date.now(), providerId: id, failure: null }).where(eq(mail.id, row.id)).run();
 }
 
-async function render({ db, urlOf, dashboardUrl }: Mailbox, row: typeof mail.$inferSelect) {
+async function render(mailbox: Mailbox, row: typeof mail.$inferSelect) {
+  return row.operationId === null
+    ? renderAboutInstance(mailbox, row)
+    : renderAboutOperation(mailbox, row, row.operationId);
+}
+
+function renderAboutInstance({ db, dashboardUrl }: Mailbox, row: typeof mail.$inferSelect) {
+  const instance = db
+    .select()
+    .from(instances)
+    .where(eq(instances.id, row.instanceId ?? ""))
+    .get();
+  if (instance === undefined) throw new Error(`There is no instance ${row.instanceId} to write about.`);
+  const { company, slug, backupPlan, createdAt } = instance;
+  const lastGoodAt = lastGoodBackups(db, [instance.id]).get(instance.id) ?? null;
+  return renderStaleMail({
+    company,
+    sentence:
+      staleness(backupPlan, { lastGoodAt, createdAt, now: Date.now() }) ??
+      "Its newest good backup was older than its plan wants; meanwhile there is a new one.",
+    dashboardUrl: `${dashboardUrl}/instances/${slug}?tab=backups`,
+  });
+}
+
+async function renderAboutOperation(
+  { db, urlOf, dashboardUrl }: Mailbox,
+  row: typeof mail.$inferSelect,
+  operationId: string,
+) {
   const found = db
     .select({ operation: operations, instance: instances })
     .from(operations)
     .innerJoin(instances, eq(instances.id, operations.instanceId))
-    .where(eq(operations.id, row.operationId))
+    .where(eq(operations.id, operationId))
     .get();
-  if (found === undefined) throw new Error(`There is no operation ${row.operationId} to write about.`);
+  if (found === undefined) throw new Error(`There is no operation ${operationId} to write about.`);
   const { operation, instance } = found;
   const pageUrl = `${dashboardUrl}/instances/${instance.slug}?operation=${operation.id}`;
   if (row.kind === "ready")
@@ -84,7 +114,9 @@ async function render({ db, urlOf, dashboardUrl }: Mailbox, row: typeof mail.$in
     stands:
       instance.dropletId === null
         ? "No droplet was bought, so nothing costs money."
-        : "The droplet stands and costs what it costs until you destroy the instance. Nothing is lost.",
+        : instance.status === "failed"
+          ? "The droplet stands and costs what it costs until you destroy the instance. Nothing is lost."
+          : "The intranet is as it was before. Nothing is lost.",
     dashboardUrl: pageUrl,
   });
 }
@@ -94,7 +126,7 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
   const due = mailbox.db
     .select()
     .from(mail)
-    .where(and(isNull(mail.sentAt), eq(mail.kind, "failed"), lte(mail.dueAt, Date.now())))
+    .where(and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale"]), lte(mail.dueAt, Date.now())))
     .all();
   for (const row of due) {
     try {
@@ -104,7 +136,10 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
       const dueAt = Date.now() + Math.min(3_600_000, 5000 * 2 ** attempts);
       const failure = error instanceof Error ? error.message : String(error);
       mailbox.db.update(mail).set({ attempts, dueAt, failure }).where(eq(mail.id, row.id)).run();
-      report(`the mail about operation ${row.operationId} could not be sent; it is tried again`, error);
+      report(
+        `the mail about ${row.operationId ?? row.instanceId} could not be sent; it is tried again`,
+        error,
+      );
     }
   }
 }

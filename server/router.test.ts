@@ -140,7 +140,7 @@ test("secrets are sealed in the file and never leave the server", async () => {
     { name: "SMTP_PASSWORD", value: null },
     { name: "LOCALE", value: "sv-SE" },
   ]);
-  const opened = openVariables(db, variablesKey, instanceId);
+  const opened = openVariables(db, variablesKey, instanceId, 1);
   expect(opened.map((variable) => variable.name)).toEqual(["SMTP_PASSWORD", "LOCALE", "ADMIN_KEY"]);
   expect(opened[0]?.value).toBe("hunter2-hunter2");
 });

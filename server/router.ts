@@ -2,6 +2,7 @@ import { tracked } from "@trpc/server";
 import { and, desc, eq, isNotNull, lt } from "drizzle-orm";
 import { z } from "zod";
 import { audit, instances, mail } from "../db/schema.ts";
+import { backupsRouter } from "./backups/router.ts";
 import { instancesRouter } from "./instances/router.ts";
 import { lastEventId } from "./live.ts";
 import { operationsRouter } from "./operations/router.ts";
@@ -18,6 +19,7 @@ export const appRouter = router({
     me: procedure.query(({ ctx: { web, user } }) => ({ ...user, lastEventId: lastEventId(web.db) })),
   }),
   instances: instancesRouter,
+  backups: backupsRouter,
   operations: operationsRouter,
   settings: settingsRouter,
   activity: router({

@@ -1,4 +1,7 @@
 import type {
+  BackupPlan,
+  BackupReason,
+  BackupState,
   Failure,
   InstanceStatus,
   OperationKind,
@@ -7,7 +10,7 @@ import type {
   StepState,
 } from "../db/schema.ts";
 
-export type { InstanceStatus, OperationKind, StepState };
+export type { BackupPlan, BackupReason, InstanceStatus, OperationKind, StepState };
 
 /** The shapes that leave the server. Shared with the page, so they hold data and nothing else. Times: Unix ms. */
 
@@ -42,7 +45,12 @@ export type OperationView = {
   endedAt: number | null;
   failure: Failure | null;
   cancelRequestedAt: number | null;
-  canCancel: boolean;
+  /** What one click began together bears the same id. */
+  batchId: string | null;
+  /** What Cancel would undo, and what it would leave. */
+  cancelling: string;
+  /** Why it cannot be cancelled now; null when it can. */
+  cancelRefusal: string | null;
   canRetry: boolean;
   steps: StepView[];
 };
@@ -63,6 +71,13 @@ export type InstanceRow = {
   answeredAt: number | null;
   answeredInMs: number | null;
   silentSince: number | null;
+  isProtected: boolean;
+  /** When the newest backup that was verified was taken. */
+  lastGoodBackupAt: number | null;
+  /** Why its backups want a look; null while they are as young as its plan says. */
+  backupWarning: string | null;
+  /** Whether "Destroy" and "Back up" would be refused now, and why. */
+  refusals: Record<InstanceAction, string | null>;
   /** The live operation, or the newest one. */
   operation: OperationView | null;
 };
@@ -73,13 +88,64 @@ export type InstanceDetail = InstanceRow & {
   address: string | null;
   dropletId: number | null;
   snapshotAt: number | null;
+  /** How many days what is kept of a destroyed instance is kept. */
+  keepDestroyedDays: number;
+  /** Of a destroyed instance: when what is kept of it is removed, and when it was. */
+  keptUntil: number | null;
+  purgedAt: number | null;
+  backupPlan: BackupPlan;
+  nextBackupAt: number | null;
+  snapshots: { id: number; name: string; sizeGb: number; takenAt: number }[];
+  backups: BackupView[];
+  /** Earlier addresses that still lead to it. */
+  redirects: { url: string; until: number | null }[];
+  /** The set of variables before the one in effect; null while there is none. */
+  previousVariables: { set: number; variables: VariableView[] } | null;
   /** Secret values never leave the server: null. */
-  variables: { name: string; value: string | null; secret: boolean; setAt: number }[];
+  variables: VariableView[];
   /** All operations, newest first. */
   operations: OperationView[];
   /** Other instances that had this slug, newest first. */
   namesakes: { id: string; company: string; status: InstanceStatus; createdAt: number }[];
-  refusals: { destroy: string | null };
+};
+
+/** What a person may ask of an instance. */
+export const instanceActions = [
+  "destroy",
+  "backUp",
+  "restore",
+  "prove",
+  "changeAddress",
+  "editVariables",
+  "restart",
+  "powerOff",
+  "powerOn",
+  "resize",
+  "upgrade",
+  "bringBack",
+  "purge",
+] as const;
+export type InstanceAction = (typeof instanceActions)[number];
+
+export type VariableView = { name: string; value: string | null; secret: boolean; setAt: number };
+
+export type BackupView = {
+  id: string;
+  instanceId: string;
+  company: string;
+  slug: string;
+  reason: BackupReason;
+  state: BackupState;
+  bytes: number | null;
+  version: string;
+  files: number | null;
+  counts: Record<string, number>;
+  createdAt: number;
+  takenAt: number | null;
+  verifiedAt: number | null;
+  provenAt: number | null;
+  provenInMs: number | null;
+  proofFailure: string | null;
 };
 
 export type LogLine = { id: number; at: number; step: string; text: string; failed: boolean };

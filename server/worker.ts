@@ -3,6 +3,7 @@ import { z } from "zod";
 import { openDatabase } from "../db/client.ts";
 import { createEngine } from "./engine.ts";
 import { readEnv } from "./env.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { watchHealth } from "./instances/health.ts";
 import { sendDueMail } from "./mailbox.ts";
 import { advance } from "./operations/advance.ts";
@@ -12,6 +13,7 @@ import { report } from "./report.ts";
 
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
+const housekeepingTask = "keep-house";
 
 /** A process in a bad state ends; its supervisor starts a new one, and recovery at boot makes that cheap. */
 function die(what: string, error: unknown): never {
@@ -38,7 +40,10 @@ const runner = await run({
     [advanceTask]: async (input) => {
       await advance(engine, payload.parse(input).operationId);
     },
+    [housekeepingTask]: () => keepHouse(engine),
   },
+  // Every minute, once however many workers there are; what was missed is not made up for: the next one sees it.
+  crontab: `* * * * * ${housekeepingTask} ?max=1`,
 });
 runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
 runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));

@@ -16,6 +16,8 @@ const confidential = [
   "DATABASE_URL",
   "RESEND_API_KEY",
   "JENKINS_TOKEN",
+  "BACKUP_ACCESS_KEY_ID",
+  "BACKUP_SECRET_ACCESS_KEY",
   "DIGITALOCEAN_TOKEN",
 ];
 
@@ -51,6 +53,7 @@ export function cloudEnv(env: StartEnv): ChildEnv {
     LOCAL_EDGE_PORT: String(env.edgePort),
     LOCAL_SSH_PORT: String(env.sshPort),
     LOCAL_WEB_PORT: String(env.webPort),
+    LOCAL_ARRIVAL_URL: `http://127.0.0.1:${env.port}/arrival`,
   };
 }
 

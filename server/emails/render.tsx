@@ -2,6 +2,7 @@ import { render } from "@react-email/render";
 import type { ReactElement } from "react";
 import { Failed, type FailedMail } from "./failed.tsx";
 import { Ready, type ReadyMail } from "./ready.tsx";
+import { Stale, type StaleMail } from "./stale.tsx";
 
 type Rendered = { subject: string; html: string; text: string };
 
@@ -20,4 +21,8 @@ export function renderReadyMail(mail: ReadyMail): Promise<Rendered> {
 
 export function renderFailedMail(mail: FailedMail): Promise<Rendered> {
   return letter(`${mail.company}: ${mail.operation} failed`, <Failed {...mail} />);
+}
+
+export function renderStaleMail(mail: StaleMail): Promise<Rendered> {
+  return letter(`${mail.company} has no recent backup`, <Stale {...mail} />);
 }

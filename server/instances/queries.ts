@@ -1,12 +1,14 @@
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
-import { instances, operations } from "../../db/schema.ts";
+import { aliases, instances, operations, snapshots } from "../../db/schema.ts";
+import { backupViews, lastGoodBackups } from "../backups/queries.ts";
+import { staleness } from "../backups/schedule.ts";
 import type { Env } from "../env.ts";
 import { operationViews } from "../operations/queries.ts";
 import type { InstanceDetail, InstanceRow } from "../views.ts";
 import { instanceUrl } from "./address.ts";
-import { instanceRefusals } from "./rules.ts";
-import { visibleVariables } from "./variables.ts";
+import { refusalsOf } from "./judge.ts";
+import { previousSet, visibleVariables } from "./variables.ts";
 
 type Row = typeof instances.$inferSelect;
 
@@ -33,10 +35,20 @@ export function instanceRows(env: Env, tx: Tx, ids?: readonly string[]): Instanc
     )
     .all();
   const byInstance = new Map(operationViews(tx, newest).map((view) => [view.instanceId, view]));
-  return rows.map((row) => rowView(env, row, byInstance.get(row.id) ?? null));
+  const lastGood = lastGoodBackups(
+    tx,
+    rows.map((row) => row.id),
+  );
+  return rows.map((row) => rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null));
 }
 
-function rowView(env: Env, row: Row, operation: InstanceRow["operation"]): InstanceRow {
+function rowView(
+  env: Env,
+  row: Row,
+  operation: InstanceRow["operation"],
+  lastGoodBackupAt: number | null,
+): InstanceRow {
+  const { backupPlan, createdAt } = row;
   return {
     id: row.id,
     company: row.company,
@@ -53,6 +65,13 @@ function rowView(env: Env, row: Row, operation: InstanceRow["operation"]): Insta
     answeredAt: row.answeredAt,
     answeredInMs: row.answeredInMs,
     silentSince: row.silentSince,
+    isProtected: row.isProtected,
+    lastGoodBackupAt,
+    backupWarning:
+      row.destroyedAt === null
+        ? staleness(backupPlan, { lastGoodAt: lastGoodBackupAt, createdAt, now: Date.now() })
+        : null,
+    refusals: refusalsOf(row),
     operation,
   };
 }
@@ -65,8 +84,12 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
     .where(eq(instances.slug, slug))
     .orderBy(sql`${instances.destroyedAt} is not null`, desc(instances.createdAt))
     .all();
-  const row = id === undefined ? all[0] : all.find((one) => one.id === id);
+  const row =
+    id === undefined
+      ? (all[0] ?? movedFrom(tx, slug))
+      : tx.select().from(instances).where(eq(instances.id, id)).get();
   if (row === undefined) return undefined;
+  const before = previousSet(tx, row);
   const views = operationViews(
     tx,
     tx
@@ -77,13 +100,40 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       .all(),
   );
   return {
-    ...rowView(env, row, views[0] ?? null),
+    ...rowView(env, row, views[0] ?? null, lastGoodBackups(tx, [row.id]).get(row.id) ?? null),
     contactName: row.contactName,
     contactEmail: row.contactEmail,
     address: row.address,
     dropletId: row.dropletId,
     snapshotAt: row.snapshotAt,
-    variables: visibleVariables(tx, row.id),
+    keepDestroyedDays: env.keepDestroyedDays,
+    keptUntil: row.keptUntil,
+    purgedAt: row.purgedAt,
+    backupPlan: row.backupPlan,
+    nextBackupAt: row.nextBackupAt,
+    snapshots: tx
+      .select({
+        id: snapshots.id,
+        name: snapshots.name,
+        sizeGb: snapshots.sizeGb,
+        takenAt: snapshots.takenAt,
+      })
+      .from(snapshots)
+      .where(and(eq(snapshots.instanceId, row.id), isNull(snapshots.removedAt)))
+      .orderBy(desc(snapshots.takenAt))
+      .all(),
+    backups: backupViews(tx, row.id),
+    redirects: tx
+      .select()
+      .from(aliases)
+      .where(and(eq(aliases.instanceId, row.id), eq(aliases.role, "redirect")))
+      .all()
+      .map((alias) => ({ url: instanceUrl(env, alias), until: alias.expiresAt })),
+    previousVariables:
+      before === undefined
+        ? null
+        : { set: before, variables: visibleVariables(tx, { id: row.id, variableSet: before }) },
+    variables: visibleVariables(tx, row),
     operations: views,
     namesakes: all
       .filter((one) => one.id !== row.id)
@@ -93,6 +143,15 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
         status,
         createdAt,
       })),
-    refusals: { destroy: instanceRefusals(row).destroy ?? null },
   };
+}
+
+/** An instance that had this slug until it moved, while that address still leads to it. */
+function movedFrom(tx: Tx, slug: string): Row | undefined {
+  return tx
+    .select({ instance: instances })
+    .from(aliases)
+    .innerJoin(instances, eq(instances.id, aliases.instanceId))
+    .where(eq(aliases.slug, slug))
+    .get()?.instance;
 }

@@ -4,10 +4,21 @@ import { lastEventId } from "../live.ts";
 import { planView } from "../operations/queries.ts";
 import { Refusal } from "../refusal.ts";
 import { procedure, router } from "../trpc.ts";
-import { checkSlug, destroyInstance, spawnInstance } from "./commands.ts";
+import { checkSlug } from "./addresses.ts";
+import { inBulk } from "./bulk.ts";
+import {
+  changeAddress,
+  editVariables,
+  resizeInstance,
+  restoreVariables,
+  setPower,
+  upgradeInstance,
+} from "./changes.ts";
+import { spawnInstance } from "./commands.ts";
+import { bringBack, destroyInstance, protectInstance, purgeInstance } from "./life.ts";
 import { options } from "./options.ts";
 import { instanceDetail, instanceRows } from "./queries.ts";
-import { spawnInput } from "./rules.ts";
+import { addressInput, editedVariable, maxVariables, spawnInput } from "./rules.ts";
 
 const text = z.string().max(300);
 
@@ -24,7 +35,7 @@ export const instancesRouter = router({
     }),
   ),
   checkSlug: procedure
-    .input(z.object({ slug: text, domain: text }))
+    .input(z.object({ slug: text, domain: text, instanceId: text.optional() }))
     .query(({ ctx, input }) => checkSlug(ctx.web, input)),
   options: procedure.query(({ ctx: { web } }) => options(web.env, web.digitalocean, Date.now())),
   plan: procedure
@@ -36,4 +47,40 @@ export const instancesRouter = router({
   destroy: procedure
     .input(z.object({ instanceId: text, confirm: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: destroyInstance(web, input, user.email) })),
+  bringBack: procedure
+    .input(z.object({ instanceId: text, slug: text.optional() }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: bringBack(web, input, user.email) })),
+  purge: procedure
+    .input(z.object({ instanceId: text, confirm: text }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: purgeInstance(web, input, user.email) })),
+  protect: procedure
+    .input(z.object({ instanceId: text, isProtected: z.boolean() }))
+    .mutation(({ ctx: { web, user }, input }) => protectInstance(web, input, user.email)),
+  changeAddress: procedure
+    .input(addressInput)
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: changeAddress(web, input, user.email) })),
+  editVariables: procedure
+    .input(z.object({ instanceId: text, variables: z.array(editedVariable).max(maxVariables) }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: editVariables(web, input, user.email) })),
+  restoreVariables: procedure
+    .input(z.object({ instanceId: text, set: z.number().int() }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: restoreVariables(web, input, user.email) })),
+  setPower: procedure
+    .input(z.object({ instanceId: text, power: z.enum(["restart", "off", "on"]) }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: setPower(web, input, user.email) })),
+  resize: procedure.input(z.object({ instanceId: text, size: text })).mutation(async ({ ctx, input }) => ({
+    operationId: await resizeInstance(ctx.web, input, ctx.user.email),
+  })),
+  upgrade: procedure
+    .input(z.object({ instanceId: text, version: text }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: upgradeInstance(web, input, user.email) })),
+  inBulk: procedure
+    .input(
+      z.object({
+        action: z.enum(["destroy", "backUp"]),
+        instanceIds: z.array(text).min(1).max(500),
+        confirm: z.number().int().optional(),
+      }),
+    )
+    .mutation(({ ctx: { web, user }, input }) => inBulk(web, input, user.email)),
 });

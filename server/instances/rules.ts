@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { InstanceStatus } from "../../db/schema.ts";
+import type { InstanceAction } from "../views.ts";
 
 /** Names that must never become a customer's address. */
 const reservedSlugs = new Set(
@@ -11,6 +12,7 @@ const reservedSlugs = new Set(
 /** Variables that belong to the system (product rule); ADMIN_KEY is made by the Spawner for each instance. */
 export const systemVariables: ReadonlySet<string> = new Set([
   "ROOT_URL",
+  "REDIRECT_FROM",
   "MONGO_URL",
   "PORT",
   "HOST",
@@ -162,9 +164,6 @@ export const spawnInput = z.object({
 });
 export type SpawnInput = z.infer<typeof spawnInput>;
 
-/** What a person may do with an instance now; for each action undefined, or the reason why not. */
-export type Refusals = { destroy: string | undefined };
-
 const busy: Partial<Record<InstanceStatus, string>> = {
   spawning: "Possible once it is running, or after Cancel.",
   "backing-up": "Possible once the backup has ended.",
@@ -174,7 +173,87 @@ const busy: Partial<Record<InstanceStatus, string>> = {
   destroyed: "It is destroyed already.",
 };
 
-/** One table for buttons and commands alike: in which states an action is allowed. */
-export function instanceRefusals(instance: { status: InstanceStatus }): Refusals {
-  return { destroy: busy[instance.status] };
+type Judged = {
+  status: InstanceStatus;
+  isProtected: boolean;
+  /** It has run at least once. */
+  hasRun: boolean;
+  /** There is a snapshot to bring it back from. */
+  hasSnapshot: boolean;
+  purgedAt: number | null;
+};
+
+/**
+ * One table for buttons and commands alike: what a person may do with an instance now; for each action null, or the
+ * reason why not.
+ */
+export function instanceRefusals(instance: Judged): Record<InstanceAction, string | null> {
+  const { status } = instance;
+  const occupied = busy[status] ?? null;
+  const off = status === "off" ? "Possible once it is switched on." : null;
+  const half =
+    !instance.hasRun && (status === "failed" || status === "unreachable")
+      ? "Possible once it has run. Retry, or destroy it."
+      : null;
+  const whileOn = occupied ?? half ?? off;
+  const isDestroyed = status === "destroyed";
+  const gone = instance.purgedAt === null ? null : "What was kept of it has been removed for good.";
+  const never = instance.hasSnapshot ? null : "It has no snapshot: it never came to life.";
+  return {
+    destroy:
+      occupied ??
+      (instance.isProtected ? "It is protected. Take the protection away in its settings." : null),
+    backUp: whileOn,
+    restore: whileOn,
+    prove: isDestroyed ? "It is destroyed." : half,
+    changeAddress: whileOn,
+    editVariables: whileOn,
+    restart: whileOn,
+    powerOff: occupied ?? half ?? (off === null ? null : "It is switched off already."),
+    powerOn: occupied ?? (status === "off" || status === "failed" ? half : "It is switched on already."),
+    resize: whileOn,
+    upgrade: whileOn,
+    bringBack: isDestroyed ? (gone ?? never) : "It is not destroyed.",
+    purge: isDestroyed ? gone : "Destroy it first.",
+  };
 }
+
+/** Where an instance is to move to, and for how many days its address from before leads there. */
+export const addressInput = z.object({
+  instanceId: z.string().max(64),
+  slug: checked(slugProblem),
+  domain: checked(domainProblem),
+  redirectDays: z.number().int().min(0).max(365),
+});
+
+/** A value of null keeps the secret that is there. */
+export const editedVariable = z.object({
+  name: checked(variableNameProblem),
+  value: checked(variableValueProblem).nullable(),
+  secret: z.boolean(),
+});
+
+export const backupPlanInput = z.object({
+  every: z.enum(["never", "day", "week"]),
+  at: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "Give a time such as 03:00."),
+  weekday: z.number().int().min(0).max(6),
+  timeZone: z.string().refine(isTimeZone, "Give a time zone such as Europe/Berlin."),
+  keepCount: z.number().int().min(1, "Keep at least 1.").max(1000, "Keep at most 1000."),
+  keepDays: z.number().int().min(1, "Keep at least 1 day.").max(3650, "Keep at most 3650 days."),
+  proveEvery: z.enum(["never", "week", "month"]),
+});
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+export const restoreAsNewInput = z.object({
+  clickKey: z.uuid(),
+  backupId: z.string().max(64),
+  company: plainText("the company's name", 100),
+  slug: checked(slugProblem),
+});

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { events, instances, mail, wakeUps } from "../../db/schema.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { advance } from "./advance.ts";
+import { catalogue } from "./catalogue.ts";
 import { cancelOperation, retryOperation } from "./commands.ts";
 import {
   type AnyFacts,
@@ -36,14 +37,15 @@ const define = (
     facts: z.record(z.string(), z.unknown()),
     steps,
     undo,
-    status: { during: "spawning", done: "running", cancelled: "destroyed" },
-    cancellable: true,
+    status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
+    mutating: true,
+    cancelling: "",
   });
 
 function start(definition: ReturnType<typeof define>, overrides: Partial<Engine> = {}) {
   const world = createTestEngine(overrides);
   worlds.push(world);
-  world.engine.catalogue = { spawn: definition, destroy: definition };
+  world.engine.catalogue = { ...catalogue, spawn: definition };
   const instanceId = insertInstance(world.db);
   const id = begin(world.engine, instanceId, definition);
   const instance = () => world.db.select().from(instances).where(eq(instances.id, instanceId)).get();

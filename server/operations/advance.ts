@@ -1,9 +1,10 @@
 import { and, desc, eq, inArray } from "drizzle-orm";
-import { operations, steps } from "../../db/schema.ts";
+import { z } from "zod";
+import { aliases, operations, steps } from "../../db/schema.ts";
 import { type Claim, claimStep, renewClaim, waitingForPlace } from "./claim.ts";
-import type { AnyFacts, Step, StepContext } from "./definition.ts";
+import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variable } from "./definition.ts";
 import { percentile } from "./durations.ts";
-import { type Engine, leaseMs, stepTimeoutMs } from "./engine.ts";
+import { type Engine, leaseMs } from "./engine.ts";
 import { commitFault, commitOutcome, commitStopped, rememberFacts, StaleClaim } from "./outcome.ts";
 import { stepsByName } from "./plan.ts";
 
@@ -29,16 +30,23 @@ export async function advance(engine: Engine, operationId: string): Promise<void
 async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): Promise<void> {
   const abort = new AbortController();
   const timeout = setTimeout(
-    () => abort.abort(new Error(`"${step.label}" did not come back within ${stepTimeoutMs / 1000} s.`)),
-    stepTimeoutMs,
+    () => abort.abort(new Error(`"${step.label}" did not come back within ${step.timeoutMs / 1000} s.`)),
+    step.timeoutMs,
   );
   const heartbeat = setInterval(() => {
     if (!renewClaim(engine, claim.step)) abort.abort(new StaleClaim());
   }, leaseMs / 4);
-  const variables = engine.openVariables(claim.instance);
-  const secrets = variables.filter((variable) => variable.secret).map((variable) => variable.value);
+  const opened = new Map<number, Variable[]>();
+  const variablesOf = (set: number): Variable[] => {
+    const known = opened.get(set) ?? engine.openVariables(claim.instance, set);
+    opened.set(set, known);
+    return known;
+  };
+  const secrets: string[] = [];
   try {
-    const context = contextOf(engine, claim, variables, abort.signal);
+    for (const set of setsOf(claim))
+      for (const { secret, value } of variablesOf(set)) if (secret) secrets.push(value);
+    const context = contextOf(engine, claim, variablesOf, abort.signal);
     if (claim.errand === "stop") {
       await step.stop?.(context);
       commitStopped(engine, claim);
@@ -61,20 +69,37 @@ async function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Prom
   return Promise.race([work, aborted]);
 }
 
+const setFacts = z.object({ variableSet: z.number(), previousSet: z.number() }).partial();
+
+/** The sets of variables an operation has to do with: the one it brings into effect comes first. */
+function setsOf({ operation, instance }: Claim): number[] {
+  const { variableSet, previousSet } = setFacts.parse(operation.facts);
+  return [variableSet, previousSet, instance.variableSet].filter((set) => set !== undefined);
+}
+
 function contextOf(
   engine: Engine,
   claim: Claim,
-  variables: StepContext<AnyFacts>["variables"],
+  variablesOf: StepContext<AnyFacts>["variablesOf"],
   signal: AbortSignal,
 ): StepContext<AnyFacts> {
   const { operation, instance, step } = claim;
   const facts = engine.catalogue[operation.kind].facts.parse(operation.facts);
   return {
-    operation: { id: operation.id, round: operation.round, createdAt: operation.createdAt },
+    operation: {
+      id: operation.id,
+      round: operation.round,
+      createdAt: operation.createdAt,
+      statusBefore: operation.statusBefore,
+    },
     instance,
+    aliases: engine.db.select().from(aliases).where(eq(aliases.instanceId, instance.id)).all(),
+    step: step.name,
     facts,
-    variables,
+    variables: variablesOf(setsOf(claim)[0] ?? instance.variableSet),
+    variablesOf,
     url: engine.urlOf(instance),
+    urlOf: engine.urlOf,
     site: engine.site,
     providers: engine.providers,
     signal,
@@ -114,6 +139,8 @@ function orphanedStep({ step }: Claim): Step<AnyFacts> {
     tries: 1,
     everyMs: 1000,
     giveUp: undefined,
+    timeoutMs: stepTimeoutMs,
+    final: false,
     takesPlace: false,
     stop: undefined,
   };

@@ -20,18 +20,28 @@ export function beginOperation(
     at: number;
     facts?: JsonObject;
     what: string;
+    /** What one click began together. */
+    batchId?: string | undefined;
   },
   definition: AnyDefinition = catalogue[wish.kind],
 ): string {
   const id = newId();
   const { kind, instanceId, who, at } = wish;
+  const before = tx
+    .select({ status: instances.status })
+    .from(instances)
+    .where(eq(instances.id, instanceId))
+    .get();
   tx.insert(operations)
     .values({
       id,
       instanceId,
       kind,
       state: "running",
+      mutating: definition.mutating,
       facts: wish.facts ?? {},
+      statusBefore: before?.status ?? "running",
+      batchId: wish.batchId ?? null,
       createdBy: who,
       createdAt: at,
     })
@@ -49,7 +59,9 @@ export function beginOperation(
         dueAt: at,
       })
       .run();
-  tx.update(instances).set({ status: definition.status.during }).where(eq(instances.id, instanceId)).run();
+  const { during } = definition.status;
+  if (during !== "before")
+    tx.update(instances).set({ status: during }).where(eq(instances.id, instanceId)).run();
   tx.insert(wakeUps).values({ operationId: id, dueAt: at }).run();
   tx.insert(audit).values({ at, who, what: wish.what, instanceId, operationId: id }).run();
   appendEvent(tx, { at, kind: "operation", instanceId, operationId: id, data: { state: "running", kind } });

@@ -4,7 +4,7 @@ import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
 import type { Instance } from "./definition.ts";
 import { type Engine, leaseMs } from "./engine.ts";
 import { appendEvent } from "./events.ts";
-import { finishIfOver, setWakeUp, stepsOf } from "./outcome.ts";
+import { appendUndo, finishIfOver, setWakeUp, stepsOf } from "./outcome.ts";
 import { type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 
 export type Claim = {
@@ -94,21 +94,8 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
     .set({ state: "cancelled", endedAt: now, claimedBy: null, claimedUntil: null, queuedAt: null })
     .where(and(eq(steps.operationId, operation.id), inArray(steps.state, ["waiting", "running", "failed"])))
     .run();
-  const first = stepsOf(tx, operation.id).length;
-  const undo = engine.catalogue[operation.kind].undo;
-  undo.forEach((step, index) => {
-    tx.insert(steps)
-      .values({
-        operationId: operation.id,
-        name: step.name,
-        label: step.label,
-        position: first + index,
-        undo: true,
-        state: "waiting",
-        dueAt: now,
-      })
-      .run();
-  });
+  // What an automatic way back has begun belongs to the same way back.
+  appendUndo(engine, tx, operation, engine.catalogue[operation.kind].undo);
   tx.update(operations).set({ state: "cancelling" }).where(eq(operations.id, operation.id)).run();
   appendEvent(tx, {
     at: now,

@@ -1,20 +1,35 @@
 import type { z } from "zod";
-import type { InstanceStatus, instances, OperationKind, StepProgress } from "../../db/schema.ts";
+import type { Tx } from "../../db/client.ts";
+import type {
+  aliases,
+  InstanceStatus,
+  instances,
+  JsonObject,
+  OperationKind,
+  OperationState,
+  StepProgress,
+} from "../../db/schema.ts";
+import type { BackupStore } from "../providers/backups/backups.ts";
+import type { Transfer } from "../providers/backups/transfer.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import type { Probe } from "../providers/probe.ts";
 
 export type Instance = typeof instances.$inferSelect;
+export type Alias = typeof aliases.$inferSelect;
 
 /** The outside world, as the steps reach it. */
 export type Providers = {
   digitalocean: DigitalOcean;
   playbooks: PlaybookRunner;
+  /** Where backups live, and the way between there and a droplet. */
+  backups: BackupStore;
+  transfer: Transfer;
   probe: Probe;
   /** First contact: the host key a droplet shows, undefined while nothing answers. */
   scanHostKey: (host: { address: string; port: number }) => Promise<string | undefined>;
   /** Sends the operation's mail of this kind, once however often it is called. */
-  sendMail: (operationId: string, kind: "ready" | "failed" | "done") => Promise<void>;
+  sendMail: (operationId: string, kind: "ready" | "failed") => Promise<void>;
 };
 
 /** What differs between a droplet of the local cloud and a server on the internet. */
@@ -38,13 +53,20 @@ export type Variable = { name: string; value: string; secret: boolean };
 export type Known<Facts> = { [Name in keyof Facts]?: Facts[Name] | undefined };
 
 export type StepContext<Facts> = {
-  operation: { id: string; round: number; createdAt: number };
+  operation: { id: string; round: number; createdAt: number; statusBefore: InstanceStatus };
   instance: Instance;
+  /** Other names that lead to the instance. */
+  aliases: readonly Alias[];
+  /** The step that runs. */
+  step: string;
   /** What earlier steps learned. */
   facts: Known<Facts>;
   /** The instance's variables in effect, opened; never log them. */
   variables: readonly Variable[];
+  /** Another set of them. */
+  variablesOf: (set: number) => readonly Variable[];
   url: string;
+  urlOf: (at: { slug: string; domain: string }) => string;
   site: Site;
   providers: Providers;
   signal: AbortSignal;
@@ -54,18 +76,29 @@ export type StepContext<Facts> = {
   /** Ms this step usually takes at least (10th percentile of earlier runs); undefined without history. */
   usuallyAtLeastMs: number | undefined;
   /** Commits facts before the step goes on: the intent that precedes a call to the outside. */
-  remember: (facts: Known<Facts>) => void;
+  remember(facts: Known<Facts>): void;
 };
 
 export type LogEntry = { at: number; text: string; failed?: boolean };
-type Learned<Facts> = { facts?: Known<Facts>; instance?: Partial<Instance>; log?: LogEntry[] };
+type Learned<Facts> = {
+  facts?: Known<Facts>;
+  instance?: Partial<Instance>;
+  log?: LogEntry[];
+  /** Rows of other tables that belong to the same moment; runs in the outcome's transaction. */
+  rows?: (tx: Tx) => void;
+};
 export type Outcome<Facts> =
-  | ({ done: true } & Learned<Facts>)
+  | ({ done: true; skipped?: boolean } & Learned<Facts>)
   | ({ done: false; afterMs: number | undefined; progress?: StepProgress } & Learned<Facts>);
 
 /** The step is finished. */
 export function done<Facts>(learned: Learned<Facts> = {}): Outcome<Facts> {
   return { done: true, ...learned };
+}
+
+/** There is nothing to do here this time. */
+export function skipped<Facts>(learned: Learned<Facts> = {}): Outcome<Facts> {
+  return { done: true, skipped: true, ...learned };
 }
 
 /** Not yet: look again after `afterMs`, or after the poll's own interval. */
@@ -99,6 +132,10 @@ export type Step<Facts> = {
   everyMs: number;
   /** Ms after which a step that still waits has failed, and how to say so. */
   giveUp: { afterMs: number; sentence: string } | undefined;
+  /** Ms after which one call of it is aborted. */
+  timeoutMs: number;
+  /** Once it has begun there is no way back, so that Cancel is refused. */
+  final: boolean;
   /** Takes one of the places for playbooks, of which this machine has only so many. */
   takesPlace: boolean;
   /** Stops what the step left running outside, when the operation is cancelled. */
@@ -110,7 +147,7 @@ export function step<Facts>(
   name: string,
   label: string,
   run: Step<Facts>["run"],
-  options: { giveUp?: Step<Facts>["giveUp"] } = {},
+  options: { giveUp?: Step<Facts>["giveUp"]; timeoutMs?: number; final?: boolean } = {},
 ): Step<Facts> {
   return {
     name,
@@ -119,6 +156,8 @@ export function step<Facts>(
     tries: 5,
     everyMs: 1000,
     giveUp: options.giveUp,
+    timeoutMs: options.timeoutMs ?? stepTimeoutMs,
+    final: options.final ?? false,
     takesPlace: false,
     stop: undefined,
   };
@@ -143,6 +182,8 @@ export function poll<Facts>(
     tries: 20,
     everyMs: options.everyMs,
     giveUp: options.giveUp,
+    timeoutMs: stepTimeoutMs,
+    final: false,
     takesPlace: options.takesPlace ?? false,
     stop: options.stop,
   };
@@ -155,6 +196,12 @@ export function together<Facts>(...branches: Step<Facts>[][]): Together<Facts> {
   return { branches };
 }
 
+/** How long one call of a step may take before its signal aborts it, unless the step says otherwise. */
+export const stepTimeoutMs = 120_000;
+
+/** A status, or the one from before: for what changes nothing about how the instance is. */
+export type StatusAfter = InstanceStatus | "before";
+
 export type OperationDefinition<Facts> = {
   kind: OperationKind;
   /** As Joe calls it: "Spawn". */
@@ -164,10 +211,24 @@ export type OperationDefinition<Facts> = {
   steps: (Step<Facts> | Together<Facts>)[];
   /** What a cancelled operation still does, so that nothing is left that costs money. */
   undo: Step<Facts>[];
+  /**
+   * What an operation that failed for good does by itself, so that the instance is as it was before. Retry then
+   * begins again at `redoFrom`.
+   */
+  rescue?: { steps: Step<Facts>[]; redoFrom: string };
   /** The instance's status while it runs, and when it is over. */
-  status: { during: InstanceStatus; done: InstanceStatus; cancelled: InstanceStatus };
-  /** Whether Joe may still stop it. */
-  cancellable: boolean;
+  status: { during: StatusAfter; done: StatusAfter; cancelled: StatusAfter; failed: StatusAfter };
+  /** False for what leaves the instance alone, so that it may run beside something that does not. */
+  mutating: boolean;
+  /** Rows of other tables that end together with it. */
+  ended?: (
+    tx: Tx,
+    operation: { id: string; instanceId: string; facts: JsonObject },
+    state: OperationState,
+    now: number,
+  ) => void;
+  /** What Joe reads before he stops it: what is then undone, and what is left. */
+  cancelling: string;
 };
 
 // The engine runs any operation: inside it, facts are a record that the operation's own schema has parsed.

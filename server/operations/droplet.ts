@@ -1,9 +1,10 @@
+import { eq } from "drizzle-orm";
+import { aliases } from "../../db/schema.ts";
 import { ProviderError } from "../providers/errors.ts";
-import { done, later, type Outcome, type StepContext } from "./definition.ts";
+import { done, later, type Outcome, poll, type Step, type StepContext, step } from "./definition.ts";
+import { type MachineFacts, machineIs, machineOf } from "./machine.ts";
 
-/** What the steps that deal with a droplet learn and leave for each other. */
-export type DropletFacts = { createAskedAt: number; dropletId: number; address: string };
-type Context = StepContext<DropletFacts>;
+type Context = StepContext<MachineFacts>;
 
 /** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
 export const visibilityWindowMs = 60_000;
@@ -11,102 +12,127 @@ export const visibilityWindowMs = 60_000;
 const ourTag = "spawner";
 /** The one handle by which a droplet is found again after an unclear create. */
 export const operationTag = (operationId: string) => `spawner-op-${operationId}`;
-const instanceTag = (instanceId: string) => `spawner-instance-${instanceId}`;
+export const instanceTag = (instanceId: string) => `spawner-instance-${instanceId}`;
+/** Of a throwaway: it belongs to the operation, not to the instance. */
+export const proofTag = (instanceId: string) => `spawner-proof-${instanceId}`;
+
+const ownTag = ({ facts, instance }: Pick<Context, "facts" | "instance">) =>
+  facts.throwaway === true ? proofTag(instance.id) : instanceTag(instance.id);
 
 /** Asks for the operation's one droplet: finds it by its tag before it buys. */
-export async function requestDroplet(context: Context): Promise<Outcome<DropletFacts>> {
-  const { facts, instance, operation, providers, site, now } = context;
-  const tag = operationTag(operation.id);
-  if (facts.dropletId !== undefined) return done();
-  if (facts.createAskedAt !== undefined) {
-    const found = await providers.digitalocean.findDropletByTag(tag, { maxAgeMs: 0 });
-    if (found !== undefined) return done(learned(found.id));
-    if (now() - facts.createAskedAt < visibilityWindowMs)
-      return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
-  }
-  const key = await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey, context.signal);
-  // The intent is on disk before the call, so that whoever comes after a crash looks before it buys.
-  context.remember({ createAskedAt: now() });
-  try {
-    const droplet = await providers.digitalocean.createDroplet({
-      name: `${instance.slug}.${instance.domain}`,
-      region: instance.region,
-      size: instance.size,
-      image: "debian-13-x64",
-      sshKeyId: key.id,
-      tags: [ourTag, instanceTag(instance.id), tag],
-    });
-    return done(learned(droplet.id));
-  } catch (error) {
-    if (error instanceof ProviderError && error.unclear)
-      return later({
-        afterMs: 2000,
-        progress: { label: "DigitalOcean's answer was lost: looking whether the droplet was made" },
+export const requestDroplet = (name: string, label: string): Step<MachineFacts> =>
+  step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
+    const { facts, instance, operation, providers, site, now } = context;
+    const tag = operationTag(operation.id);
+    if (facts.dropletId !== undefined) return done();
+    if (facts.createAskedAt !== undefined) {
+      const found = await providers.digitalocean.findDropletByTag(tag, { maxAgeMs: 0 });
+      if (found !== undefined) return done(learned(context, found.id));
+      if (now() - facts.createAskedAt < visibilityWindowMs)
+        return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
+    }
+    const key = await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey, context.signal);
+    // The intent is on disk before the call, so that whoever comes after a crash looks before it buys.
+    context.remember({ createAskedAt: now() });
+    try {
+      const host = `${instance.slug}.${instance.domain}`;
+      const droplet = await providers.digitalocean.createDroplet({
+        name: facts.throwaway === true ? `proof-of-${host}` : host,
+        region: instance.region,
+        size: instance.size,
+        image: facts.imageId ?? "debian-13-x64",
+        sshKeyId: key.id,
+        tags: [ourTag, ownTag(context), tag],
       });
-    // A clear refusal bought nothing: the next attempt may ask at once.
-    context.remember({ createAskedAt: undefined });
-    throw error;
-  }
-}
+      return done(learned(context, droplet.id));
+    } catch (error) {
+      if (error instanceof ProviderError && error.unclear)
+        return later({
+          afterMs: 2000,
+          progress: { label: "DigitalOcean's answer was lost: looking whether the droplet was made" },
+        });
+      // A clear refusal bought nothing: the next attempt may ask at once.
+      context.remember({ createAskedAt: undefined });
+      throw error;
+    }
+  });
 
-function learned(dropletId: number) {
-  return { facts: { dropletId }, instance: { dropletId, address: null, hostKey: null } };
-}
+const learned = ({ facts }: Context, dropletId: number) =>
+  machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
+
+const readyWithinMs = 10 * 60_000;
 
 /** Waits for status, address and the first SSH contact, whose host key is pinned. */
-export async function dropletReady(context: Context): Promise<Outcome<DropletFacts>> {
-  const { operation, providers, site, startedAt, now, usuallyAtLeastMs, instance } = context;
-  if (instance.address !== null && instance.hostKey !== null) return done();
-  if (usuallyAtLeastMs !== undefined && now() - startedAt < usuallyAtLeastMs * 0.8)
-    return later({ afterMs: usuallyAtLeastMs * 0.95 - (now() - startedAt) });
-  const droplet = await providers.digitalocean.findDropletByTag(operationTag(operation.id));
-  if (droplet === undefined) return later({ progress: { label: "Requested" } });
-  if (droplet.status !== "active" || droplet.address === undefined)
-    return later({
-      progress: { label: droplet.status === "active" ? "Waiting for its address" : "Starting up" },
-    });
-  const hostKey = await providers.scanHostKey({ address: droplet.address, port: site.sshPort });
-  if (hostKey === undefined)
-    return later({ afterMs: 300, progress: { label: "Waiting for its first answer" } });
-  return done({
-    facts: { address: droplet.address },
-    instance: { dropletId: droplet.id, address: droplet.address, hostKey },
-  });
-}
+export const dropletReady = (name: string): Step<MachineFacts> =>
+  poll(
+    name,
+    "Wait for the droplet",
+    {
+      everyMs: 1000,
+      giveUp: {
+        afterMs: readyWithinMs,
+        sentence: "The droplet was requested, but did not become ready within 10 minutes.",
+      },
+    },
+    async (context): Promise<Outcome<MachineFacts>> => {
+      const { facts, operation, providers, site, startedAt, now, usuallyAtLeastMs } = context;
+      const machine = machineOf(context);
+      if (machine.address !== undefined && machine.hostKey !== undefined) return done();
+      if (usuallyAtLeastMs !== undefined && now() - startedAt < usuallyAtLeastMs * 0.8)
+        return later({ afterMs: usuallyAtLeastMs * 0.95 - (now() - startedAt) });
+      const droplet = await providers.digitalocean.findDropletByTag(operationTag(operation.id));
+      if (droplet === undefined) return later({ progress: { label: "Requested" } });
+      if (droplet.status !== "active" || droplet.address === undefined)
+        return later({
+          progress: { label: droplet.status === "active" ? "Waiting for its address" : "Starting up" },
+        });
+      const hostKey = await providers.scanHostKey({ address: droplet.address, port: site.sshPort });
+      if (hostKey === undefined)
+        return later({ afterMs: 300, progress: { label: "Waiting for its first answer" } });
+      return done(machineIs(facts, { dropletId: droplet.id, address: droplet.address, hostKey }));
+    },
+  );
 
-/** Points the instance's name at its droplet. */
-export async function createDns(context: Context): Promise<Outcome<DropletFacts>> {
-  const { instance, facts, providers } = context;
-  const address = instance.address ?? facts.address;
-  if (address === undefined) return later({ afterMs: 1000 });
-  await providers.digitalocean.ensureDomain(instance.domain);
-  await providers.digitalocean.ensureARecord({ domain: instance.domain, name: instance.slug, address });
-  return done();
-}
-
-/** Removes the instance's record: only one that still points at its droplet. Goes before the droplet goes. */
-export async function removeDns(context: Context): Promise<Outcome<DropletFacts>> {
-  const { instance, facts, providers } = context;
-  const address = instance.address ?? facts.address;
-  if (address !== undefined)
-    await providers.digitalocean.removeARecords({ domain: instance.domain, name: instance.slug, address });
-  return done();
-}
-
-/** Destroys the droplet and waits until it is gone; looks for one that an unclear create may have left. */
-export async function destroyDroplet(context: Context): Promise<Outcome<DropletFacts>> {
-  const { facts, instance, providers, now } = context;
-  let id = instance.dropletId ?? facts.dropletId;
-  if (id === undefined && facts.createAskedAt !== undefined) {
-    id = (await providers.digitalocean.findDropletByTag(instanceTag(instance.id), { maxAgeMs: 0 }))?.id;
-    if (id === undefined && now() - facts.createAskedAt < visibilityWindowMs)
-      return later({ afterMs: 3000, progress: { label: "Making sure that no droplet was made" } });
-    if (id !== undefined) context.remember({ dropletId: id });
-  }
-  if (id === undefined) return done();
-  if ((await providers.digitalocean.getDroplet(id)) !== undefined) {
-    await providers.digitalocean.destroyDroplet(id);
-    if ((await providers.digitalocean.getDroplet(id)) !== undefined) return later({ afterMs: 2000 });
-  }
-  return done({ instance: { dropletId: null, address: null, hostKey: null } });
-}
+/** Destroys the operation's droplet and waits until it is gone; looks for what an unclear create may have left. */
+export const destroyDroplet = (
+  name: string,
+  label: string,
+  options: { final?: boolean } = {},
+): Step<MachineFacts> =>
+  step(
+    name,
+    label,
+    async (context): Promise<Outcome<MachineFacts>> => {
+      const { facts, providers, now } = context;
+      const { digitalocean } = providers;
+      const known = machineOf(context).dropletId ?? facts.dropletId;
+      if (known !== undefined && (await digitalocean.getDroplet(known)) !== undefined) {
+        await digitalocean.destroyDroplet(known);
+        if ((await digitalocean.getDroplet(known)) !== undefined) return later({ afterMs: 2000 });
+      }
+      // One more of ours than its row knows must not be left behind. The list lags behind deletes as well.
+      const left = await digitalocean.findDropletByTag(ownTag(context), { maxAgeMs: 0 });
+      if (left !== undefined && left.id !== known && (await digitalocean.getDroplet(left.id)) !== undefined) {
+        // Known from here on: there is no need to wait for it to show up any more.
+        context.remember({ dropletId: left.id });
+        await digitalocean.destroyDroplet(left.id);
+        return later({ afterMs: 1000 });
+      }
+      if (
+        known === undefined &&
+        facts.createAskedAt !== undefined &&
+        now() - facts.createAskedAt < visibilityWindowMs
+      )
+        return later({ afterMs: 3000, progress: { label: "Making sure that no droplet was made" } });
+      const gone = machineIs(facts, { dropletId: undefined, address: undefined, hostKey: undefined });
+      return done({
+        ...gone,
+        facts: { ...gone.facts, createAskedAt: undefined },
+        // Its names led to nothing but the droplet.
+        ...(facts.throwaway === true
+          ? {}
+          : { rows: (tx) => tx.delete(aliases).where(eq(aliases.instanceId, context.instance.id)).run() }),
+      });
+    },
+    options,
+  );

@@ -15,9 +15,12 @@ export type Engine = {
   /** Who claims: the process id, so that a successor on this machine can see that its holder is dead. */
   claimant: string;
   isAlive: (claimant: string) => boolean;
+  /** How long snapshots and backups of a destroyed instance are kept, ms. */
+  keepDestroyedMs: number;
   /** How many steps may hold a place (run a playbook) at once. */
   places: number;
-  openVariables: (instance: Instance) => Variable[];
+  /** The variables of one of the instance's sets. */
+  openVariables: (instance: Instance, set: number) => Variable[];
   /** The instance's public address. */
   urlOf: (instance: { slug: string; domain: string }) => string;
   /** Tells the queue that wake_ups holds something new for this operation; never throws. */
@@ -26,5 +29,3 @@ export type Engine = {
 
 /** A claim that is not renewed for this long belongs to nobody any more. */
 export const leaseMs = 15_000;
-/** How long one call of a step may take before its signal aborts it. */
-export const stepTimeoutMs = 120_000;

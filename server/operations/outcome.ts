@@ -1,6 +1,6 @@
 import { and, asc, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
-import type { Failure, InstanceStatus, OperationState, StepProgress, StepState } from "../../db/schema.ts";
+import type { Failure, OperationState, StepProgress, StepState } from "../../db/schema.ts";
 import { instances, mail, operations, steps, wakeUps } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { ProviderError } from "../providers/errors.ts";
@@ -11,6 +11,7 @@ import {
   type Instance,
   type LogEntry,
   type Outcome,
+  type StatusAfter,
   type Step,
   StepFailure,
 } from "./definition.ts";
@@ -70,7 +71,7 @@ export function commitOutcome(
     const now = engine.now();
     learn(tx, claim, outcome, secrets);
     if (outcome.done) {
-      endStep(engine, tx, claim, "done");
+      endStep(engine, tx, claim, outcome.skipped === true ? "skipped" : "done");
     } else if (step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs) {
       const last = outcome.progress?.label ?? claim.step.progress?.label;
       endStep(engine, tx, claim, "failed", {
@@ -176,9 +177,15 @@ export function commitStopped(engine: Engine, claim: Claim): void {
 function learn(
   tx: Tx,
   claim: Claim,
-  learned: { facts?: AnyFacts; instance?: Partial<Instance>; log?: LogEntry[] },
+  learned: {
+    facts?: AnyFacts;
+    instance?: Partial<Instance>;
+    log?: LogEntry[];
+    rows?: (tx: Tx) => void;
+  },
   secrets: readonly string[],
 ): void {
+  learned.rows?.(tx);
   if (learned.facts !== undefined) mergeFacts(tx, claim.operation.id, learned.facts);
   if (learned.instance !== undefined)
     tx.update(instances).set(learned.instance).where(eq(instances.id, claim.instance.id)).run();
@@ -218,26 +225,59 @@ function stepEvent(tx: Tx, claim: Claim, at: number, state: StepState): void {
   });
 }
 
-/** Ends the operation once nothing is left to do: done, cancelled, or failed. */
+/** Adds what puts things back to the plan; a step that is there already is done once more. */
+export function appendUndo(
+  engine: Engine,
+  tx: Tx,
+  operation: Pick<OperationRow, "id">,
+  undo: readonly Step<AnyFacts>[],
+): void {
+  const first = stepsOf(tx, operation.id).length;
+  undo.forEach((step, index) => {
+    const fresh = {
+      label: step.label,
+      position: first + index,
+      undo: true,
+      state: "waiting" as const,
+      attempts: 0,
+      dueAt: engine.now(),
+      startedAt: null,
+      endedAt: null,
+      progress: null,
+      failure: null,
+    };
+    tx.insert(steps)
+      .values({ operationId: operation.id, name: step.name, ...fresh })
+      .onConflictDoUpdate({ target: [steps.operationId, steps.name], set: fresh })
+      .run();
+  });
+}
+
+/** Ends the operation once nothing is left to do: done, cancelled, or failed (after the way back, if there is one). */
 export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void {
   const operation = tx.select().from(operations).where(eq(operations.id, before.id)).get();
   if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) return;
   const rows = stepsOf(tx, operation.id);
-  const { status } = engine.catalogue[operation.kind];
+  const { status, rescue } = engine.catalogue[operation.kind];
   const failed = rows.filter((row) => row.state === "failed");
-  if (failed.length > 0 && runnable(rows).length === 0) {
-    end(engine, tx, operation, "failed", "failed", failed[0]?.failure ?? null);
+  if (failed.length > 0) {
+    if (runnable(rows).length > 0) return;
+    const stuck = failed.find((row) => row.undo);
+    // Before that step nothing has been changed that would have to be put back.
+    const changed = rows.some((row) => row.name === rescue?.redoFrom && row.state !== "waiting");
+    if (!rows.some((row) => row.undo) && rescue !== undefined && changed) {
+      appendUndo(engine, tx, operation, rescue.steps);
+      return;
+    }
+    const failure = (stuck ?? failed[0])?.failure ?? null;
+    end(engine, tx, operation, "failed", stuck === undefined ? status.failed : "failed", failure);
   } else if (allOver(rows)) {
     // A cancel that came after the last step changes nothing any more: it is done.
     const cancelled = operation.state === "cancelling";
-    end(
-      engine,
-      tx,
-      operation,
-      cancelled ? "cancelled" : "done",
-      cancelled ? status.cancelled : status.done,
-      null,
-    );
+    const [state, after] = cancelled
+      ? (["cancelled", status.cancelled] as const)
+      : (["done", status.done] as const);
+    end(engine, tx, operation, state, after, null);
   }
 }
 
@@ -246,15 +286,25 @@ function end(
   tx: Tx,
   operation: OperationRow,
   state: OperationState,
-  status: InstanceStatus,
+  after: StatusAfter,
   failure: Failure | null,
 ): void {
   const now = engine.now();
+  const definition = engine.catalogue[operation.kind];
+  const status = after === "before" ? operation.statusBefore : after;
   tx.update(operations).set({ state, endedAt: now, failure }).where(eq(operations.id, operation.id)).run();
-  tx.update(instances)
-    .set({ status, ...(status === "destroyed" ? { destroyedAt: now } : {}) })
-    .where(eq(instances.id, operation.instanceId))
-    .run();
+  // What runs beside another operation leaves the status to that one.
+  if (definition.status.during !== "before")
+    tx.update(instances)
+      .set({
+        status,
+        ...(status === "destroyed" && after !== "before"
+          ? { destroyedAt: now, keptUntil: now + engine.keepDestroyedMs }
+          : {}),
+      })
+      .where(eq(instances.id, operation.instanceId))
+      .run();
+  definition.ended?.(tx, operation, state, now);
   appendEvent(tx, {
     at: now,
     kind: "operation",

@@ -7,7 +7,7 @@ import type { LogLine, OperationView, StepView } from "../views.ts";
 import { catalogue } from "./catalogue.ts";
 import { plannedSteps } from "./definition.ts";
 import { percentile } from "./durations.ts";
-import type { OperationRow, StepRow } from "./plan.ts";
+import { cancelRefusal, type OperationRow, retryRefusal, type StepRow } from "./plan.ts";
 
 type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
 
@@ -86,8 +86,10 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       endedAt: row.endedAt,
       failure: row.failure,
       cancelRequestedAt: row.cancelRequestedAt,
-      canCancel: row.state === "running" && row.cancelRequestedAt === null && catalogue[row.kind].cancellable,
-      canRetry: row.state === "failed",
+      batchId: row.batchId,
+      cancelling: catalogue[row.kind].cancelling,
+      cancelRefusal: cancelRefusal(catalogue[row.kind], row, byOperation.get(row.id) ?? []) ?? null,
+      canRetry: retryRefusal(row) === undefined,
       steps: (byOperation.get(row.id) ?? []).map((step) => stepView(step, known)),
     };
   });

@@ -1,100 +1,39 @@
 import { z } from "zod";
-import { defineOperation, done, later, poll, StepFailure, step, together } from "./definition.ts";
-import {
-  createDns,
-  type DropletFacts,
-  destroyDroplet,
-  dropletReady,
-  removeDns,
-  requestDroplet,
-} from "./droplet.ts";
-import { provision } from "./provision.ts";
-
-type Facts = DropletFacts & { provisionCursor: number; provisionLost: number };
-
-const facts = z
-  .object({
-    createAskedAt: z.number(),
-    dropletId: z.number(),
-    address: z.string(),
-    provisionCursor: z.number(),
-    provisionLost: z.number(),
-  })
-  .partial();
-
-const minute = 60_000;
+import { appReady } from "./answer.ts";
+import { defineOperation, together } from "./definition.ts";
+import { createDns, removeDns } from "./dns.ts";
+import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { emailReady } from "./email.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts } from "./machine.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 
 /** From one click to a running intranet. */
-export const spawn = defineOperation<Facts>({
+export const spawn = defineOperation<PlaybookFacts>({
   kind: "spawn",
   label: "Spawn",
-  facts,
-  status: { during: "spawning", done: "running", cancelled: "destroyed" },
-  cancellable: true,
+  facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
+  status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
+  mutating: true,
+  cancelling:
+    "What runs is stopped. The DNS record and the droplet are removed, so that nothing is left that costs money. What you typed stays on this page.",
   steps: [
-    step("create-droplet", "Request a droplet", requestDroplet),
-    poll(
-      "droplet-ready",
-      "Wait for the droplet",
-      {
-        everyMs: 1000,
-        giveUp: {
-          afterMs: 10 * minute,
-          sentence: "The droplet was requested, but did not become ready within 10 minutes.",
-        },
-      },
-      dropletReady,
-    ),
-    together<Facts>(
+    requestDroplet("create-droplet", "Request a droplet"),
+    dropletReady("droplet-ready"),
+    together<PlaybookFacts>(
       [
-        poll(
-          "provision",
-          "Provision with Ansible",
-          {
-            everyMs: 300,
-            giveUp: { afterMs: 45 * minute, sentence: "Ansible did not come to an end within 45 minutes." },
-            takesPlace: true,
-            stop: provision.stop,
-          },
-          provision.run,
-        ),
+        playbookStep("provision", "Provision with Ansible", {
+          playbook: "provision",
+          vars: (context) => intranetVars(context),
+        }),
       ],
-      [step("create-dns", "Create the DNS record", createDns)],
+      [createDns("create-dns", "Create the DNS record")],
     ),
-    poll(
-      "app-ready",
-      "Wait for the intranet to answer",
-      {
-        everyMs: 1000,
-        giveUp: {
-          afterMs: 10 * minute,
-          sentence:
-            "The droplet is ready and has its address, but the intranet did not answer there within 10 minutes.",
-        },
-      },
-      async ({ providers, url, now, startedAt, signal, instance }) => {
-        const answer = await providers.probe.answer(url, { signal });
-        if (answer.ok && answer.version !== instance.version)
-          throw new StepFailure(
-            `The intranet answers with version ${answer.version ?? "unknown"}, not with ${instance.version}.`,
-            answer.sentence,
-          );
-        if (answer.ok)
-          return done({ instance: { answeredAt: now(), answeredInMs: answer.ms, silentSince: null } });
-        // The first seconds decide how long a spawn feels; after that a second more or less does not.
-        return later({
-          afterMs: now() - startedAt < 10_000 ? 250 : 2000,
-          progress: { label: answer.sentence },
-        });
-      },
-    ),
-    step("email", "Email Joe", async ({ providers, operation }) => {
-      await providers.sendMail(operation.id, "ready");
-      return done();
-    }),
+    appReady("app-ready"),
+    emailReady(),
   ],
   undo: [
-    step("undo-dns", "Remove the DNS record", removeDns),
-    step("undo-droplet", "Destroy the droplet", destroyDroplet),
+    removeDns("undo-dns", "Remove the DNS record"),
+    destroyDroplet("undo-droplet", "Destroy the droplet"),
   ],
 });

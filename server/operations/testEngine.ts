@@ -30,6 +30,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     claimant: "this-worker",
     isAlive: () => true,
     places: 100,
+    keepDestroyedMs: 60 * 86_400_000,
     openVariables: () => [],
     urlOf: ({ slug, domain }) => `http://${slug}.${domain}`,
     wake: () => {},
@@ -40,6 +41,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     db,
     clock,
     file,
+    folder,
     close() {
       connection.close();
       rmSync(folder, { recursive: true, force: true });

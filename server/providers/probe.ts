@@ -6,10 +6,21 @@ export type Answer = { ok: boolean; status?: number; version?: string; ms: numbe
 export type Probe = {
   /** Asks the instance's own URL how it is. Never throws: what went wrong is the answer's sentence. */
   answer: (url: string, options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<Answer>;
+  /**
+   * Asks the intranet which variables it works with. Undefined when they are these, or when it does not say (only the
+   * stand-in has such a page); otherwise a sentence that names no value.
+   */
+  variablesInEffect: (
+    url: string,
+    variables: readonly { name: string; value: string }[],
+    signal?: AbortSignal,
+  ) => Promise<string | undefined>;
 };
 
 const health = z.object({ status: z.literal("ok"), version: z.string() });
-const bodyLimit = 64 * 1024;
+const shownVariables = z.record(z.string(), z.string());
+/** Twice what an instance's variables may hold. */
+const bodyLimit = 128 * 1024;
 const defaultTimeoutMs = 5000;
 
 /** Looks at instances from outside, as a visitor's browser would: `*.localhost` is always this machine. */
@@ -29,10 +40,30 @@ export function createProbe(): Probe {
         return { ok: false, ms: taken(), sentence: explain(error) };
       }
     },
+    variablesInEffect: async (url, variables, signal) => {
+      const key = variables.find(({ name }) => name === "ADMIN_KEY")?.value ?? "";
+      try {
+        const asked = await get(new URL("/variables", url), defaultTimeoutMs, signal, { "x-admin-key": key });
+        if (asked.status === 404) return undefined;
+        const found = shownVariables.safeParse(parseJson(asked.body));
+        const wrong = variables.filter(({ name, value }) => found.data?.[name] !== value);
+        if (asked.status === 200 && wrong.length === 0) return undefined;
+        return wrong.length === 0 || asked.status !== 200
+          ? "It does not show its variables yet."
+          : `It does not work with the new ${wrong.map(({ name }) => name).join(", ")} yet.`;
+      } catch (error) {
+        return explain(error);
+      }
+    },
   };
 }
 
-function get(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<{ status: number; body: string }> {
+function get(
+  url: URL,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: string }> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const isLocal = url.hostname === "localhost" || url.hostname.endsWith(".localhost");
   const send = url.protocol === "https:" ? tlsRequest : plainRequest;
@@ -42,7 +73,7 @@ function get(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<{ statu
       {
         signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
         agent: false,
-        headers: { host: url.host, accept: "application/json" },
+        headers: { host: url.host, accept: "application/json", ...headers },
         ...(isLocal ? { hostname: "127.0.0.1", servername: url.hostname } : {}),
       },
       (response) => {

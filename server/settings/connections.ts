@@ -1,3 +1,4 @@
+import { createBackupStore } from "../backups/store.ts";
 import type { Env } from "../env.ts";
 import { createMailer } from "../mailer.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
@@ -13,7 +14,8 @@ export async function checkConnections(env: Env, digitalocean: DigitalOcean) {
     ansibleDir: env.ansible.dir,
     ...(env.ansible.binDir === undefined ? {} : { binDir: env.ansible.binDir }),
   });
-  const [cloud, playbooks, mail] = await Promise.all([
+  const store = createBackupStore(env);
+  const [cloud, playbooks, mail, backups] = await Promise.all([
     check("DigitalOcean", env.digitalocean.apiUrl, async () => {
       const account = await digitalocean.account();
       return {
@@ -23,8 +25,9 @@ export async function checkConnections(env: Env, digitalocean: DigitalOcean) {
     }),
     check("Playbook runner", "ansible-runner", () => runner.check()),
     check("Mail", env.mail.from, () => createMailer(env).check()),
+    check("Backups", store.place, () => store.check()),
   ]);
-  return { digitalocean: cloud, playbooks, mail };
+  return { digitalocean: cloud, playbooks, mail, backups };
 }
 
 async function check(

@@ -28,7 +28,8 @@ export type DropletWish = {
   tags: string[];
 };
 export type DropletAction =
-  | { type: "power_off" | "power_on" | "shutdown" }
+  | { type: "power_off" | "power_on" | "shutdown" | "reboot" }
+  | { type: "resize"; size: string; disk: false }
   | { type: "snapshot"; name: string };
 
 export type DigitalOcean = ReturnType<typeof createDigitalOcean>;

@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import { and, desc, eq } from "drizzle-orm";
+import type { z } from "zod";
+import { type Tx, write } from "../../db/client.ts";
+import { audit, type BackupReason, backups, instances, noBackupPlan } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { addressTaken, isTaken } from "../instances/addresses.ts";
+import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
+import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
+import { copyVariables } from "../instances/variables.ts";
+import { beginOperation } from "../operations/begin.ts";
+import { appendEvent } from "../operations/events.ts";
+import type { Source } from "../operations/restoreSteps.ts";
+import { Refusal } from "../refusal.ts";
+import type { Web } from "../web.ts";
+import { nextBackup, nextProof } from "./schedule.ts";
+
+type Row = typeof backups.$inferSelect;
+
+/** A good backup as the operations need it. Throws a Refusal when there is none that could be restored. */
+function sourceOf(row: Row | undefined): Source {
+  if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
+  const { id, key, bytes, sha256, contents, version, state } = row;
+  if (state !== "good" || bytes === null || sha256 === null || contents === null)
+    throw new Refusal("not-now", "This backup was never verified. Only a good one can be restored.");
+  return { id, key, bytes, sha256, tree: contents.tree, version };
+}
+
+const find = (tx: Pick<Tx, "select">, backupId: string) =>
+  tx.select().from(backups).where(eq(backups.id, backupId)).get();
+
+/** The newest good backup of an instance. */
+export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
+  tx
+    .select()
+    .from(backups)
+    .where(and(eq(backups.instanceId, instanceId), eq(backups.state, "good")))
+    .orderBy(desc(backups.takenAt), desc(backups.id))
+    .get();
+
+/** Makes a backup now. */
+export function backUp(
+  beginner: Beginner,
+  input: { instanceId: string; reason?: BackupReason; batchId?: string },
+  who: string,
+): string {
+  return beginFor(beginner, {
+    instanceId: input.instanceId,
+    action: "backUp",
+    kind: "backup",
+    who,
+    batchId: input.batchId,
+    plan: (_tx, { company }) => ({
+      what: `backed up ${company}`,
+      facts: { reason: input.reason ?? "manual" },
+    }),
+  });
+}
+
+/** Puts a backup's data back in place of what its instance holds now. */
+export function restoreBackup(beginner: Beginner, { backupId }: { backupId: string }, who: string): string {
+  const row = find(beginner.db, backupId);
+  const source = sourceOf(row);
+  return beginFor(beginner, {
+    instanceId: row?.instanceId ?? "",
+    action: "restore",
+    kind: "restore",
+    who,
+    plan: (_tx, { company }) => ({ what: `restored a backup of ${company}`, facts: { source } }),
+  });
+}
+
+/** Restores a backup, or the newest good one of an instance, to a throwaway droplet to see that it can be. */
+export function proveBackup(
+  beginner: Beginner,
+  input: { instanceId: string; backupId?: string | undefined },
+  who: string,
+): string {
+  return beginFor(beginner, {
+    instanceId: input.instanceId,
+    action: "prove",
+    kind: "prove",
+    who,
+    plan: (tx, { id, company }) => {
+      const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
+      if (row === undefined) throw new Refusal("not-now", "There is no good backup yet. Make one first.");
+      return { what: `proved a backup of ${company}`, facts: { source: sourceOf(row), throwaway: true } };
+    },
+  });
+}
+
+/** A new instance like the backup's own (region, size, contact and variables), that begins with the backup's data. */
+export function restoreAsNew(
+  web: Web,
+  input: z.infer<typeof restoreAsNewInput>,
+  who: string,
+): { instanceId: string; slug: string; operationId: string } {
+  const { clickKey, company, slug, backupId } = input;
+  const clicked = write(web.db, (tx) => {
+    const row = find(tx, backupId);
+    const source = sourceOf(row);
+    const from = instanceOf(tx, row?.instanceId ?? "");
+    const before = tx.select().from(instances).where(eq(instances.clickKey, clickKey)).get();
+    if (before !== undefined) throw new Refusal("conflict", "This has been begun already: look at the list.");
+    const { domain } = from;
+    if (isTaken(tx, { slug, domain })) throw addressTaken(tx, { slug, domain });
+    const at = Date.now();
+    const id = newId();
+    tx.insert(instances)
+      .values({
+        ...{ id, clickKey, company, slug, domain },
+        contactName: from.contactName,
+        contactEmail: from.contactEmail,
+        region: from.region,
+        size: from.size,
+        priceMonthly: from.priceMonthly,
+        version: source.version,
+        status: "spawning",
+        backupPlan: { ...noBackupPlan, setAt: at },
+        createdBy: who,
+        createdAt: at,
+      })
+      .run();
+    const adminKey = randomBytes(24).toString("base64url");
+    copyVariables(tx, web.variablesKey, from, { id, variableSet: 1 }, adminKey, at);
+    const operationId = beginOperation(tx, {
+      kind: "restore-as-new",
+      instanceId: id,
+      who,
+      at,
+      what: `restored a backup of ${from.company} as ${company}`,
+      facts: { source },
+    });
+    return { instanceId: id, slug, operationId };
+  });
+  web.wake(clicked.operationId);
+  return clicked;
+}
+
+/** When backups of an instance are made, and which are kept. */
+export function setBackupPlan(
+  { db }: Pick<Beginner, "db">,
+  { instanceId, plan }: { instanceId: string; plan: z.infer<typeof backupPlanInput> },
+  who: string,
+): void {
+  write(db, (tx) => {
+    const instance = instanceOf(tx, instanceId);
+    const at = Date.now();
+    const backupPlan = { ...plan, setAt: at };
+    tx.update(instances)
+      .set({ backupPlan, nextBackupAt: nextBackup(backupPlan, at), nextProofAt: nextProof(backupPlan, at) })
+      .where(eq(instances.id, instanceId))
+      .run();
+    const what = `changed when ${instance.company} is backed up`;
+    tx.insert(audit).values({ at, who, what, instanceId }).run();
+    appendEvent(tx, { at, kind: "instance", instanceId });
+  });
+}

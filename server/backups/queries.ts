@@ -1,0 +1,51 @@
+import { and, desc, eq, inArray, isNotNull, max, ne } from "drizzle-orm";
+import type { Tx } from "../../db/client.ts";
+import { backups, instances } from "../../db/schema.ts";
+import type { BackupView } from "../views.ts";
+
+/** Backups that are there or being made, newest first: of all instances, or of one. */
+export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): BackupView[] {
+  return tx
+    .select({ backup: backups, company: instances.company, slug: instances.slug })
+    .from(backups)
+    .innerJoin(instances, eq(instances.id, backups.instanceId))
+    .where(
+      and(
+        ne(backups.state, "removed"),
+        instanceId === undefined ? undefined : eq(backups.instanceId, instanceId),
+      ),
+    )
+    .orderBy(desc(backups.createdAt), desc(backups.id))
+    .all()
+    .map(({ backup, company, slug }) => {
+      const {
+        key: _key,
+        sha256: _sha256,
+        operationId: _operation,
+        contents,
+        removedAt: _gone,
+        ...row
+      } = backup;
+      return { ...row, company, slug, files: contents?.files ?? null, counts: contents?.counts ?? {} };
+    });
+}
+
+/** When the newest good backup of each instance was taken. */
+export function lastGoodBackups(
+  tx: Pick<Tx, "select">,
+  instanceIds: readonly string[],
+): ReadonlyMap<string, number> {
+  const rows = tx
+    .select({ instanceId: backups.instanceId, at: max(backups.takenAt) })
+    .from(backups)
+    .where(
+      and(
+        inArray(backups.instanceId, [...instanceIds]),
+        eq(backups.state, "good"),
+        isNotNull(backups.takenAt),
+      ),
+    )
+    .groupBy(backups.instanceId)
+    .all();
+  return new Map(rows.flatMap(({ instanceId, at }) => (at === null ? [] : [[instanceId, at] as const])));
+}

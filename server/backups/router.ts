@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
+import { lastEventId } from "../live.ts";
+import { procedure, router } from "../trpc.ts";
+import { backUp, proveBackup, restoreAsNew, restoreBackup, setBackupPlan } from "./commands.ts";
+import { backupViews } from "./queries.ts";
+
+const id = z.string().max(64);
+
+export const backupsRouter = router({
+  list: procedure.query(({ ctx: { web } }) =>
+    web.db.transaction((tx) => ({ lastEventId: lastEventId(tx), backups: backupViews(tx) })),
+  ),
+  backUp: procedure
+    .input(z.object({ instanceId: id }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: backUp(web, input, user.email) })),
+  restore: procedure
+    .input(z.object({ backupId: id }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: restoreBackup(web, input, user.email) })),
+  restoreAsNew: procedure
+    .input(restoreAsNewInput)
+    .mutation(({ ctx: { web, user }, input }) => restoreAsNew(web, input, user.email)),
+  prove: procedure
+    .input(z.object({ instanceId: id, backupId: id.optional() }))
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: proveBackup(web, input, user.email) })),
+  setPlan: procedure
+    .input(z.object({ instanceId: id, plan: backupPlanInput }))
+    .mutation(({ ctx: { web, user }, input }) => setBackupPlan(web, input, user.email)),
+});

@@ -1,0 +1,70 @@
+import { and, desc, eq } from "drizzle-orm";
+import { type Db, type Tx, write } from "../../db/client.ts";
+import { instances, type JsonObject, type OperationKind, operations } from "../../db/schema.ts";
+import { beginOperation } from "../operations/begin.ts";
+import { catalogue } from "../operations/catalogue.ts";
+import { Refusal } from "../refusal.ts";
+import type { InstanceAction } from "../views.ts";
+import { refusalsOf } from "./judge.ts";
+
+type Row = typeof instances.$inferSelect;
+/** Who begins something: a person by their email, or the Spawner by itself. */
+export type Beginner = { db: Db; wake: (operationId: string) => void };
+
+export function instanceOf(tx: Tx, instanceId: string): Row {
+  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  if (instance === undefined) throw new Refusal("not-found", "There is no such instance.");
+  return instance;
+}
+
+/** The newest operation of the instance that changes it. */
+export const newestOperation = (tx: Tx, instanceId: string) =>
+  tx
+    .select()
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), eq(operations.mutating, true)))
+    .orderBy(desc(operations.createdAt), desc(operations.id))
+    .get();
+
+type Wish = {
+  instanceId: string;
+  action: InstanceAction;
+  kind: OperationKind;
+  who: string;
+  batchId?: string | undefined;
+  /** What the operation is to know, and what people read of it; may write rows of its own, or refuse. */
+  plan: (tx: Tx, instance: Row) => { what: string; facts?: JsonObject };
+};
+
+/**
+ * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
+ * button is the first one's. Throws Refusal when the rules say no.
+ */
+export function beginFor({ db, wake }: Beginner, wish: Wish): string {
+  const operationId = write(db, (tx) => {
+    const instance = instanceOf(tx, wish.instanceId);
+    const live = tx
+      .select({ id: operations.id })
+      .from(operations)
+      .where(
+        and(
+          eq(operations.instanceId, instance.id),
+          eq(operations.kind, wish.kind),
+          eq(operations.state, "running"),
+        ),
+      )
+      .get();
+    if (live !== undefined) return live.id;
+    const refusal = refusalsOf(instance)[wish.action];
+    if (refusal !== null) throw new Refusal("not-now", refusal);
+    const { kind, who, batchId } = wish;
+    const { what, facts = {} } = wish.plan(tx, instance);
+    return beginOperation(
+      tx,
+      { kind, instanceId: instance.id, who, at: Date.now(), what, facts, batchId },
+      catalogue[kind],
+    );
+  });
+  wake(operationId);
+  return operationId;
+}

@@ -1,0 +1,164 @@
+import { and, eq } from "drizzle-orm";
+import type { z } from "zod";
+import { aliases } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { Refusal } from "../refusal.ts";
+import type { Web } from "../web.ts";
+import { addressTaken, isTaken } from "./addresses.ts";
+import { type Beginner, beginFor, instanceOf } from "./begin.ts";
+import { options } from "./options.ts";
+import type { addressInput, editedVariable } from "./rules.ts";
+import { newVariableSet, restoreVariableSet } from "./variables.ts";
+
+/** Moves an instance to another address; the one from before leads there for a time. */
+export function changeAddress(beginner: Beginner, input: z.infer<typeof addressInput>, who: string): string {
+  const { instanceId, slug, domain, redirectDays } = input;
+  return beginFor(beginner, {
+    instanceId,
+    action: "changeAddress",
+    kind: "change-address",
+    who,
+    plan: (tx, instance) => {
+      if (slug === instance.slug && domain === instance.domain) {
+        const sentence = "It is there already. Choose another address.";
+        throw new Refusal("invalid", sentence, { slug: sentence });
+      }
+      if (isTaken(tx, { slug, domain }, instance.id)) throw addressTaken(tx, { slug, domain });
+      // Back to an address that still leads here: it becomes the one to move to.
+      tx.delete(aliases)
+        .where(and(eq(aliases.slug, slug), eq(aliases.domain, domain)))
+        .run();
+      tx.insert(aliases).values({ id: newId(), instanceId, slug, domain, role: "next" }).run();
+      const previous = { slug: instance.slug, domain: instance.domain };
+      return {
+        what: `moved ${instance.company} to ${slug}.${domain}`,
+        facts: { next: { slug, domain }, previous, redirectDays },
+      };
+    },
+  });
+}
+
+/** Brings another set of variables into effect; a secret without a value keeps the one it has. */
+export function editVariables(
+  web: Pick<Web, "db" | "wake" | "variablesKey">,
+  input: { instanceId: string; variables: z.infer<typeof editedVariable>[] },
+  who: string,
+): string {
+  return beginFor(web, {
+    instanceId: input.instanceId,
+    action: "editVariables",
+    kind: "edit-variables",
+    who,
+    plan: (tx, instance) => {
+      const set = newVariableSet(tx, web.variablesKey, instance, input.variables, Date.now());
+      return {
+        what: `changed the variables of ${instance.company}`,
+        facts: { variableSet: set, previousSet: instance.variableSet },
+      };
+    },
+  });
+}
+
+/** Brings the variables of an earlier set into effect again. */
+export function restoreVariables(
+  web: Pick<Web, "db" | "wake">,
+  input: { instanceId: string; set: number },
+  who: string,
+): string {
+  return beginFor(web, {
+    instanceId: input.instanceId,
+    action: "editVariables",
+    kind: "edit-variables",
+    who,
+    plan: (tx, instance) => {
+      const set = restoreVariableSet(tx, instance, input.set, Date.now());
+      return {
+        what: `put the earlier variables of ${instance.company} back`,
+        facts: { variableSet: set, previousSet: instance.variableSet },
+      };
+    },
+  });
+}
+
+const powers = {
+  restart: { action: "restart", kind: "restart", verb: "restarted" },
+  off: { action: "powerOff", kind: "power-off", verb: "switched off" },
+  on: { action: "powerOn", kind: "power-on", verb: "switched on" },
+} as const;
+
+/** Restarts an instance's droplet, or switches it off or on. */
+export function setPower(
+  beginner: Beginner,
+  { instanceId, power }: { instanceId: string; power: keyof typeof powers },
+  who: string,
+): string {
+  const { action, kind, verb } = powers[power];
+  return beginFor(beginner, {
+    instanceId,
+    action,
+    kind,
+    who,
+    plan: (_tx, { company }) => ({ what: `${verb} ${company}` }),
+  });
+}
+
+/** Another size of droplet. */
+export async function resizeInstance(
+  web: Web,
+  input: { instanceId: string; size: string },
+  who: string,
+): Promise<string> {
+  const choices = await options(web.env, web.digitalocean, Date.now());
+  const size = choices.sizes.find((one) => one.slug === input.size);
+  return beginFor(web, {
+    instanceId: input.instanceId,
+    action: "resize",
+    kind: "resize",
+    who,
+    plan: (_tx, instance) => {
+      const current = choices.sizes.find((one) => one.slug === instance.size);
+      const problem =
+        size === undefined || !size.regions.includes(instance.region)
+          ? "DigitalOcean does not offer this size there. Choose another one."
+          : size.slug === instance.size
+            ? "It has this size already. Choose another one."
+            : undefined;
+      if (size === undefined || problem !== undefined)
+        throw new Refusal("invalid", problem ?? "", { size: problem ?? "" });
+      return {
+        what: `resized ${instance.company} from ${current?.name ?? instance.size} to ${size.name}`,
+        facts: {
+          size: { slug: size.slug, priceMonthly: size.priceMonthlyCents },
+          previousSize: { slug: instance.size, priceMonthly: instance.priceMonthly },
+        },
+      };
+    },
+  });
+}
+
+/** Another version of the intranet's software. */
+export function upgradeInstance(
+  web: Web,
+  { instanceId, version }: { instanceId: string; version: string },
+  who: string,
+): string {
+  return beginFor(web, {
+    instanceId,
+    action: "upgrade",
+    kind: "upgrade",
+    who,
+    plan: (tx) => {
+      const instance = instanceOf(tx, instanceId);
+      const problem = !web.env.releases.includes(version)
+        ? "There is no such version. Choose another one."
+        : version === instance.version
+          ? "It has this version already. Choose another one."
+          : undefined;
+      if (problem !== undefined) throw new Refusal("invalid", problem, { version: problem });
+      return {
+        what: `upgraded ${instance.company} from ${instance.version} to ${version}`,
+        facts: { version, previousVersion: instance.version },
+      };
+    },
+  });
+}

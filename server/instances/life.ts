@@ -1,0 +1,128 @@
+import { and, eq, isNull } from "drizzle-orm";
+import { write } from "../../db/client.ts";
+import { audit, backups, instances, snapshots } from "../../db/schema.ts";
+import { appendEvent } from "../operations/events.ts";
+import { Refusal } from "../refusal.ts";
+import { addressTaken, isTaken } from "./addresses.ts";
+import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
+
+/** Destroys an instance in whatever state it is: a half-built spawn as well. `confirm` must be its slug. */
+export function destroyInstance(
+  beginner: Beginner,
+  input: { instanceId: string; confirm: string },
+  who: string,
+): string {
+  return beginFor(beginner, {
+    instanceId: input.instanceId,
+    action: "destroy",
+    kind: "destroy",
+    who,
+    plan: (tx, instance) => {
+      if (input.confirm !== instance.slug) {
+        const sentence = `Type ${instance.slug} to confirm.`;
+        throw new Refusal("invalid", sentence, { confirm: sentence });
+      }
+      return {
+        what: `destroyed ${instance.company}`,
+        facts: unfinished(newestOperation(tx, instance.id)?.facts),
+      };
+    },
+  });
+}
+
+/** What an interrupted spawn knew of its droplet, so that even one it never saw is found. */
+export function unfinished(facts: Record<string, unknown> = {}): Record<string, unknown> {
+  const { createAskedAt, dropletId, address } = facts;
+  return { createAskedAt, dropletId, address };
+}
+
+/**
+ * A destroyed instance returns from its last snapshot, at its own address, or at `slug` when that has been taken
+ * meanwhile.
+ */
+export function bringBack(
+  beginner: Beginner,
+  input: { instanceId: string; slug?: string | undefined },
+  who: string,
+): string {
+  return beginFor(beginner, {
+    instanceId: input.instanceId,
+    action: "bringBack",
+    kind: "bring-back",
+    who,
+    plan: (tx, instance) => {
+      const slug = input.slug ?? instance.slug;
+      if (isTaken(tx, { slug, domain: instance.domain }, instance.id))
+        throw addressTaken(tx, { slug, domain: instance.domain });
+      tx.update(instances)
+        .set({
+          slug,
+          destroyedAt: null,
+          keptUntil: null,
+          dropletId: null,
+          address: null,
+          hostKey: null,
+          silentSince: null,
+        })
+        .where(eq(instances.id, instance.id))
+        .run();
+      return {
+        what: `brought ${instance.company} back`,
+        facts: { imageId: instance.snapshotId, moved: slug !== instance.slug },
+      };
+    },
+  });
+}
+
+/** Removes what is kept of a destroyed instance for good. `confirm` must be its slug. */
+export function purgeInstance(
+  beginner: Beginner,
+  input: { instanceId: string; confirm: string },
+  who: string,
+): string {
+  return beginFor(beginner, {
+    instanceId: input.instanceId,
+    action: "purge",
+    kind: "purge",
+    who,
+    plan: (tx, instance) => {
+      if (input.confirm !== instance.slug) {
+        const sentence = `Type ${instance.slug} to confirm.`;
+        throw new Refusal("invalid", sentence, { confirm: sentence });
+      }
+      const kept = tx
+        .select({ id: snapshots.id })
+        .from(snapshots)
+        .where(and(eq(snapshots.instanceId, instance.id), isNull(snapshots.removedAt)))
+        .all();
+      const stored = tx
+        .select({ id: backups.id, key: backups.key })
+        .from(backups)
+        .where(and(eq(backups.instanceId, instance.id), isNull(backups.removedAt)))
+        .all();
+      return {
+        what: `removed what was kept of ${instance.company} for good`,
+        facts: { snapshotIds: kept.map((row) => row.id), backups: stored },
+      };
+    },
+  });
+}
+
+/** Sets or takes away the protection against Destroy. */
+export function protectInstance(
+  { db }: Pick<Beginner, "db">,
+  input: { instanceId: string; isProtected: boolean },
+  who: string,
+): void {
+  write(db, (tx) => {
+    const instance = instanceOf(tx, input.instanceId);
+    if (instance.isProtected === input.isProtected) return;
+    const at = Date.now();
+    tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
+    const what = input.isProtected
+      ? `protected ${instance.company} against Destroy`
+      : `took the protection of ${instance.company} away`;
+    tx.insert(audit).values({ at, who, what, instanceId: instance.id }).run();
+    appendEvent(tx, { at, kind: "instance", instanceId: instance.id });
+  });
+}

@@ -1,0 +1,64 @@
+import {
+  done,
+  later,
+  type Outcome,
+  poll,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+} from "./definition.ts";
+
+const withinMs = 10 * 60_000;
+
+type Options<Facts> = {
+  label?: string;
+  /** Whether there is anything to wait for. */
+  when?: (context: StepContext<Facts>) => boolean;
+  /** Where it is to answer; the instance's own URL by default. */
+  url?: (context: StepContext<Facts>) => string;
+  /** The version it is to answer with; the instance's by default. */
+  version?: (context: StepContext<Facts>) => string;
+  /** What else must be so; a sentence while it is not. */
+  also?: (context: StepContext<Facts>) => Promise<string | undefined>;
+  /** True when what answers is a throwaway, not the instance. */
+  leavesInstance?: boolean;
+  learned?: (context: StepContext<Facts>) => Omit<Outcome<Facts>, "done" | "afterMs" | "progress">;
+};
+
+/** Asks the instance's own URL until the right version answers there. */
+export function appReady<Facts>(name: string, options: Options<Facts> = {}): Step<Facts> {
+  return poll<Facts>(
+    name,
+    options.label ?? "Wait for the intranet to answer",
+    {
+      everyMs: 1000,
+      giveUp: {
+        afterMs: withinMs,
+        sentence:
+          "The droplet is ready and has its address, but the intranet did not answer there within 10 minutes.",
+      },
+    },
+    async (context) => {
+      if (options.when?.(context) === false) return skipped();
+      const { providers, now, startedAt, signal, instance } = context;
+      const version = options.version?.(context) ?? instance.version;
+      const answer = await providers.probe.answer(options.url?.(context) ?? context.url, { signal });
+      if (answer.ok && answer.version !== version)
+        throw new StepFailure(
+          `The intranet answers with version ${answer.version ?? "unknown"}, not with ${version}.`,
+          answer.sentence,
+        );
+      const missing = answer.ok ? await options.also?.(context) : answer.sentence;
+      if (missing === undefined) {
+        const news = options.learned?.(context) ?? {};
+        const answered = { answeredAt: now(), answeredInMs: answer.ms, silentSince: null };
+        return done(
+          options.leavesInstance === true ? news : { ...news, instance: { ...news.instance, ...answered } },
+        );
+      }
+      // The first seconds decide how long it feels; after that a second more or less does not.
+      return later({ afterMs: now() - startedAt < 10_000 ? 250 : 2000, progress: { label: missing } });
+    },
+  );
+}

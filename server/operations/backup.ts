@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { backupReasons } from "../../db/schema.ts";
+import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./backupSteps.ts";
+import { defineOperation } from "./definition.ts";
+import { machineFacts } from "./machine.ts";
+import { playbookFacts } from "./playbook.ts";
+
+const reason = z.enum(backupReasons).catch("manual");
+
+/** A copy of the data, kept where backups live, and read back before it is called good. */
+export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reason> }>({
+  kind: "backup",
+  label: "Back up",
+  facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
+  status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
+  mutating: true,
+  cancelling:
+    "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
+  steps: backupSteps((facts) => reason.parse(facts.reason), {
+    dump: "Dump the data with Ansible",
+    store: "Store it where backups live",
+    verify: "Verify it",
+  }),
+  undo: [removeBackup("undo-backup", "Remove what was stored")],
+  ended: endBackup,
+});

@@ -1,0 +1,147 @@
+import { and, eq } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "../../db/client.ts";
+import { aliases } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import { appReady } from "./answer.ts";
+import {
+  defineOperation,
+  done,
+  type Outcome,
+  type StepContext,
+  StepFailure,
+  skipped,
+  step,
+} from "./definition.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts, machineOf } from "./machine.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+
+const place = z.object({ slug: z.string(), domain: z.string() });
+type Place = z.infer<typeof place>;
+type Facts = PlaybookFacts & { next: Place; previous: Place; redirectDays: number };
+type Context = StepContext<Facts>;
+
+const dayMs = 86_400_000;
+
+function placesOf({ facts }: Context): { next: Place; previous: Place; redirectDays: number } {
+  const { next, previous, redirectDays = 0 } = facts;
+  if (next === undefined || previous === undefined)
+    throw new StepFailure("It is not known where to move.", "no address in the operation's facts");
+  return { next, previous, redirectDays };
+}
+const hostOf = ({ slug, domain }: Place) => `${slug}.${domain}`;
+const at = (spot: Place) => and(eq(aliases.slug, spot.slug), eq(aliases.domain, spot.domain));
+
+async function pointHere(context: Context, spot: Place): Promise<Outcome<Facts>> {
+  const { address } = machineOf(context);
+  if (address === undefined) throw new StepFailure("The droplet has no address yet.", "address is not known");
+  await context.providers.digitalocean.ensureDomain(spot.domain);
+  await context.providers.digitalocean.ensureARecord({ domain: spot.domain, name: spot.slug, address });
+  return done();
+}
+
+async function pointNowhere(context: Context, spot: Place): Promise<Outcome<Facts>> {
+  const { address } = machineOf(context);
+  if (address !== undefined)
+    await context.providers.digitalocean.removeARecords({ domain: spot.domain, name: spot.slug, address });
+  return done({ rows: (tx) => tx.delete(aliases).where(at(spot)).run() });
+}
+
+/** The instance's own name is the new one; the old one leads to it until its time is over. */
+function switchOver(context: Context) {
+  const { next, previous, redirectDays } = placesOf(context);
+  const { instance, now } = context;
+  return {
+    instance: next,
+    rows: (tx: Tx) => {
+      tx.delete(aliases).where(at(next)).run();
+      const expiresAt = now() + redirectDays * dayMs;
+      tx.insert(aliases)
+        .values({ id: newId(), instanceId: instance.id, ...previous, role: "redirect", expiresAt })
+        .onConflictDoNothing()
+        .run();
+    },
+  };
+}
+
+/** The name from before is the instance's own again; the new one waits to be removed. */
+function switchBack(context: Context) {
+  const { next, previous } = placesOf(context);
+  return {
+    instance: previous,
+    rows: (tx: Tx) => {
+      tx.delete(aliases).where(at(previous)).run();
+      tx.insert(aliases)
+        .values({ id: newId(), instanceId: context.instance.id, ...next, role: "next" })
+        .onConflictDoNothing()
+        .run();
+    },
+  };
+}
+
+const urlAt = (which: "next" | "previous") => (context: Context) => context.urlOf(placesOf(context)[which]);
+const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
+const otherRedirects = (context: Context) => {
+  const { next, previous } = placesOf(context);
+  return context.aliases
+    .filter((alias) => alias.role === "redirect")
+    .map(hostOf)
+    .filter((host) => host !== hostOf(next) && host !== hostOf(previous));
+};
+
+/** Another address without destroying: either one works at any moment of it. */
+export const changeAddress = defineOperation<Facts>({
+  kind: "change-address",
+  label: "Change address",
+  facts: z
+    .object({ ...machineFacts, ...playbookFacts, next: place, previous: place, redirectDays: z.number() })
+    .partial(),
+  status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
+  mutating: true,
+  cancelling: "The address from before stays, and the new DNS record is removed.",
+  steps: [
+    step("new-dns", "Create the new DNS record", (context) => pointHere(context, placesOf(context).next)),
+    playbookStep("reconfigure", "Reconfigure with Ansible", {
+      playbook: "reconfigure",
+      vars: (context) => {
+        const { next, previous, redirectDays } = placesOf(context);
+        const redirectFrom = [...otherRedirects(context), ...(redirectDays > 0 ? [hostOf(previous)] : [])];
+        return intranetVars(context, { url: context.urlOf(next), slug: next.slug, redirectFrom });
+      },
+    }),
+    appReady("new-ready", { label: "Wait at the new address", url: urlAt("next"), learned: switchOver }),
+    step(
+      "old-dns",
+      "Remove the old DNS record",
+      async (context): Promise<Outcome<Facts>> => {
+        const { previous, redirectDays } = placesOf(context);
+        if (redirectDays === 0) return pointNowhere(context, previous);
+        const text = `${hostOf(previous)} leads to the new address for ${redirectDays} days.`;
+        return skipped({ log: [{ at: context.now(), text }] });
+      },
+      { final: true },
+    ),
+  ],
+  undo: [
+    playbookStep("undo-reconfigure", "Reconfigure with Ansible for the address from before", {
+      playbook: "reconfigure",
+      vars: (context) => {
+        const { previous } = placesOf(context);
+        if (!begun(context)) return undefined;
+        return intranetVars(context, {
+          url: context.urlOf(previous),
+          slug: previous.slug,
+          redirectFrom: otherRedirects(context),
+        });
+      },
+    }),
+    appReady("undo-ready", {
+      label: "Wait at the address from before",
+      url: urlAt("previous"),
+      when: begun,
+      learned: switchBack,
+    }),
+    step("undo-dns", "Remove the new DNS record", (context) => pointNowhere(context, placesOf(context).next)),
+  ],
+});

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { appReady } from "./answer.ts";
+import { defineOperation, type StepContext } from "./definition.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts } from "./machine.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+
+type Facts = PlaybookFacts & { variableSet: number; previousSet: number };
+type Context = StepContext<Facts>;
+
+const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
+const inEffect = (which: "variableSet" | "previousSet") => (context: Context) =>
+  context.providers.probe.variablesInEffect(
+    context.url,
+    context.variablesOf(context.facts[which] ?? context.instance.variableSet),
+    context.signal,
+  );
+
+const putBack = (name: string) =>
+  playbookStep<Facts>(name, "Put the variables from before back", {
+    playbook: "reconfigure",
+    vars: (context) => {
+      const { previousSet } = context.facts;
+      if (!begun(context) || previousSet === undefined) return undefined;
+      return intranetVars(context, { variables: context.variablesOf(previousSet) });
+    },
+  });
+
+const asBefore = (name: string) =>
+  appReady<Facts>(name, {
+    when: begun,
+    also: inEffect("previousSet"),
+    learned: ({ facts }) =>
+      facts.previousSet === undefined ? {} : { instance: { variableSet: facts.previousSet } },
+  });
+
+/** Another set of variables, applied to the software that is there; the set from before comes back on failure. */
+export const editVariables = defineOperation<Facts>({
+  kind: "edit-variables",
+  label: "Edit variables",
+  facts: z
+    .object({ ...machineFacts, ...playbookFacts, variableSet: z.number(), previousSet: z.number() })
+    .partial(),
+  status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
+  mutating: true,
+  cancelling: "The variables from before are put back in effect.",
+  steps: [
+    playbookStep("reconfigure", "Reconfigure with Ansible", {
+      playbook: "reconfigure",
+      vars: (context) => intranetVars(context),
+    }),
+    appReady("app-ready", {
+      also: inEffect("variableSet"),
+      learned: ({ facts }) =>
+        facts.variableSet === undefined ? {} : { instance: { variableSet: facts.variableSet } },
+    }),
+  ],
+  rescue: { redoFrom: "reconfigure", steps: [putBack("rescue-reconfigure"), asBefore("rescue-ready")] },
+  undo: [putBack("undo-reconfigure"), asBefore("undo-ready")],
+});

@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { explainFailure } from "../providers/playbooks/explainFailure.ts";
+import type { JsonValue, PlaybookName } from "../providers/playbooks/playbooks.ts";
+import {
+  done,
+  type Known,
+  type LogEntry,
+  later,
+  type Outcome,
+  poll,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+} from "./definition.ts";
+import { type MachineFacts, machineOf } from "./machine.ts";
+
+/** Where the reading of each step's playbook stands: in which round it began, how far it was read, how often it was lost. */
+const runs = z.record(z.string(), z.object({ round: z.number(), cursor: z.number(), lost: z.number() }));
+export const playbookFacts = { runs };
+export type PlaybookFacts = MachineFacts & { runs: z.infer<typeof runs> };
+
+/** How often a run that vanished (a reboot of this machine) is begun anew before Joe is asked. */
+const lostRunsAllowed = 2;
+const giveUpAfterMs = 45 * 60_000;
+
+type Options<Facts extends PlaybookFacts> = {
+  playbook: PlaybookName;
+  /** The playbook's variables; undefined when there is nothing to do for it this time. */
+  vars: (context: StepContext<Facts>) => Record<string, JsonValue> | undefined;
+  /** What is true once it has ended well. */
+  learned?: (context: StepContext<Facts>) => Omit<Outcome<Facts>, "done" | "afterMs" | "progress" | "log">;
+};
+
+/** A step that runs a playbook on the operation's machine: begins it once, then reads on from its cursor. */
+export function playbookStep<Facts extends PlaybookFacts>(
+  name: string,
+  label: string,
+  options: Options<Facts>,
+): Step<Facts> {
+  return poll<Facts>(
+    name,
+    label,
+    {
+      everyMs: 300,
+      giveUp: { afterMs: giveUpAfterMs, sentence: `“${label}” did not come to an end within 45 minutes.` },
+      takesPlace: true,
+      stop: async (context) => {
+        const key = keyOf(context, runOf(context));
+        await context.providers.playbooks.cancelRun(key);
+        await context.providers.playbooks.forgetRun(key);
+      },
+    },
+    (context) => run(context, options),
+  );
+}
+
+function runOf(context: StepContext<PlaybookFacts>) {
+  const known = context.facts.runs?.[context.step];
+  const { round } = context.operation;
+  return known?.round === round ? known : { round, cursor: 0, lost: 0 };
+}
+
+const keyOf = (
+  { operation, step }: StepContext<PlaybookFacts>,
+  { round, lost }: { round: number; lost: number },
+) => `${operation.id}-${step}-${round}-${lost}`;
+
+async function run<Facts extends PlaybookFacts>(
+  context: StepContext<Facts>,
+  { playbook, vars, learned }: Options<Facts>,
+): Promise<Outcome<Facts>> {
+  const { providers, site, variables } = context;
+  const values = vars(context);
+  if (values === undefined) return skipped();
+  const { address, hostKey } = machineOf(context);
+  if (address === undefined || hostKey === undefined)
+    throw new StepFailure("The droplet has no address yet.", "address or host key is not known");
+  const at = runOf(context);
+  const key = keyOf(context, at);
+  if (at.cursor === 0)
+    await providers.playbooks.ensureRun({
+      key,
+      playbook,
+      host: {
+        address,
+        port: site.sshPort,
+        user: "root",
+        hostKeys: [hostKey],
+        privateKeyFile: site.privateKeyFile,
+      },
+      vars: values,
+    });
+  const secrets = variables.filter((variable) => variable.secret).map((variable) => variable.value);
+  const read = await providers.playbooks.readRun(key, at.cursor, secrets);
+  const log: LogEntry[] = read.events.map((event) => ({
+    at: event.at,
+    text: event.line,
+    ...(event.failed === true ? { failed: true } : {}),
+  }));
+  const facts = (next: { round: number; cursor: number; lost: number }): Known<Facts> =>
+    ({ runs: { ...context.facts.runs, [context.step]: next } }) as Known<Facts>;
+  const task = read.events.findLast((event) => event.task !== undefined)?.task;
+  if (read.state === "running")
+    return later({
+      log,
+      facts: facts({ ...at, cursor: read.cursor }),
+      ...(task === undefined ? {} : { progress: { index: task.index, total: task.total, label: task.name } }),
+    });
+  if (read.state === "succeeded") {
+    await providers.playbooks.forgetRun(key);
+    const news = learned?.(context) ?? {};
+    return done({ ...news, log, facts: { ...facts({ ...at, cursor: read.cursor }), ...news.facts } });
+  }
+  if (read.state === "lost" && at.lost < lostRunsAllowed)
+    return later({
+      facts: facts({ round: at.round, cursor: 0, lost: at.lost + 1 }),
+      log: [...log, { at: context.now(), text: "The run has vanished from this machine. It begins anew." }],
+    });
+  const { sentence, detail } =
+    read.state === "lost"
+      ? { sentence: "Ansible vanished from this machine three times.", detail: "no process, no result" }
+      : read.state === "cancelled"
+        ? { sentence: "Ansible was stopped.", detail: "The run was cancelled from outside." }
+        : explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
+  const failure = new StepFailure(sentence, detail);
+  failure.log.push(...log);
+  throw failure;
+}

@@ -1,0 +1,140 @@
+import { z } from "zod";
+import type { Droplet, DropletAction } from "../providers/digitalocean/digitalocean.ts";
+import { ProviderError } from "../providers/errors.ts";
+import {
+  done,
+  later,
+  type Outcome,
+  poll,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+} from "./definition.ts";
+import { type MachineFacts, machineOf } from "./machine.ts";
+
+/** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
+const actions = z.record(z.string(), z.object({ askedAt: z.number(), id: z.number().optional() }));
+export const actionFacts = { actions };
+export type ActionFacts = MachineFacts & { actions: z.infer<typeof actions> };
+type Context = StepContext<ActionFacts>;
+
+/** An action whose answer was lost is asked for again after this long: by then it would show. */
+const unclearMs = 60_000;
+/** How long a droplet may take to shut down in good order before its power is cut. */
+const shutdownMs = 60_000;
+
+/** The operation's droplet as it is; a failure when it is gone. */
+export async function dropletOf(context: Context): Promise<Droplet> {
+  const { dropletId } = machineOf(context);
+  const droplet =
+    dropletId === undefined ? undefined : await context.providers.digitalocean.getDroplet(dropletId);
+  if (droplet === undefined)
+    throw new StepFailure(
+      "The droplet is gone: somebody has deleted it at DigitalOcean. Destroy the instance, then bring it back.",
+      `droplet ${dropletId ?? "unknown"} was not found`,
+    );
+  return droplet;
+}
+
+/** Asks for an action once and says how it stands. An errored one is asked for again by the next attempt. */
+export async function ensureAction(
+  context: Context,
+  droplet: Droplet,
+  action: DropletAction,
+): Promise<{ status: "in-progress" | "completed"; askedAt: number }> {
+  const { facts, providers, now } = context;
+  const key = `${context.step} ${context.operation.round} ${action.type}`;
+  const known = facts.actions?.[key];
+  const remember = (entry: { askedAt: number; id?: number } | undefined) => {
+    const { [key]: _gone, ...others } = facts.actions ?? {};
+    context.remember({ actions: entry === undefined ? others : { ...others, [key]: entry } });
+  };
+  if (known?.id !== undefined) {
+    const { status } = await providers.digitalocean.getAction(known.id);
+    if (status !== "errored") return { status, askedAt: known.askedAt };
+    remember(undefined);
+    throw new ProviderError({
+      sentence: "DigitalOcean could not do what was asked of the droplet.",
+      detail: `action ${known.id} (${action.type}) errored`,
+      retryable: true,
+    });
+  }
+  if (known !== undefined && now() - known.askedAt < unclearMs)
+    return { status: "in-progress", askedAt: known.askedAt };
+  const askedAt = now();
+  remember({ askedAt });
+  try {
+    const { id } = await providers.digitalocean.dropletAction(droplet.id, action);
+    remember({ askedAt, id });
+  } catch (error) {
+    if (error instanceof ProviderError && error.unclear) return { status: "in-progress", askedAt };
+    remember(undefined);
+    // One action at a time: what is under way comes to its end first.
+    if (error instanceof ProviderError && /pending event/i.test(error.detail))
+      return { status: "in-progress", askedAt };
+    throw error;
+  }
+  return { status: "in-progress", askedAt };
+}
+
+/** Switches the droplet off in good order, by force if it does not come down. True once it is off. */
+export async function isSwitchedOff(context: Context, droplet: Droplet): Promise<boolean> {
+  if (droplet.status === "off") return true;
+  const shutdown = await ensureAction(context, droplet, { type: "shutdown" });
+  if (context.now() - shutdown.askedAt > shutdownMs)
+    await ensureAction(context, droplet, { type: "power_off" });
+  return false;
+}
+
+const giveUp = (label: string) => ({
+  afterMs: 30 * 60_000,
+  sentence: `“${label}” did not come to an end within 30 minutes.`,
+});
+type When<Facts> = { when?: (context: StepContext<Facts>) => boolean };
+
+function powerStep<Facts extends ActionFacts>(
+  name: string,
+  label: string,
+  { when }: When<Facts>,
+  run: (context: StepContext<Facts>) => Promise<Outcome<Facts>>,
+): Step<Facts> {
+  return poll<Facts>(name, label, { everyMs: 1000, giveUp: giveUp(label) }, async (context) =>
+    when?.(context) === false ? skipped() : run(context),
+  );
+}
+
+export const switchOff = <Facts extends ActionFacts>(name: string, label: string, when: When<Facts> = {}) =>
+  powerStep<Facts>(name, label, when, async (context) =>
+    (await isSwitchedOff(context, await dropletOf(context))) ? done() : later(),
+  );
+
+export const switchOn = <Facts extends ActionFacts>(name: string, label: string, when: When<Facts> = {}) =>
+  powerStep<Facts>(name, label, when, async (context) => {
+    const droplet = await dropletOf(context);
+    if (droplet.status === "active") return done();
+    await ensureAction(context, droplet, { type: "power_on" });
+    return later();
+  });
+
+export const reboot = <Facts extends ActionFacts>(name: string, label: string) =>
+  powerStep<Facts>(name, label, {}, async (context) => {
+    const { status } = await ensureAction(context, await dropletOf(context), { type: "reboot" });
+    return status === "completed" ? done() : later();
+  });
+
+/** Changes memory and CPUs; the disk stays as it is, so that the way back stays open. */
+export const changeSize = <Facts extends ActionFacts>(
+  name: string,
+  label: string,
+  options: When<Facts> & { size: (context: StepContext<Facts>) => string },
+) =>
+  powerStep<Facts>(name, label, options, async (context) => {
+    const droplet = await dropletOf(context);
+    const size = options.size(context);
+    if (droplet.sizeSlug === size) return done();
+    // An earlier wish may have switched it on since.
+    if (!(await isSwitchedOff(context, droplet))) return later();
+    await ensureAction(context, droplet, { type: "resize", disk: false, size });
+    return later();
+  });

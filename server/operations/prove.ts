@@ -1,0 +1,73 @@
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { backups } from "../../db/schema.ts";
+import { appReady } from "./answer.ts";
+import { defineOperation, type StepContext } from "./definition.ts";
+import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts, machineOf } from "./machine.ts";
+import { playbookFacts, playbookStep } from "./playbook.ts";
+import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
+
+type Context = StepContext<SourceFacts>;
+
+/** Where the throwaway answers: at its own address, because no name leads to it. */
+const url = (context: Context) => `http://${machineOf(context).address}:${context.site.webPort}`;
+const version = ({ facts, instance }: Context) => facts.source?.version ?? instance.version;
+
+/**
+ * Restores a backup to a droplet that nobody uses, looks whether it is what it should be, and throws the droplet
+ * away. It has none of the customer's variables, so that it cannot write to anybody.
+ */
+export const prove = defineOperation<SourceFacts>({
+  kind: "prove",
+  label: "Prove the backup",
+  facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
+  status: { during: "before", done: "before", cancelled: "before", failed: "before" },
+  mutating: false,
+  cancelling: "The throwaway droplet is destroyed. The intranet and its backups are not touched.",
+  steps: [
+    requestDroplet("create-droplet", "Request a throwaway droplet"),
+    dropletReady("droplet-ready"),
+    playbookStep("provision", "Provision it with Ansible", {
+      playbook: "provision",
+      vars: (context) =>
+        intranetVars(context, {
+          url: url(context),
+          version: version(context),
+          variables: [],
+          redirectFrom: [],
+        }),
+    }),
+    sendBackup("send"),
+    putBack("put-back", { version, url }),
+    appReady("check", {
+      label: "Check that it answers with the backup's data",
+      url,
+      version,
+      learned: ({ facts, now, operation }) => ({
+        rows: (tx) =>
+          tx
+            .update(backups)
+            .set({ provenAt: now(), provenInMs: now() - operation.createdAt, proofFailure: null })
+            .where(eq(backups.id, facts.source?.id ?? ""))
+            .run(),
+      }),
+      leavesInstance: true,
+    }),
+    destroyDroplet("throw-away", "Throw the droplet away"),
+  ],
+  rescue: {
+    redoFrom: "create-droplet",
+    steps: [destroyDroplet("rescue-droplet", "Throw the droplet away")],
+  },
+  undo: [destroyDroplet("undo-droplet", "Throw the droplet away")],
+  ended: (tx, { facts }, state) => {
+    const { source } = z.object(sourceFacts).partial().parse(facts);
+    if (state === "failed" && source !== undefined)
+      tx.update(backups)
+        .set({ proofFailure: "The last restore proof failed." })
+        .where(eq(backups.id, source.id))
+        .run();
+  },
+});

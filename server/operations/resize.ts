@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { appReady } from "./answer.ts";
+import { defineOperation, type StepContext } from "./definition.ts";
+import { machineFacts } from "./machine.ts";
+import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./power.ts";
+
+const size = z.object({ slug: z.string(), priceMonthly: z.number() });
+type Facts = ActionFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
+type Context = StepContext<Facts>;
+
+const asBefore = (prefix: string) => [
+  switchOff<Facts>(`${prefix}-off`, "Switch the droplet off"),
+  changeSize<Facts>(`${prefix}-size`, "Go back to the size from before", {
+    size: ({ facts, instance }: Context) => facts.previousSize?.slug ?? instance.size,
+  }),
+  switchOn<Facts>(`${prefix}-on`, "Switch the droplet on again"),
+  appReady<Facts>(`${prefix}-ready`, {
+    learned: ({ facts }) =>
+      facts.previousSize === undefined
+        ? {}
+        : { instance: { size: facts.previousSize.slug, priceMonthly: facts.previousSize.priceMonthly } },
+  }),
+];
+
+/** More or less memory and CPU. The disk stays, so that it can be made smaller again. */
+export const resize = defineOperation<Facts>({
+  kind: "resize",
+  label: "Resize",
+  facts: z.object({ ...machineFacts, ...actionFacts, size, previousSize: size }).partial(),
+  status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
+  mutating: true,
+  cancelling: "The droplet gets its size from before and is switched on.",
+  steps: [
+    switchOff("switch-off", "Switch the droplet off"),
+    changeSize("resize", "Change its size", {
+      size: ({ facts, instance }) => facts.size?.slug ?? instance.size,
+    }),
+    switchOn("switch-on", "Switch the droplet on"),
+    appReady("app-ready", {
+      learned: ({ facts }) =>
+        facts.size === undefined
+          ? {}
+          : { instance: { size: facts.size.slug, priceMonthly: facts.size.priceMonthly } },
+    }),
+  ],
+  rescue: { redoFrom: "switch-off", steps: asBefore("rescue") },
+  undo: asBefore("undo"),
+});

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { appReady } from "./answer.ts";
+import { defineOperation, together } from "./definition.ts";
+import { createDns, removeDns } from "./dns.ts";
+import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { emailReady } from "./email.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts } from "./machine.ts";
+import { playbookFacts, playbookStep } from "./playbook.ts";
+import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
+
+/** A new instance that begins with a backup's data. */
+export const restoreAsNew = defineOperation<SourceFacts>({
+  kind: "restore-as-new",
+  label: "Restore as a new instance",
+  facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
+  status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
+  mutating: true,
+  cancelling:
+    "What runs is stopped. The new DNS record and the new droplet are removed, so that nothing is left that costs money. The backup stays.",
+  steps: [
+    requestDroplet("create-droplet", "Request a droplet"),
+    dropletReady("droplet-ready"),
+    together<SourceFacts>(
+      [
+        playbookStep("provision", "Provision with Ansible", {
+          playbook: "provision",
+          vars: (context) => intranetVars(context),
+        }),
+      ],
+      [createDns("create-dns", "Create the DNS record")],
+    ),
+    sendBackup("send"),
+    putBack("put-back"),
+    appReady("app-ready"),
+    emailReady(),
+  ],
+  undo: [
+    removeDns("undo-dns", "Remove the DNS record"),
+    destroyDroplet("undo-droplet", "Destroy the droplet"),
+  ],
+});

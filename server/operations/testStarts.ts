@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { eq } from "drizzle-orm";
+import { backups, instances, type JsonObject, type OperationKind } from "../../db/schema.ts";
+import { backUp, proveBackup, restoreBackup } from "../backups/commands.ts";
+import { changeAddress, editVariables, setPower } from "../instances/changes.ts";
+import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
+import { catalogue } from "./catalogue.ts";
+import type { Engine } from "./engine.ts";
+import { testArchive } from "./testBackups.ts";
+import { begin } from "./testEngine.ts";
+
+type Start = {
+  /** What must have come to its end before. */
+  after: OperationKind[];
+  /** Presses the button; returns the operation's id. */
+  begin: (engine: Engine, instanceId: string) => Promise<string> | string;
+};
+
+const who = "joe@intranet.localhost";
+const rowOf = (engine: Engine, id: string) => {
+  const row = engine.db.select().from(instances).where(eq(instances.id, id)).get();
+  if (row === undefined) throw new Error(`no instance ${id}`);
+  return row;
+};
+const newestBackup = (engine: Engine, id: string) =>
+  engine.db.select().from(backups).where(eq(backups.instanceId, id)).all().at(-1)?.id ?? "";
+const plainly =
+  (kind: OperationKind, facts: JsonObject = {}): Start["begin"] =>
+  (engine, instanceId) =>
+    begin(engine, instanceId, catalogue[kind], facts);
+
+/** For tests: how each operation is begun, by the same commands as the page's buttons where there is nothing to look up. */
+export const startOf: Record<OperationKind, Start> = {
+  spawn: { after: [], begin: plainly("spawn") },
+  "restore-as-new": {
+    after: [],
+    begin: async (engine, instanceId) => {
+      const { content, bytes, sha256, tree } = testArchive();
+      const key = `elsewhere/${instanceId}.tar.gz`;
+      await engine.providers.backups.put(key, Readable.from([content]));
+      const source = { id: "elsewhere", key, bytes, sha256, tree, version: "2.13.0" };
+      return begin(engine, instanceId, catalogue["restore-as-new"], { source });
+    },
+  },
+  destroy: {
+    after: ["spawn"],
+    begin: (engine, instanceId) =>
+      destroyInstance(engine, { instanceId, confirm: rowOf(engine, instanceId).slug }, who),
+  },
+  "bring-back": {
+    after: ["spawn", "destroy"],
+    begin: (engine, instanceId) => bringBack(engine, { instanceId }, who),
+  },
+  backup: { after: ["spawn"], begin: (engine, instanceId) => backUp(engine, { instanceId }, who) },
+  restore: {
+    after: ["spawn", "backup"],
+    begin: (engine, id) => restoreBackup(engine, { backupId: newestBackup(engine, id) }, who),
+  },
+  prove: {
+    after: ["spawn", "backup"],
+    begin: (engine, instanceId) => proveBackup(engine, { instanceId }, who),
+  },
+  "change-address": {
+    after: ["spawn"],
+    begin: (engine, instanceId) => {
+      const { slug, domain } = rowOf(engine, instanceId);
+      return changeAddress(engine, { instanceId, slug: `${slug}-moved`, domain, redirectDays: 0 }, who);
+    },
+  },
+  "edit-variables": {
+    after: ["spawn"],
+    begin: (engine, instanceId) =>
+      editVariables(
+        { db: engine.db, wake: engine.wake, variablesKey: randomBytes(32) },
+        { instanceId, variables: [{ name: "WELCOME_TEXT", value: "Hej", secret: false }] },
+        who,
+      ),
+  },
+  restart: {
+    after: ["spawn"],
+    begin: (engine, instanceId) => setPower(engine, { instanceId, power: "restart" }, who),
+  },
+  "power-off": {
+    after: ["spawn"],
+    begin: (engine, instanceId) => setPower(engine, { instanceId, power: "off" }, who),
+  },
+  "power-on": {
+    after: ["spawn", "power-off"],
+    begin: (engine, instanceId) => setPower(engine, { instanceId, power: "on" }, who),
+  },
+  resize: {
+    after: ["spawn"],
+    begin: plainly("resize", {
+      size: { slug: "s-2vcpu-4gb", priceMonthly: 2400 },
+      previousSize: { slug: "s-1vcpu-2gb", priceMonthly: 1200 },
+    }),
+  },
+  upgrade: {
+    after: ["spawn"],
+    begin: plainly("upgrade", { version: "2.14.0", previousVersion: "2.13.0" }),
+  },
+  purge: {
+    after: ["spawn", "backup", "destroy"],
+    begin: (engine, instanceId) =>
+      purgeInstance(engine, { instanceId, confirm: rowOf(engine, instanceId).slug }, who),
+  },
+};
