@@ -5,6 +5,7 @@ import {
   History,
   type LucideIcon,
   OctagonAlert,
+  Power,
   RefreshCw,
   Sprout,
   Trash2,
@@ -27,6 +28,7 @@ export const statusLooks: Record<InstanceStatus, Look> = {
   destroyed: { word: "Destroyed", icon: CircleSlash, ink: "text-ink-3", tint: "bg-hover" },
   failed: { word: "Failed", icon: OctagonAlert, ...bad },
   unreachable: { word: "Unreachable", icon: Unplug, ink: "text-warn-ink", tint: "bg-warn-tint" },
+  off: { word: "Off", icon: Power, ink: "text-ink-3", tint: "bg-hover" },
 };
 
 /** In the order of the table above. */
@@ -52,6 +54,7 @@ export const groupOf: Record<InstanceStatus, "needs" | "underWay" | "well" | "ov
   destroyed: "over",
   failed: "needs",
   unreachable: "needs",
+  off: "well",
 };
 
 export function StatusPill({ status }: { status: InstanceStatus }) {

@@ -50,3 +50,18 @@ export const exact = (at: number): string =>
 
 /** `$12.00`. */
 export const money = (cents: number): string => `$${(cents / 100).toFixed(2)}`;
+
+/** What DigitalOcean asks for a snapshot: 6 cents a month for each GB. */
+export const snapshotCents = (sizeGb: number): number => Math.round(sizeGb * 6);
+
+/** `1.2 GB`, `340 kB`. */
+export function bytes(count: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let size = count;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
+}

@@ -9,6 +9,7 @@ import { sentenceOf } from "../trpc.tsx";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { Row } from "./row.tsx";
+import { SelectionBar } from "./selectionBar.tsx";
 import { useInstances } from "./useInstances.ts";
 
 const groups = [
@@ -29,6 +30,14 @@ export default function InstancesPage() {
       (filter === undefined ? row.status !== "destroyed" : row.status === filter) &&
       (words === "" || `${row.company} ${row.url}`.toLowerCase().includes(words)),
   );
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const selected = live.filter((row) => chosen.has(row.id));
+  const choose = (id: string, isSelected: boolean) => {
+    const next = new Set(chosen);
+    if (isSelected) next.add(id);
+    else next.delete(id);
+    setChosen(next);
+  };
   const monthly = live.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
   return (
     <div className="px-4 py-6 md:px-10 md:py-8">
@@ -75,6 +84,13 @@ export default function InstancesPage() {
             <SearchBox value={search} onChange={setSearch} />
             <StatusFilter rows={instances} value={filter} onChange={setFilter} />
           </div>
+          {selected.length > 0 && (
+            <SelectionBar
+              rows={selected}
+              onAll={() => setChosen(new Set(shown.map((row) => row.id)))}
+              onClear={() => setChosen(new Set())}
+            />
+          )}
           {shown.length === 0 && (
             <Empty title="Nothing fits.">
               <Button
@@ -99,7 +115,12 @@ export default function InstancesPage() {
                 </h2>
                 <ul>
                   {rows.map((row) => (
-                    <Row key={row.id} row={row} />
+                    <Row
+                      key={row.id}
+                      row={row}
+                      isSelected={chosen.has(row.id) && row.status !== "destroyed"}
+                      onSelect={(isSelected) => choose(row.id, isSelected)}
+                    />
                   ))}
                 </ul>
               </section>

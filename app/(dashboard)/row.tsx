@@ -8,17 +8,37 @@ import { groupOf, StatusWord } from "../status.tsx";
 import { age, money, useNow } from "../time.ts";
 
 /** One instance in the list: who, how it is, and what it costs. */
-export function Row({ row }: { row: InstanceRow }) {
+export function Row({
+  row,
+  isSelected,
+  onSelect,
+}: {
+  row: InstanceRow;
+  isSelected: boolean;
+  onSelect: (isSelected: boolean) => void;
+}) {
   const href = row.status === "destroyed" ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
   return (
-    <li className="relative grid grid-cols-[1fr_auto] items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2">
+    <li
+      className={`relative grid grid-cols-[auto_1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[auto_minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2 ${isSelected ? "bg-hover" : ""}`}
+    >
+      <label className="relative z-10 flex size-6 cursor-pointer items-center justify-center max-md:-ml-2 max-md:size-11">
+        <span className="sr-only">Select {row.company}</span>
+        <input
+          type="checkbox"
+          className="size-4 accent-(--ink)"
+          checked={isSelected}
+          disabled={row.status === "destroyed"}
+          onChange={(event) => onSelect(event.target.checked)}
+        />
+      </label>
       <div className="min-w-0">
         <Link href={href} className="font-medium after:absolute after:inset-0">
           {row.company}
         </Link>
         <div className="truncate font-mono text-sm text-ink-3">{row.url.replace(/^https?:\/\//, "")}</div>
       </div>
-      <div className="min-w-0 max-md:order-3 max-md:col-span-2">
+      <div className="min-w-0 max-md:order-3 max-md:col-span-2 max-md:col-start-2">
         <StatusWord status={row.status} />
         <Doing row={row} />
       </div>
@@ -54,8 +74,8 @@ function Doing({ row }: { row: InstanceRow }) {
     );
   }
   const text =
-    row.status === "failed"
-      ? (operation?.failure?.sentence ?? "")
+    row.status === "failed" || (operation?.state === "failed" && row.status !== "destroyed")
+      ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.sentence ?? ""}`
       : row.status === "unreachable" && row.silentSince !== null
         ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
         : row.status === "running" && row.answeredAt !== null
@@ -63,5 +83,10 @@ function Doing({ row }: { row: InstanceRow }) {
           : row.destroyedAt !== null
             ? age(row.destroyedAt, now)
             : "";
-  return <p className="text-sm text-ink-2 tabular-nums">{text}</p>;
+  return (
+    <>
+      <p className="text-sm text-ink-2 tabular-nums">{text}</p>
+      {row.backupWarning !== null && <p className="text-sm text-warn-ink">{row.backupWarning}</p>}
+    </>
+  );
 }

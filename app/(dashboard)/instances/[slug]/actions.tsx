@@ -1,66 +1,187 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
-import { RotateCw, Trash2 } from "lucide-react";
+import { Archive, AtSign, Braces, Ellipsis, History, RotateCw, Trash2 } from "lucide-react";
 import dynamic from "next/dynamic";
+import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
-import type { InstanceDetail } from "../../../../server/views.ts";
+import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts";
 import { useLive } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
-import { Button } from "../../../ui/button.tsx";
+import { Button, buttonClass } from "../../../ui/button.tsx";
+import { useBegun } from "./useBegun.ts";
 
+const CancelDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.CancelDialog));
+const PowerDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.PowerDialog));
 const DestroyDialog = dynamic(() => import("./destroyDialog.tsx").then((module) => module.DestroyDialog));
-const CancelDialog = dynamic(() => import("./cancelDialog.tsx").then((module) => module.CancelDialog));
+const PurgeDialog = dynamic(() => import("./purgeDialog.tsx").then((module) => module.PurgeDialog));
+const AddressDialog = dynamic(() => import("./addressDialog.tsx").then((module) => module.AddressDialog));
+const VariablesDialog = dynamic(() =>
+  import("./variablesDialog.tsx").then((module) => module.VariablesDialog),
+);
+const BringBackDialog = dynamic(() =>
+  import("./bringBackDialog.tsx").then((module) => module.BringBackDialog),
+);
+const ResizeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.ResizeDialog));
+const UpgradeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.UpgradeDialog));
 
 export const offlineReason = "Possible once the connection is back.";
+const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;
+
+type Asked =
+  | "cancel"
+  | "destroy"
+  | "purge"
+  | "address"
+  | "variables"
+  | "bringBack"
+  | "resize"
+  | "upgrade"
+  | "restart"
+  | "off"
+  | "on";
+
+const menu: { asks: Asked; action: InstanceAction; label: string }[] = [
+  { asks: "restart", action: "restart", label: "Restart" },
+  { asks: "off", action: "powerOff", label: "Power off" },
+  { asks: "on", action: "powerOn", label: "Power on" },
+  { asks: "resize", action: "resize", label: "Resize" },
+  { asks: "upgrade", action: "upgrade", label: "Upgrade" },
+];
 
 /** What can be done with an instance now; what cannot says why. */
 export function Actions({ instance }: { instance: InstanceDetail }) {
   const trpc = useTRPC();
   const { connection } = useLive();
-  const [asks, setAsks] = useState<"destroy" | "cancel">();
-  const retry = useMutation(trpc.operations.retry.mutationOptions());
+  const [asked, setAsked] = useState<Asked>();
+  const begun = useBegun(instance);
+  const retry = useMutation(trpc.operations.retry.mutationOptions({ onSuccess: begun }));
+  const backUp = useMutation(trpc.backups.backUp.mutationOptions({ onSuccess: begun }));
   const operation = instance.operations[0];
   const offline = connection.live ? null : offlineReason;
+  const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
+  const isDestroyed = instance.status === "destroyed";
+  const runs = operation?.state === "running" || operation?.state === "cancelling";
+  const close = () => setAsked(undefined);
+  const error = retry.error ?? backUp.error;
   return (
     <div className="flex flex-wrap gap-2">
-      {operation?.state === "running" && operation.cancelRequestedAt !== null && (
-        <Button reason="It is being cancelled.">Cancel</Button>
+      {operation !== undefined && (runs || operation.state === "failed") && operation.steps.length > 0 && (
+        <>
+          {(runs || operation.cancelRefusal === null) && (
+            <Button reason={offline ?? operation.cancelRefusal} onClick={() => setAsked("cancel")}>
+              Cancel
+            </Button>
+          )}
+          {operation.canRetry && (
+            <Button
+              look="primary"
+              reason={offline}
+              sending={retry.isPending}
+              onClick={() => retry.mutate({ operationId: operation.id })}
+            >
+              <RotateCw {...icon} />
+              Retry
+            </Button>
+          )}
+        </>
       )}
-      {operation?.canCancel === true && (
-        <Button reason={offline} onClick={() => setAsks("cancel")}>
-          Cancel
-        </Button>
+      {isDestroyed ? (
+        <>
+          <Button look="primary" reason={reason("bringBack")} onClick={() => setAsked("bringBack")}>
+            <History {...icon} />
+            Bring back
+          </Button>
+          <Button look="danger-line" reason={reason("purge")} onClick={() => setAsked("purge")}>
+            <Trash2 {...icon} />
+            Remove for good
+          </Button>
+        </>
+      ) : (
+        <>
+          <Button
+            reason={reason("backUp")}
+            sending={backUp.isPending}
+            onClick={() => backUp.mutate({ instanceId: instance.id })}
+          >
+            <Archive {...icon} />
+            Back up now
+          </Button>
+          <Button reason={reason("changeAddress")} onClick={() => setAsked("address")}>
+            <AtSign {...icon} />
+            Change address
+          </Button>
+          <Button reason={reason("editVariables")} onClick={() => setAsked("variables")}>
+            <Braces {...icon} />
+            Edit variables
+          </Button>
+          <More reason={reason} onChoose={setAsked} />
+          <Button look="danger-line" reason={reason("destroy")} onClick={() => setAsked("destroy")}>
+            <Trash2 {...icon} />
+            Destroy instance
+          </Button>
+        </>
       )}
-      {operation?.canRetry === true && instance.status === "failed" && (
-        <Button
-          look="primary"
-          reason={offline}
-          sending={retry.isPending}
-          onClick={() => retry.mutate({ operationId: operation.id })}
-        >
-          <RotateCw size={15} strokeWidth={1.9} aria-hidden />
-          Retry
-        </Button>
-      )}
-      {instance.status !== "destroyed" && (
-        <Button
-          look="danger-line"
-          reason={offline ?? instance.refusals.destroy}
-          onClick={() => setAsks("destroy")}
-        >
-          <Trash2 size={15} strokeWidth={1.9} aria-hidden />
-          Destroy instance
-        </Button>
-      )}
-      {retry.isError && (
+      {error !== null && (
         <p role="alert" className="w-full text-sm text-bad-ink">
-          {sentenceOf(retry.error)}
+          {sentenceOf(error)}
         </p>
       )}
-      {asks === "destroy" && <DestroyDialog instance={instance} onClose={() => setAsks(undefined)} />}
-      {asks === "cancel" && operation !== undefined && (
-        <CancelDialog instance={instance} operation={operation} onClose={() => setAsks(undefined)} />
+      {asked === "cancel" && operation !== undefined && (
+        <CancelDialog instance={instance} operation={operation} onClose={close} />
+      )}
+      {asked === "destroy" && <DestroyDialog instance={instance} onClose={close} />}
+      {asked === "purge" && <PurgeDialog instance={instance} onClose={close} />}
+      {asked === "address" && <AddressDialog instance={instance} onClose={close} />}
+      {asked === "variables" && <VariablesDialog instance={instance} onClose={close} />}
+      {asked === "bringBack" && <BringBackDialog instance={instance} onClose={close} />}
+      {asked === "resize" && <ResizeDialog instance={instance} onClose={close} />}
+      {asked === "upgrade" && <UpgradeDialog instance={instance} onClose={close} />}
+      {(asked === "restart" || asked === "off" || asked === "on") && (
+        <PowerDialog instance={instance} power={asked} onClose={close} />
       )}
     </div>
+  );
+}
+
+function More({
+  reason,
+  onChoose,
+}: {
+  reason: (action: InstanceAction) => string | null;
+  onChoose: (asked: Asked) => void;
+}) {
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger className={buttonClass("plain")} aria-label="More actions">
+        <Ellipsis {...icon} />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          align="end"
+          sideOffset={6}
+          className="z-50 w-64 rounded-[10px] bg-raised p-1.5 shadow-pop"
+        >
+          {menu
+            .filter(({ asks }) => (reason("powerOn") === null ? asks !== "off" : asks !== "on"))
+            .map(({ asks, action, label }) => {
+              const why = reason(action);
+              return (
+                <DropdownMenu.Item
+                  key={asks}
+                  aria-disabled={why !== null || undefined}
+                  className="touch flex min-h-9 cursor-pointer flex-col justify-center rounded-[6px] px-2.5 py-1.5 text-sm outline-none data-highlighted:bg-hover aria-disabled:cursor-not-allowed aria-disabled:text-ink-3"
+                  onSelect={(event) => {
+                    if (why === null) onChoose(asks);
+                    else event.preventDefault();
+                  }}
+                >
+                  {label}
+                  {why !== null && <span className="text-ink-3">{why}</span>}
+                </DropdownMenu.Item>
+              );
+            })}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
   );
 }

@@ -1,62 +1,88 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
-import { Trash2 } from "lucide-react";
-import { useRouter } from "next/navigation";
+import { Archive, Camera, ShieldCheck, Trash2, X } from "lucide-react";
+import type { ReactNode } from "react";
 import { useState } from "react";
 import type { InstanceDetail } from "../../../../server/views.ts";
-import { money } from "../../../time.ts";
+import { bytes, day, money, snapshotCents } from "../../../time.ts";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { TextField } from "../../../ui/field.tsx";
+import { useBegun } from "./useBegun.ts";
 
-/** What goes, what is kept and what it costs; wants the slug typed. */
+/** What goes, what is kept, how long and for how much; wants the slug typed. */
 export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
   const trpc = useTRPC();
-  const router = useRouter();
   const [confirm, setConfirm] = useState("");
   const fits = confirm === instance.slug;
-  const destroy = useMutation(
-    trpc.instances.destroy.mutationOptions({
-      onSuccess: ({ operationId }) => {
-        onClose();
-        router.push(`/instances/${instance.slug}?operation=${operationId}`);
-      },
-    }),
-  );
-  const row = "flex justify-between gap-6 border-b border-line py-2.5 text-sm";
+  const begun = useBegun(instance, onClose);
+  const destroy = useMutation(trpc.instances.destroy.mutationOptions({ onSuccess: begun }));
+  const keptDays = instance.keepDestroyedDays;
+  const stood = instance.dropletId !== null;
+  const until = day(Date.now() + keptDays * 86_400_000);
+  const newest = instance.snapshots[0];
+  const good = instance.backups.filter((backup) => backup.state === "good");
+  const stored = good.reduce((sum, backup) => sum + (backup.bytes ?? 0), 0);
+  const after = newest === undefined ? undefined : snapshotCents(newest.sizeGb);
   return (
     <Dialog
       open
       onOpenChange={onClose}
       title={`Destroy ${instance.company}?`}
       description={
-        instance.dropletId === null
-          ? "It never came to life: there is no droplet, and nothing to keep."
-          : "It goes offline. A snapshot is taken first, and only when it is complete anything else goes."
+        stood ? (
+          <>
+            It goes offline as soon as its snapshot is begun. Until{" "}
+            <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
+            and with the same address while nobody else has taken it.
+          </>
+        ) : (
+          "It never came to life: there is no droplet, and nothing to keep."
+        )
       }
     >
-      <dl className="mt-4">
-        <div className={row}>
-          <dt className="text-ink-2">Goes</dt>
-          <dd>
-            the droplet, the address, <s className="text-ink-3">{money(instance.priceMonthlyCents)}</s> a
-            month
-          </dd>
-        </div>
-        {instance.dropletId !== null && (
-          <div className={row}>
-            <dt className="text-ink-2">Is kept</dt>
-            <dd className="text-right">
-              a snapshot with all data, until you delete it: $0.06 a month for each GB
-            </dd>
-          </div>
+      <dl className="mt-4 border-t border-line">
+        <Line
+          tone="bad"
+          icon={<X size={15} aria-hidden />}
+          name="Goes"
+          cost={`– ${money(instance.priceMonthlyCents)}`}
+        >
+          The droplet
+        </Line>
+        <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes">
+          The address {instance.slug}.{instance.domain}
+        </Line>
+        {stood && (
+          <Line
+            tone="ok"
+            icon={<Camera size={15} aria-hidden />}
+            name={`Kept ${keptDays} days`}
+            cost={after === undefined ? "$0.06 a GB" : `about ${money(after)}`}
+          >
+            A snapshot of everything
+          </Line>
         )}
-        <div className={row}>
-          <dt className="text-ink-2">Stays here</dt>
-          <dd>its history and what it was made of</dd>
-        </div>
+        {good.length > 0 && (
+          <Line tone="ok" icon={<Archive size={15} aria-hidden />} name={`Kept ${keptDays} days`}>
+            {good.length === 1 ? "1 backup" : `${good.length} backups`}, {bytes(stored)}
+          </Line>
+        )}
       </dl>
+      <p className="flex items-baseline justify-between py-2.5 font-medium">
+        A month, from now on
+        <span className="tabular-nums">
+          <s className="mr-2 font-normal text-ink-3">{money(instance.priceMonthlyCents)}</s>
+          {stood ? (after === undefined ? "$0.06 a GB" : `about ${money(after)}`) : money(0)}
+        </span>
+      </p>
+      {stood && (
+        <p className="flex gap-2 text-sm text-ink-2">
+          <ShieldCheck size={16} strokeWidth={1.9} className="shrink-0 text-ok-ink" aria-hidden />
+          The snapshot comes first. If it cannot be completed, nothing is destroyed.
+        </p>
+      )}
       <form
         className="mt-5 grid gap-5"
         // Enter in the field must not destroy anything.
@@ -87,5 +113,24 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
         </div>
       </form>
     </Dialog>
+  );
+}
+
+function Line(props: {
+  tone: "bad" | "ok";
+  icon: ReactNode;
+  name: string;
+  cost?: string;
+  children: ReactNode;
+}) {
+  return (
+    <div className="grid grid-cols-[124px_1fr_auto] items-baseline gap-3 border-b border-line py-2 text-sm">
+      <dt className={`flex items-center gap-2 ${props.tone === "bad" ? "text-bad-ink" : "text-ok-ink"}`}>
+        {props.icon}
+        {props.name}
+      </dt>
+      <dd className="min-w-0 break-words">{props.children}</dd>
+      <dd className="text-right text-ink-2 tabular-nums">{props.cost}</dd>
+    </div>
   );
 }

@@ -1,12 +1,82 @@
+"use client";
+import { useMutation } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
 import type { InstanceDetail } from "../../../../server/views.ts";
 import { day } from "../../../time.ts";
+import { sentenceOf, useTRPC } from "../../../trpc.tsx";
+import { Button } from "../../../ui/button.tsx";
+import { useBegun } from "./useBegun.ts";
 
 export function InstanceSettings({ instance }: { instance: InstanceDetail }) {
   return (
     <div className="max-w-180 px-4 py-7 md:px-10">
+      <Protection instance={instance} />
       <Variables instance={instance} />
+      <PutBack instance={instance} />
     </div>
+  );
+}
+
+function Protection({ instance }: { instance: InstanceDetail }) {
+  const trpc = useTRPC();
+  const protect = useMutation(trpc.instances.protect.mutationOptions());
+  if (instance.status === "destroyed") return null;
+  return (
+    <section aria-labelledby="protection" className="flex flex-wrap items-start justify-between gap-4">
+      <div className="max-w-prose">
+        <h2 id="protection" className="text-lead font-semibold">
+          Protection
+        </h2>
+        <p className="text-ink-2">
+          {instance.isProtected
+            ? "It is protected: Destroy is refused until the protection is taken away."
+            : "Anybody who is signed in can destroy it, once they have typed its slug."}
+        </p>
+        {protect.isError && (
+          <p role="alert" className="mt-1 text-sm text-bad-ink">
+            {sentenceOf(protect.error)}
+          </p>
+        )}
+      </div>
+      <Button
+        sending={protect.isPending}
+        onClick={() => protect.mutate({ instanceId: instance.id, isProtected: !instance.isProtected })}
+      >
+        {instance.isProtected ? "Take the protection away" : "Protect it"}
+      </Button>
+    </section>
+  );
+}
+
+/** One click back to the variables from before. */
+function PutBack({ instance }: { instance: InstanceDetail }) {
+  const trpc = useTRPC();
+  const begun = useBegun(instance);
+  const restore = useMutation(trpc.instances.restoreVariables.mutationOptions({ onSuccess: begun }));
+  const { previousVariables } = instance;
+  if (previousVariables === null || instance.status === "destroyed") return null;
+  const names = previousVariables.variables.map((variable) => variable.name).join(", ");
+  return (
+    <section
+      aria-label="Variables from before"
+      className="mt-6 flex flex-wrap items-start justify-between gap-4"
+    >
+      <p className="min-w-0 max-w-prose break-words text-sm text-ink-2">
+        Before that it had {names === "" ? "none" : <span className="font-mono">{names}</span>}.
+      </p>
+      <Button
+        sending={restore.isPending}
+        reason={instance.refusals.editVariables}
+        onClick={() => restore.mutate({ instanceId: instance.id, set: previousVariables.set })}
+      >
+        Put the previous ones back
+      </Button>
+      {restore.isError && (
+        <p role="alert" className="w-full text-sm text-bad-ink">
+          {sentenceOf(restore.error)}
+        </p>
+      )}
+    </section>
   );
 }
 

@@ -1,7 +1,8 @@
 "use client";
+import { CircleCheck } from "lucide-react";
 import Link from "next/link";
 import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
-import { age, day, duration, exact, money, useNow } from "../../../time.ts";
+import { age, bytes, day, duration, exact, money, snapshotCents, useNow } from "../../../time.ts";
 import { Variables } from "./instanceSettings.tsx";
 
 /** An instance at rest: how it is, what happened, what it is made of. */
@@ -28,11 +29,19 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
       </div>
       <div>
         <dl>
+          <Fact name="Last backup">
+            <LastBackup instance={instance} now={now} />
+          </Fact>
           <Fact name="Address">
             <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
             {instance.address !== null && (
-              <span className="text-sm text-ink-3">Reaches {instance.address}</span>
+              <span className="block text-sm text-ink-3">Reaches {instance.address}</span>
             )}
+            {instance.redirects.map(({ url, until }) => (
+              <span key={url} className="block text-sm break-all text-ink-3">
+                {url.replace(/^https?:\/\//, "")} leads here{until === null ? "" : ` until ${day(until)}`}
+              </span>
+            ))}
           </Fact>
           <Fact name="Version">{instance.version}</Fact>
           <Fact name="Size">
@@ -55,7 +64,16 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             </a>
           </Fact>
           {instance.snapshotAt !== null && (
-            <Fact name="Last snapshot">{exact(instance.snapshotAt)}, kept at DigitalOcean</Fact>
+            <Fact name="Last snapshot">
+              <span className="block">{exact(instance.snapshotAt)}</span>
+              <span className="text-sm text-ink-3">
+                {instance.keptUntil === null
+                  ? "Kept at DigitalOcean"
+                  : `Kept until ${day(instance.keptUntil)}`}
+                {instance.snapshots[0] !== undefined &&
+                  `, about ${money(snapshotCents(instance.snapshots[0].sizeGb))} a month`}
+              </span>
+            </Fact>
           )}
           {instance.namesakes.length > 0 && (
             <Fact name="Same slug">
@@ -77,8 +95,36 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
   );
 }
 
+function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }) {
+  const newest = instance.backups.find((backup) => backup.state === "good");
+  const next =
+    instance.nextBackupAt === null ? "None is planned." : `Next one ${exact(instance.nextBackupAt)}.`;
+  return (
+    <>
+      {newest === undefined ? (
+        <span className="block text-ink-2">none yet</span>
+      ) : (
+        <span className="block">
+          <CircleCheck size={15} strokeWidth={1.9} className="mr-1.5 inline text-ok-ink" aria-hidden />
+          <span className="font-medium text-ok-ink">Good</span>
+          {newest.provenAt !== null && `, restore proven ${age(newest.provenAt, now)}`}
+        </span>
+      )}
+      <span className="block text-sm text-ink-3">
+        {newest !== undefined &&
+          `${bytes(newest.bytes ?? 0)}, taken ${age(newest.takenAt ?? newest.createdAt, now)}. `}
+        {instance.status !== "destroyed" && next}
+      </span>
+      {instance.backupWarning !== null && (
+        <span className="mt-1 block text-sm text-warn-ink">{instance.backupWarning}</span>
+      )}
+    </>
+  );
+}
+
 function headline(instance: InstanceDetail): string {
   if (instance.status === "destroyed") return `Destroyed on ${day(instance.destroyedAt ?? 0)}`;
+  if (instance.status === "off") return "Switched off";
   if (instance.status === "unreachable" && instance.silentSince !== null)
     return `No answer since ${exact(instance.silentSince)}`;
   return instance.answeredInMs === null ? "Not looked at yet" : `Answers in ${instance.answeredInMs} ms`;

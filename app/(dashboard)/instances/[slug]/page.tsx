@@ -1,17 +1,18 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
-import { useParams, useSearchParams } from "next/navigation";
-import { Suspense, useMemo } from "react";
+import { useParams, usePathname, useRouter, useSearchParams } from "next/navigation";
+import { Suspense, useEffect, useMemo, useRef } from "react";
 import type { InstanceDetail } from "../../../../server/views.ts";
 import { foldDetail } from "../../../fold.ts";
 import { useLive } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
-import { Empty, Notice, Skeleton } from "../../../ui/notice.tsx";
+import { Notice, Skeleton } from "../../../ui/notice.tsx";
 import { ActivityList } from "../../activityList.tsx";
 import { Announcer } from "./announcer.tsx";
 import { Header } from "./header.tsx";
+import { InstanceBackups } from "./instanceBackups.tsx";
 import { InstanceSettings } from "./instanceSettings.tsx";
 import { OperationPanel } from "./operationPanel.tsx";
 import { Overview } from "./overview.tsx";
@@ -63,6 +64,31 @@ function Instance() {
   );
 }
 
+/** What the events do not carry (backups, variables, snapshots) is read again when an operation has come to its end. */
+function useFresh(instance: InstanceDetail): void {
+  const trpc = useTRPC();
+  const queryClient = useQueryClient();
+  const router = useRouter();
+  const path = usePathname();
+  const search = useSearchParams();
+  const mark = `${instance.operation?.id} ${instance.operation?.state} ${instance.isProtected}`;
+  const seen = useRef(mark);
+  useEffect(() => {
+    if (seen.current === mark) return;
+    seen.current = mark;
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.backups.list.queryKey() });
+  }, [mark, queryClient, trpc]);
+  // It has moved: the page moves with it.
+  useEffect(() => {
+    const own = `/instances/${instance.slug}`;
+    if (path === own) return;
+    const query = new URLSearchParams(search);
+    query.set("id", instance.id);
+    router.replace(`${own}?${query}`);
+  }, [instance.slug, instance.id, path, search, router]);
+}
+
 function Loaded({
   instance,
   operationId,
@@ -72,6 +98,7 @@ function Loaded({
   operationId: string | null;
   tab: string;
 }) {
+  useFresh(instance);
   const chosen = instance.operations.find((operation) => operation.id === operationId);
   const newest = instance.operations[0];
   // What runs or has failed is what the page is about; otherwise what the address asks for.
@@ -85,11 +112,7 @@ function Loaded({
         <OperationPanel key={operation.id} instance={instance} operation={operation} />
       )}
       {tab === "overview" && operation === undefined && <Overview instance={instance} />}
-      {tab === "backups" && (
-        <div className="px-4 md:px-10">
-          <Empty title="No backups yet." />
-        </div>
-      )}
+      {tab === "backups" && <InstanceBackups instance={instance} />}
       {tab === "activity" && (
         <div className="px-4 md:px-10">
           <ActivityList instanceId={instance.id} />

@@ -3,21 +3,13 @@ import type { inferRouterOutputs } from "@trpc/server";
 import { useEffect, useState } from "react";
 import type { SpawnInput } from "../../../../server/instances/rules.ts";
 import type { AppRouter } from "../../../../server/router.ts";
+import { newClickKey } from "../../../clickKey.ts";
 
 export type Options = inferRouterOutputs<AppRouter>["instances"]["options"];
 /** The form as it is typed. `slugEdited`: the slug no longer follows the company's name. */
 export type Draft = SpawnInput & { slugEdited: boolean; ownDomain: boolean };
 
 const key = "spawner-draft";
-
-/** One key for each press: crypto.randomUUID is only there on https and localhost. */
-function newClickKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
 
 const empty = (): Draft => ({
   clickKey: newClickKey(),

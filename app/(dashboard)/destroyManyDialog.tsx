@@ -1,0 +1,75 @@
+"use client";
+import { useMutation } from "@tanstack/react-query";
+import { Trash2 } from "lucide-react";
+import { useRouter } from "next/navigation";
+import { useState } from "react";
+import type { InstanceRow } from "../../server/views.ts";
+import { money } from "../time.ts";
+import { sentenceOf, useTRPC } from "../trpc.tsx";
+import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { TextField } from "../ui/field.tsx";
+
+/** Names all that goes, and wants their number typed. */
+export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onClose: () => void }) {
+  const trpc = useTRPC();
+  const router = useRouter();
+  const [confirm, setConfirm] = useState("");
+  const fits = confirm === String(rows.length);
+  const destroy = useMutation(
+    trpc.instances.inBulk.mutationOptions({
+      onSuccess: ({ batchId }) => {
+        onClose();
+        router.push(`/together/${batchId}`);
+      },
+    }),
+  );
+  const sum = rows.reduce((total, row) => total + row.priceMonthlyCents, 0);
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
+      description={`Each gets a snapshot first; only when it is complete its droplet goes. Together they cost ${money(sum)} a month until then, and about $0.06 a GB for their snapshots afterwards.`}
+    >
+      <ul aria-label="To be destroyed" className="mt-4 max-h-50 overflow-auto border-y border-line text-sm">
+        {rows.map((row) => (
+          <li key={row.id} className="flex justify-between gap-4 py-1.5">
+            <span className="font-medium">{row.company}</span>
+            <span className="truncate font-mono text-ink-3">{row.slug}</span>
+          </li>
+        ))}
+      </ul>
+      <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
+        <TextField
+          id="confirm"
+          label={`Type ${rows.length} to confirm`}
+          inputMode="numeric"
+          autoFocus
+          autoComplete="off"
+          value={confirm}
+          error={destroy.isError ? sentenceOf(destroy.error) : undefined}
+          onChange={(event) => setConfirm(event.target.value)}
+        />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Keep them</Button>
+          <Button
+            look={fits ? "danger" : "danger-line"}
+            sending={destroy.isPending}
+            reason={fits ? null : `Type ${rows.length} first.`}
+            onClick={() =>
+              destroy.mutate({
+                action: "destroy",
+                instanceIds: rows.map((row) => row.id),
+                confirm: rows.length,
+              })
+            }
+          >
+            <Trash2 size={15} strokeWidth={1.9} aria-hidden />
+            Destroy
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,76 @@
+"use client";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { slugProblem } from "../../../../server/instances/rules.ts";
+import type { InstanceDetail } from "../../../../server/views.ts";
+import { exact, money } from "../../../time.ts";
+import { fieldErrors, sentenceOf, useTRPC } from "../../../trpc.tsx";
+import { Button } from "../../../ui/button.tsx";
+import { Dialog } from "../../../ui/dialog.tsx";
+import { TextField } from "../../../ui/field.tsx";
+import { useBegun } from "./useBegun.ts";
+
+/** Where it comes back, from when its data is, and what it costs again; asks for another slug when its own is taken. */
+export function BringBackDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
+  const trpc = useTRPC();
+  const begun = useBegun(instance, onClose);
+  const [typed, setTyped] = useState<string>();
+  const back = useMutation(trpc.instances.bringBack.mutationOptions({ onSuccess: begun }));
+  const own = useQuery(
+    trpc.instances.checkSlug.queryOptions({ slug: instance.slug, domain: instance.domain }, { staleTime: 0 }),
+  );
+  const isTaken = own.data?.free === false || fieldErrors(back.error).slug !== undefined;
+  const slug = typed ?? own.data?.suggestion ?? "";
+  const error = fieldErrors(back.error).slug ?? (typed === undefined ? undefined : slugProblem(slug));
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={`Bring ${instance.company} back?`}
+      description={
+        <>
+          A droplet is made from the snapshot
+          {instance.snapshotAt === null ? "" : ` of ${exact(instance.snapshotAt)}`}, with the same variables
+          and data. It costs <strong className="text-ink">{money(instance.priceMonthlyCents)} a month</strong>{" "}
+          again, from today.
+        </>
+      }
+    >
+      <form
+        className="mt-5 grid gap-5"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!back.isPending) back.mutate({ instanceId: instance.id, ...(isTaken ? { slug } : {}) });
+        }}
+      >
+        {isTaken && (
+          <TextField
+            id="slug"
+            label="Slug"
+            mono
+            autoFocus
+            autoComplete="off"
+            value={slug}
+            error={error}
+            hint={`${instance.slug}.${instance.domain} has been taken meanwhile.`}
+            onChange={(event) => {
+              back.reset();
+              setTyped(event.target.value);
+            }}
+          />
+        )}
+        {back.isError && error === undefined && (
+          <p role="alert" className="text-sm text-bad-ink">
+            {sentenceOf(back.error)}
+          </p>
+        )}
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Leave it</Button>
+          <Button type="submit" look="primary" sending={back.isPending}>
+            Bring back
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,52 @@
+"use client";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import type { InstanceDetail } from "../../../../server/views.ts";
+import { sentenceOf, useTRPC } from "../../../trpc.tsx";
+import { Button } from "../../../ui/button.tsx";
+import { Dialog } from "../../../ui/dialog.tsx";
+import { TextField } from "../../../ui/field.tsx";
+import { useBegun } from "./useBegun.ts";
+
+/** The last of it: after this there is no way back, so the slug is typed once more. */
+export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
+  const trpc = useTRPC();
+  const [confirm, setConfirm] = useState("");
+  const fits = confirm === instance.slug;
+  const begun = useBegun(instance, onClose);
+  const purge = useMutation(trpc.instances.purge.mutationOptions({ onSuccess: begun }));
+  const kept = instance.backups.length;
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={`Remove ${instance.company} for good?`}
+      description={`${instance.snapshots.length === 1 ? "Its snapshot" : `Its ${instance.snapshots.length} snapshots`}${kept === 0 ? "" : kept === 1 ? " and its backup" : ` and its ${kept} backups`} are removed, and with them all its data. Its history stays on this page. Nothing brings it back afterwards.`}
+    >
+      <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
+        <TextField
+          id="confirm"
+          label={`Type ${instance.slug} to confirm`}
+          mono
+          autoFocus
+          autoComplete="off"
+          autoCapitalize="off"
+          value={confirm}
+          error={purge.isError ? sentenceOf(purge.error) : undefined}
+          onChange={(event) => setConfirm(event.target.value)}
+        />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Keep it</Button>
+          <Button
+            look={fits ? "danger" : "danger-line"}
+            sending={purge.isPending}
+            reason={fits ? null : `Type ${instance.slug} first.`}
+            onClick={() => purge.mutate({ instanceId: instance.id, confirm })}
+          >
+            Remove for good
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,142 @@
+"use client";
+import { useMutation } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import type { BackupView, InstanceDetail, OperationView } from "../../../../server/views.ts";
+import { exact } from "../../../time.ts";
+import { sentenceOf, useTRPC } from "../../../trpc.tsx";
+import { Button } from "../../../ui/button.tsx";
+import { Dialog } from "../../../ui/dialog.tsx";
+import { useBegun } from "./useBegun.ts";
+
+type Props = {
+  title: string;
+  description: ReactNode;
+  confirm: string;
+  keep: string;
+  danger?: boolean;
+  sending: boolean;
+  error: unknown;
+  onConfirm: () => void;
+  onClose: () => void;
+};
+
+/** A question with two answers: the words of the button that asked, and the way back. */
+export function Confirm(props: Props) {
+  return (
+    <Dialog open onOpenChange={props.onClose} title={props.title} description={props.description}>
+      {props.error !== null && (
+        <p role="alert" className="mt-3 text-sm text-bad-ink">
+          {sentenceOf(props.error)}
+        </p>
+      )}
+      <div className="mt-6 flex flex-wrap justify-end gap-2">
+        <Button onClick={props.onClose}>{props.keep}</Button>
+        <Button
+          look={props.danger === true ? "danger" : "primary"}
+          sending={props.sending}
+          onClick={props.onConfirm}
+        >
+          {props.confirm}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+export function CancelDialog(props: {
+  instance: InstanceDetail;
+  operation: OperationView;
+  onClose: () => void;
+}) {
+  const { instance, operation, onClose } = props;
+  const trpc = useTRPC();
+  const cancel = useMutation(trpc.operations.cancel.mutationOptions({ onSuccess: onClose }));
+  return (
+    <Confirm
+      title={`Cancel “${operation.label}” of ${instance.company}?`}
+      description={operation.cancelling}
+      confirm="Cancel"
+      keep={operation.state === "failed" ? "Leave it" : "Keep going"}
+      danger
+      sending={cancel.isPending}
+      error={cancel.error}
+      onConfirm={() => cancel.mutate({ operationId: operation.id })}
+      onClose={onClose}
+    />
+  );
+}
+
+const powers = {
+  restart: { label: "Restart", text: "It is away for about half a minute. Its data stays as it is." },
+  off: {
+    label: "Power off",
+    text: "Nobody reaches the intranet until you switch it on again. The droplet costs the same while it is off.",
+  },
+  on: { label: "Power on", text: "The droplet starts, and the intranet with it." },
+} as const;
+
+export function PowerDialog(props: {
+  instance: InstanceDetail;
+  power: keyof typeof powers;
+  onClose: () => void;
+}) {
+  const { instance, power, onClose } = props;
+  const trpc = useTRPC();
+  const begun = useBegun(instance, onClose);
+  const set = useMutation(trpc.instances.setPower.mutationOptions({ onSuccess: begun }));
+  const { label, text } = powers[power];
+  return (
+    <Confirm
+      title={`${label} ${instance.company}?`}
+      description={text}
+      confirm={label}
+      keep="Leave it"
+      sending={set.isPending}
+      error={set.error}
+      onConfirm={() => set.mutate({ instanceId: instance.id, power })}
+      onClose={onClose}
+    />
+  );
+}
+
+export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
+  const trpc = useTRPC();
+  const begun = useBegun({ id: backup.instanceId, slug: backup.slug }, onClose);
+  const restore = useMutation(trpc.backups.restore.mutationOptions({ onSuccess: begun }));
+  return (
+    <Confirm
+      title={`Restore ${backup.company}?`}
+      description={
+        <>
+          Its data becomes what it was on {exact(backup.takenAt ?? backup.createdAt)}. What is there now is
+          backed up first, so that it can be restored as well; if the backup does not work, it comes back by
+          itself.
+        </>
+      }
+      confirm="Restore"
+      keep="Leave it"
+      sending={restore.isPending}
+      error={restore.error}
+      onConfirm={() => restore.mutate({ backupId: backup.id })}
+      onClose={onClose}
+    />
+  );
+}
+
+export function ProveDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
+  const trpc = useTRPC();
+  const begun = useBegun({ id: backup.instanceId, slug: backup.slug }, onClose);
+  const prove = useMutation(trpc.backups.prove.mutationOptions({ onSuccess: begun }));
+  return (
+    <Confirm
+      title={`Prove this backup of ${backup.company}?`}
+      description="It is restored to a droplet that nobody uses, looked at, and thrown away. That droplet costs a cent or two; the intranet itself is not touched."
+      confirm="Prove"
+      keep="Leave it"
+      sending={prove.isPending}
+      error={prove.error}
+      onConfirm={() => prove.mutate({ instanceId: backup.instanceId, backupId: backup.id })}
+      onClose={onClose}
+    />
+  );
+}
