@@ -6,16 +6,24 @@ import { openDatabase } from "../db/client.ts";
 import { instances } from "../db/schema.ts";
 import { openVariables } from "../server/instances/variables.ts";
 import { deriveKey } from "../server/secrets.ts";
+import { expectRulesToHold } from "./rules.ts";
 import { account, cloudUrl, ports } from "./world.ts";
 
 export { expect };
 
-/** A signed-in page for each test. */
-export const test = base.extend({
+/** A signed-in page for each test; after it, the rules that always hold are looked at. */
+export const test = base.extend<{ rules: undefined }>({
   page: async ({ page }, use) => {
     await signIn(page);
     await use(page);
   },
+  rules: [
+    async ({ request }, use) => {
+      await use(undefined);
+      await expectRulesToHold(request);
+    },
+    { auto: true },
+  ],
 });
 
 export async function signIn(page: Page): Promise<void> {
@@ -29,6 +37,7 @@ export async function signIn(page: Page): Promise<void> {
 export type Wish = {
   company: string;
   slug: string;
+  version?: string;
   variables?: { name: string; value: string; secret?: boolean }[];
 };
 
@@ -39,6 +48,7 @@ export async function spawn(page: Page, wish: Wish): Promise<void> {
   await page.getByLabel("Contact name").fill("Petra Lindqvist");
   await page.getByLabel("Contact email").fill("petra@acme.example");
   await page.getByLabel("Slug").fill(wish.slug);
+  if (wish.version !== undefined) await page.getByLabel("Version").selectOption(wish.version);
   for (const [index, variable] of (wish.variables ?? []).entries()) {
     await page.getByRole("button", { name: "Add variable" }).click();
     await page.getByLabel("Variable name").nth(index).fill(variable.name);
@@ -51,7 +61,9 @@ export async function spawn(page: Page, wish: Wish): Promise<void> {
 
 /** The line of the list "Steps" that begins with this label. */
 export const stepOf = (page: Page, label: string) =>
-  page.getByRole("list", { name: "Steps" }).getByRole("listitem").filter({ hasText: label });
+  page
+    .getByRole("list", { name: "Steps" })
+    .getByRole("listitem", { name: new RegExp(`^${label.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")},`) });
 
 /** Waits until the page itself says that the instance runs. */
 export async function waitUntilRunning(page: Page): Promise<void> {
@@ -78,7 +90,9 @@ export function adminKey(slug: string): string {
   const { db, connection } = openDatabase(join(dataDir, "spawner.sqlite"));
   const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
   const key = deriveKey(readFileSync(join(dataDir, "secret.key"), "utf8").trim(), "variables");
-  const found = openVariables(db, key, instance?.id ?? "").find((variable) => variable.name === "ADMIN_KEY");
+  const found = openVariables(db, key, instance?.id ?? "", instance?.variableSet ?? 1).find(
+    (variable) => variable.name === "ADMIN_KEY",
+  );
   connection.close();
   if (found === undefined) throw new Error(`${slug} has no ADMIN_KEY`);
   return found.value;
@@ -114,4 +128,44 @@ export function processId(name: string): number {
     )
       return Number(entry.pid);
   throw new Error(`${name} is not in ${text}`);
+}
+
+/** Waits until the page says that the instance has this status, and that the operation shown has come to its end. */
+export async function waitForStatus(page: Page, status: string): Promise<void> {
+  await expect(page.getByRole("main").getByText(status, { exact: true }).first()).toBeVisible({
+    timeout: 90_000,
+  });
+}
+
+/** Waits until every step of the operation on the page has come to its end, and none has failed. */
+export async function waitForDone(page: Page, last: string): Promise<void> {
+  await expect(stepOf(page, last)).toContainText(/Done|Skipped/, { timeout: 90_000 });
+  await expect(page.getByRole("list", { name: "Steps" }).getByText("Failed")).toHaveCount(0);
+}
+
+/** Posts in the intranet, as a colleague does. */
+export async function post(page: Page, slug: string, text: string): Promise<void> {
+  await page.goto(instanceUrl(slug));
+  await page.getByRole("textbox", { name: "What is new?" }).fill(text);
+  await page.getByRole("button", { name: "Post" }).click();
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText(text);
+}
+
+export async function openMenu(page: Page, item: string): Promise<void> {
+  await page.getByRole("button", { name: "More actions" }).click();
+  await page.getByRole("menuitem", { name: item }).click();
+}
+
+export async function destroy(page: Page, slug: string): Promise<void> {
+  await page.goto(`/instances/${slug}`);
+  await page.getByRole("button", { name: "Destroy instance" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await dialog.getByLabel(`Type ${slug} to confirm`).fill(slug);
+  await dialog.getByRole("button", { name: "Destroy instance" }).click();
+  await waitForStatus(page, "Destroyed");
+}
+
+/** Takes all faults away again. */
+export async function disarm(request: APIRequestContext): Promise<void> {
+  expect((await request.delete(`${cloudUrl}/_faults`)).ok()).toBe(true);
 }

@@ -1,0 +1,65 @@
+import { expect, instanceUrl, post, spawn, stepOf, test, waitForDone, waitUntilRunning } from "./fixtures.ts";
+
+test("a backup brings back what was there, and a restore can be undone", async ({ page }) => {
+  test.setTimeout(300_000);
+  await spawn(page, { company: "Casa Lindgren", slug: "lindgren" });
+  await waitUntilRunning(page);
+  await post(page, "lindgren", "Before the backup");
+  await page.goto("/instances/lindgren");
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await expect(stepOf(page, "Dump the data with Ansible")).toBeVisible();
+  await waitForDone(page, "Verify it");
+  await post(page, "lindgren", "After the backup");
+
+  await page.goto("/instances/lindgren?tab=backups");
+  await expect(page.getByText("Good: read back and opened")).toHaveCount(1);
+  await page.getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await expect(stepOf(page, "Back up what is there now")).toBeVisible();
+  await waitForDone(page, "Wait for the intranet to answer");
+  await page.goto(instanceUrl("lindgren"));
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Before the backup");
+  await expect(page.getByRole("list", { name: "Timeline" })).not.toContainText("After the backup");
+
+  // The safety backup that the restore made first holds what was written after.
+  await page.goto("/instances/lindgren?tab=backups");
+  const safety = page.getByRole("listitem").filter({ hasText: "Before a restore" });
+  await safety.getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await expect(stepOf(page, "Put the backup's data back")).toBeVisible();
+  await waitForDone(page, "Wait for the intranet to answer");
+  await page.goto(instanceUrl("lindgren"));
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("After the backup");
+});
+
+test("a backup is proved on a throwaway droplet, and becomes a new instance", async ({ page, request }) => {
+  test.setTimeout(300_000);
+  await spawn(page, { company: "Ostra Bageri", slug: "ostra" });
+  await waitUntilRunning(page);
+  await post(page, "ostra", "To be found elsewhere");
+  await page.goto("/instances/ostra");
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await waitForDone(page, "Verify it");
+
+  await page.goto("/backups");
+  const row = page.getByRole("listitem").filter({ hasText: "Ostra Bageri" });
+  await row.getByRole("button", { name: /^More with the backup/ }).click();
+  await page.getByRole("menuitem", { name: "Prove" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Prove" }).click();
+  await waitForDone(page, "Throw the droplet away");
+  await page.goto("/backups");
+  await expect(row).toContainText("restore proven");
+
+  await row.getByRole("button", { name: /^More with the backup/ }).click();
+  await page.getByRole("menuitem", { name: "Restore as a new instance" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await dialog.getByLabel("Company").fill("Västra Bageri");
+  await expect(dialog.getByLabel("Slug")).toHaveValue("vastra-bageri");
+  await dialog.getByRole("button", { name: "Restore as a new instance" }).click();
+  await page.waitForURL(/vastra-bageri/);
+  await waitUntilRunning(page);
+  await page.goto(instanceUrl("vastra-bageri"));
+  await expect(page.getByRole("heading", { name: "Västra Bageri" }).first()).toBeVisible();
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("To be found elsewhere");
+  expect((await request.get("/api/trpc/backups.list")).status()).toBe(401);
+});

@@ -1,0 +1,147 @@
+import {
+  adminKey,
+  arm,
+  askIntranet,
+  disarm,
+  expect,
+  instanceUrl,
+  openMenu,
+  post,
+  spawn,
+  stepOf,
+  test,
+  waitForDone,
+  waitForStatus,
+  waitUntilRunning,
+} from "./fixtures.ts";
+
+test("another address: the old one leads to it, and the post is there", async ({ page, request }) => {
+  test.setTimeout(180_000);
+  await spawn(page, { company: "Fjell Sport", slug: "fjell" });
+  await waitUntilRunning(page);
+  await post(page, "fjell", "Written at the old address");
+  await page.goto("/instances/fjell");
+  await page.getByRole("button", { name: "Change address" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await dialog.getByLabel("Slug").fill("fjell-sport");
+  await expect(dialog.getByText("is free.")).toBeVisible();
+  await dialog.getByRole("button", { name: "Change address" }).click();
+  await expect(stepOf(page, "Create the new DNS record")).toBeVisible();
+  await page.waitForURL(/\/instances\/fjell-sport/, { timeout: 90_000 });
+  await waitUntilRunning(page);
+  await page.goto(instanceUrl("fjell-sport"));
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Written at the old address");
+  await page.goto(instanceUrl("fjell"));
+  expect(page.url()).toBe(`${instanceUrl("fjell-sport")}/`);
+  // Nobody else gets the old one while it leads here.
+  await page.goto("/instances/new");
+  await page.getByLabel("Slug").fill("fjell");
+  await expect(page.getByText("fjell.intranet.localhost is taken.")).toBeVisible();
+  expect((await askIntranet(request, "fjell-sport", "/healthz")).status()).toBe(200);
+});
+
+test("variables: the difference first, then in effect, and back with one click", async ({
+  page,
+  request,
+}) => {
+  test.setTimeout(180_000);
+  await spawn(page, {
+    company: "Nord Apotek",
+    slug: "nord-apotek",
+    variables: [
+      { name: "LOCALE", value: "nb-NO" },
+      { name: "SMTP_PASSWORD", value: "first-secret-word", secret: true },
+    ],
+  });
+  await waitUntilRunning(page);
+  await page.goto("/instances/nord-apotek");
+  await page.getByRole("button", { name: "Edit variables" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await dialog.getByLabel("Variable value").first().fill("sv-SE");
+  await dialog.getByRole("button", { name: "Add variable" }).click();
+  await dialog.getByLabel("Variable name").last().fill("GREETING");
+  await dialog.getByLabel("Variable value").last().fill('Hej\n"du" {{ x }}');
+  await dialog.getByRole("button", { name: "Show the difference" }).click();
+  const list = dialog.getByRole("list", { name: "Differences" });
+  await expect(list.getByRole("listitem")).toHaveCount(2);
+  await expect(list).toContainText("nb-NO");
+  await expect(list).not.toContainText("SMTP_PASSWORD");
+  await dialog.getByRole("button", { name: "Edit variables" }).click();
+  await waitForDone(page, "Wait for the intranet to answer");
+  const inEffect = async () =>
+    (
+      await askIntranet(request, "nord-apotek", "/variables", { "x-admin-key": adminKey("nord-apotek") })
+    ).json();
+  expect(await inEffect()).toMatchObject({
+    LOCALE: "sv-SE",
+    GREETING: 'Hej\n"du" {{ x }}',
+    SMTP_PASSWORD: "first-secret-word",
+  });
+
+  await page.goto("/instances/nord-apotek?tab=settings");
+  await page.getByRole("button", { name: "Put the previous ones back" }).click();
+  await waitForDone(page, "Wait for the intranet to answer");
+  expect(await inEffect()).toMatchObject({ LOCALE: "nb-NO", SMTP_PASSWORD: "first-secret-word" });
+  expect(Object.keys(await inEffect())).not.toContain("GREETING");
+});
+
+test("restart, off and on, another size", async ({ page, request }) => {
+  test.setTimeout(240_000);
+  await spawn(page, { company: "Sund Fisk", slug: "sund" });
+  await waitUntilRunning(page);
+  const dialog = page.getByRole("alertdialog");
+  await page.goto("/instances/sund");
+  await openMenu(page, "Restart");
+  await dialog.getByRole("button", { name: "Restart" }).click();
+  await waitForDone(page, "Wait for the intranet to answer");
+  await page.goto("/instances/sund");
+  await openMenu(page, "Power off");
+  await dialog.getByRole("button", { name: "Power off" }).click();
+  await waitForStatus(page, "Off");
+  expect((await askIntranet(request, "sund", "/healthz")).status()).toBe(502);
+  await page.goto("/instances/sund");
+  await openMenu(page, "Power on");
+  await dialog.getByRole("button", { name: "Power on" }).click();
+  await waitUntilRunning(page);
+  await page.goto("/instances/sund");
+  await openMenu(page, "Resize");
+  await dialog.getByLabel("Size").selectOption("s-2vcpu-4gb");
+  await expect(dialog).toContainText("$24.00");
+  await dialog.getByRole("button", { name: "Resize" }).click();
+  await waitForDone(page, "Wait for the intranet to answer");
+  await page.goto("/instances/sund");
+  await expect(page.getByText("$24.00 a month").first()).toBeVisible();
+});
+
+test("an upgrade that fails goes back by itself; the next one succeeds", async ({ page, request }) => {
+  test.setTimeout(300_000);
+  await spawn(page, { company: "Gamla Kvarnen", slug: "kvarnen", version: "2.13.0" });
+  await waitUntilRunning(page);
+  await post(page, "kvarnen", "Flour at nine");
+  await arm(request, {
+    match: { method: "GET", path: "/releases/intranet-2.14.0.tar.gz" },
+    times: 20,
+    kind: "status",
+    status: 500,
+  });
+  await page.goto("/instances/kvarnen");
+  await openMenu(page, "Upgrade");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Upgrade" }).click();
+  await expect(stepOf(page, "Install the new version with Ansible")).toContainText("Failed", {
+    timeout: 90_000,
+  });
+  await expect(stepOf(page, "Put the data from before back")).toContainText("Done", { timeout: 90_000 });
+  await waitUntilRunning(page);
+  expect(await (await askIntranet(request, "kvarnen", "/healthz")).json()).toMatchObject({
+    version: "2.13.0",
+  });
+  await disarm(request);
+  await page.getByRole("button", { name: "Retry" }).click();
+  await expect
+    .poll(async () => (await (await askIntranet(request, "kvarnen", "/healthz")).json()).version, {
+      timeout: 90_000,
+    })
+    .toBe("2.14.0");
+  await page.goto(instanceUrl("kvarnen"));
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Flour at nine");
+});
