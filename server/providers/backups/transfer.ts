@@ -50,14 +50,19 @@ export const transfer: Transfer = {
     withCommand(host, `cat -- ${quoted(path)}`, signal, async (command) => {
       // The store calls it done when the stream ends: it must not end before cat has ended well.
       const content = new PassThrough();
-      const ended = command.exit.then(
-        () => content.end(),
-        (error: unknown) => content.destroy(error instanceof Error ? error : new Error(String(error))),
-      );
+      content.on("error", () => undefined);
       command.channel.pipe(content, { end: false });
-      const stored = await store.put(key, content, signal);
-      await ended;
-      return stored;
+      let broken: unknown;
+      void command.exit.then(
+        () => content.end(),
+        (error: unknown) => {
+          broken = error;
+          content.destroy(failure(error, host, path));
+        },
+      );
+      return store.put(key, content, signal).catch((error: unknown) => {
+        throw broken ?? error;
+      });
     }),
 
   sendFile: async (store, key, host, path, { signal } = {}) => {
@@ -108,12 +113,16 @@ async function withCommand<Result>(
   signal?.addEventListener("abort", stop, { once: true });
   try {
     await connected(client, host);
-    const channel = await new Promise<ClientChannel>((resolve, reject) => {
-      client.exec(command, (error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+    const begun = await new Promise<Command>((resolve, reject) => {
+      client.exec(command, (error, channel) => {
+        if (error !== undefined) return reject(error);
+        // At once: the status of a quick command is in the same packet.
+        const exit = exitOf(client, channel);
+        exit.catch(() => undefined);
+        resolve({ channel, exit });
+      });
     });
-    const exit = exitOf(client, channel);
-    exit.catch(() => undefined);
-    return await use({ channel, exit });
+    return await use(begun);
   } catch (error) {
     signal?.throwIfAborted();
     throw failure(error, host, command);
@@ -158,20 +167,27 @@ const strangerAt = ({ address }: TransferHost) =>
     retryable: false,
   });
 
-/** Resolves when the command has ended well; what it wrote to its error output is the detail when not. */
+/**
+ * Resolves when the command has ended well and all it wrote has been read; what it wrote to its error output is the
+ * detail when not. Its status may come before the last of its output, so that only the channel's end counts.
+ */
 function exitOf(client: Client, channel: ClientChannel): Promise<void> {
   let said = "";
+  let status: number | string | undefined;
   channel.stderr.setEncoding("utf8").on("data", (part: string) => {
     said = (said + part).slice(-2000);
   });
+  channel.once("exit", (code: number | null, signal?: string) => {
+    status = code ?? signal;
+  });
   return new Promise((resolve, reject) => {
-    channel.once("exit", (code: number | null, name?: string) => {
-      if (code === 0) resolve();
-      else reject(new CommandFailed(`ended with ${code ?? name ?? "no status"}: ${said.trim()}`));
-    });
-    const broken = () => reject(new Error("The connection broke."));
-    channel.once("close", broken);
-    client.once("close", broken);
+    const over = () => {
+      if (status === 0) resolve();
+      else if (status === undefined) reject(new Error("The connection broke."));
+      else reject(new CommandFailed(`ended with ${status}: ${said.trim()}`));
+    };
+    channel.once("close", over);
+    client.once("close", over);
   });
 }
 

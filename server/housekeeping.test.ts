@@ -1,0 +1,184 @@
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../db/schema.ts";
+import { keepHouse } from "./housekeeping.ts";
+import { newId } from "./ids.ts";
+import { createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import { createFolderStore } from "./providers/backups/folderStore.ts";
+import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
+
+const day = 86_400_000;
+let world: ReturnType<typeof createTestEngine>;
+let removed: string[];
+
+beforeEach(() => {
+  removed = [];
+  world = createTestEngine();
+  world.engine.providers = {
+    ...Object.assign({}, world.engine.providers),
+    backups: createFolderStore(join(world.folder, "backups")),
+    digitalocean: {
+      deleteSnapshot: async (id: number) => void removed.push(`snapshot ${id}`),
+      removeARecords: async ({ name, address }: { name: string; address: string }) => {
+        removed.push(`record ${name} at ${address}`);
+        return 1;
+      },
+    } as unknown as DigitalOcean,
+  } as typeof world.engine.providers;
+});
+afterEach(() => world.close());
+
+const ran = { answeredAt: 1, hostKey: "ssh-ed25519 AAAA", address: "127.0.0.9", dropletId: 1 };
+const rowOf = (id: string) => {
+  const row = world.db.select().from(instances).where(eq(instances.id, id)).get();
+  if (row === undefined) throw new Error("no row");
+  return row;
+};
+const begun = () =>
+  world.db.select({ kind: operations.kind, who: operations.createdBy }).from(operations).all();
+
+async function addBackup(
+  instanceId: string,
+  ageDays: number,
+  state: "good" | "failed" = "good",
+): Promise<string> {
+  const id = newId();
+  const createdAt = world.clock.now - ageDays * day;
+  const key = `${id}.tar.gz`;
+  await world.engine.providers.backups.put(key, Readable.from([Buffer.from("x")]));
+  world.db
+    .insert(backups)
+    .values({
+      ...{ id, instanceId, operationId: id, reason: "manual", state, key, version: "2.14.0" },
+      ...{ createdAt, takenAt: createdAt, verifiedAt: createdAt, bytes: 1, sha256: "0" },
+      contents: { files: 1, bytes: 1, tree: "0", counts: {} },
+    })
+    .run();
+  return id;
+}
+const kept = () =>
+  world.db
+    .select()
+    .from(backups)
+    .all()
+    .filter((row) => row.state !== "removed")
+    .map((row) => row.id);
+
+test("a backup that is due begins by itself, and the next one is planned", async () => {
+  const plan = { ...noBackupPlan, every: "day" as const, at: "03:00", timeZone: "UTC", setAt: 1 };
+  const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now - 1000 });
+  await keepHouse(world.engine);
+  expect(begun()).toEqual([{ kind: "backup", who: "Spawner" }]);
+  expect(rowOf(id).nextBackupAt).toBeGreaterThan(world.clock.now);
+  // The next look finds nothing to begin.
+  await keepHouse(world.engine);
+  expect(begun()).toHaveLength(1);
+});
+
+test("what is off when its backup is due is asked again later", async () => {
+  const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
+  const id = insertInstance(world.db, {
+    ...ran,
+    status: "off",
+    backupPlan: plan,
+    nextBackupAt: world.clock.now,
+  });
+  await keepHouse(world.engine);
+  expect(begun()).toEqual([]);
+  expect(rowOf(id).nextBackupAt).toBe(world.clock.now + 10 * 60_000);
+});
+
+test("a proof that is due takes the newest good backup", async () => {
+  const plan = { ...noBackupPlan, proveEvery: "week" as const, setAt: 1 };
+  const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextProofAt: world.clock.now });
+  const backupId = await addBackup(id, 1);
+  await keepHouse(world.engine);
+  const [operation] = world.db.select().from(operations).all();
+  expect(operation).toMatchObject({ kind: "prove", mutating: false, facts: { source: { id: backupId } } });
+  expect(rowOf(id)).toMatchObject({ status: "running", nextProofAt: world.clock.now + 7 * day });
+});
+
+test("backups go by count and by age, never the last good one", async () => {
+  const id = insertInstance(world.db, {
+    ...ran,
+    backupPlan: { ...noBackupPlan, keepCount: 2, keepDays: 30 },
+  });
+  const newest = await addBackup(id, 1);
+  const second = await addBackup(id, 2);
+  const third = await addBackup(id, 3);
+  const failed = await addBackup(id, 5, "failed");
+  const lonely = insertInstance(world.db, { ...ran, slug: "lonely" });
+  const old = await addBackup(lonely, 400);
+  await keepHouse(world.engine);
+  expect(new Set(kept())).toEqual(new Set([newest, second, old]));
+  for (const gone of [third, failed])
+    expect(await world.engine.providers.backups.find(`${gone}.tar.gz`)).toBeUndefined();
+  expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeDefined();
+});
+
+test("each instance keeps its newest snapshot", async () => {
+  const instanceId = insertInstance(world.db);
+  for (const [id, takenAt] of [
+    [1, 100],
+    [2, 200],
+  ] as const)
+    world.db
+      .insert(snapshots)
+      .values({ id, instanceId, operationId: "", name: "s", sizeGb: 1, takenAt })
+      .run();
+  await keepHouse(world.engine);
+  expect(removed).toEqual(["snapshot 1"]);
+});
+
+test("a redirect ends when its time is over, and not before", async () => {
+  const instanceId = insertInstance(world.db, ran);
+  const alias = { instanceId, domain: "intranet.localhost", role: "redirect" as const };
+  world.db
+    .insert(aliases)
+    .values([
+      { ...alias, id: "a", slug: "over", expiresAt: world.clock.now - 1 },
+      { ...alias, id: "b", slug: "not-yet", expiresAt: world.clock.now + day },
+    ])
+    .run();
+  await keepHouse(world.engine);
+  expect(removed).toEqual(["record over at 127.0.0.9"]);
+  expect(
+    world.db
+      .select()
+      .from(aliases)
+      .all()
+      .map((row) => row.slug),
+  ).toEqual(["not-yet"]);
+});
+
+test("what is kept of a destroyed instance is removed when its time is over", async () => {
+  insertInstance(world.db, {
+    status: "destroyed",
+    destroyedAt: 1,
+    keptUntil: world.clock.now - 1,
+    snapshotId: 7,
+  });
+  insertInstance(world.db, {
+    slug: "later",
+    status: "destroyed",
+    destroyedAt: 1,
+    keptUntil: world.clock.now + day,
+    snapshotId: 8,
+  });
+  await keepHouse(world.engine);
+  expect(begun()).toEqual([{ kind: "purge", who: "Spawner" }]);
+});
+
+test("an old backup is warned of once", async () => {
+  const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
+  const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now + day });
+  await addBackup(id, 3);
+  await keepHouse(world.engine);
+  await keepHouse(world.engine);
+  expect(world.db.select().from(mail).all()).toMatchObject([{ kind: "stale", instanceId: id }]);
+  await addBackup(id, 0);
+  await keepHouse(world.engine);
+  expect(world.db.select().from(mail).all()).toHaveLength(1);
+});

@@ -1,0 +1,141 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ProviderError } from "../errors.ts";
+import type { BackupStore } from "./backups.ts";
+import { createFolderStore } from "./folderStore.ts";
+import { createS3Store } from "./s3Store.ts";
+import { startTestS3, type TestS3 } from "./testS3.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "spawner-store-"));
+let s3: TestS3;
+const secretAccessKey = "the-secret-that-nobody-sees";
+
+beforeAll(async () => {
+  s3 = await startTestS3();
+});
+afterAll(async () => {
+  await s3.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const s3Store = (over: Partial<Parameters<typeof createS3Store>[0]> = {}) =>
+  createS3Store({
+    endpoint: s3.endpoint,
+    region: "fra1",
+    bucket: s3.bucket,
+    accessKeyId: s3.accessKeyId,
+    secretAccessKey,
+    ...over,
+  });
+const stores: [string, () => BackupStore][] = [
+  ["folder", () => createFolderStore(join(folder, "backups"))],
+  ["s3", () => s3Store()],
+];
+
+async function contentOf(store: BackupStore, key: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of await store.get(key)) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+const sha256 = (content: Buffer) => createHash("sha256").update(content).digest("hex");
+
+/** 40 MiB in small pieces: three parts for S3, and never all of it at once. */
+function manyPieces(): { content: () => Generator<Buffer>; sha256: string; bytes: number } {
+  const piece = randomBytes(64 * 1024);
+  const count = 640;
+  const hash = createHash("sha256");
+  for (let index = 0; index < count; index += 1) hash.update(piece);
+  return {
+    content: function* () {
+      for (let index = 0; index < count; index += 1) yield piece;
+    },
+    sha256: hash.digest("hex"),
+    bytes: piece.length * count,
+  };
+}
+
+describe.each(stores)("%s", (kind, create) => {
+  const store = () => create();
+
+  test("keeps what it is given, byte for byte, and says what it was", async () => {
+    const content = randomBytes(3000);
+    const stored = await store().put("acme.intranet.io/one.tar.gz", Readable.from([content]));
+    expect(stored).toEqual({ bytes: 3000, sha256: sha256(content) });
+    expect(await contentOf(store(), "acme.intranet.io/one.tar.gz")).toEqual(content);
+    expect(await store().find("acme.intranet.io/one.tar.gz")).toMatchObject({ bytes: 3000 });
+    expect(store().kind).toBe(kind);
+  });
+
+  test("takes what is larger than one part", async () => {
+    const large = manyPieces();
+    const stored = await store().put("large.tar.gz", Readable.from(large.content()));
+    expect(stored).toEqual({ bytes: large.bytes, sha256: large.sha256 });
+    expect(sha256(await contentOf(store(), "large.tar.gz"))).toBe(large.sha256);
+  });
+
+  test("the same key again takes the place of what was there", async () => {
+    await store().put("again", Readable.from([Buffer.from("first")]));
+    await store().put("again", Readable.from([Buffer.from("second")]));
+    expect((await contentOf(store(), "again")).toString()).toBe("second");
+  });
+
+  test("a stream that breaks leaves nothing behind", async () => {
+    const broken = Readable.from(
+      (function* () {
+        yield randomBytes(20 * 1024 * 1024);
+        throw new Error("the droplet hung up");
+      })(),
+    );
+    await expect(store().put("broken.tar.gz", broken)).rejects.toThrow(ProviderError);
+    expect(await store().find("broken.tar.gz")).toBeUndefined();
+    if (kind === "s3") await expect.poll(() => s3.pendingUploads()).toBe(0);
+    else expect(readdirSync(join(folder, "backups")).filter((name) => name.endsWith(".new"))).toEqual([]);
+  });
+
+  test("what is not there is said to be gone, and removing it is fine", async () => {
+    expect(await store().find("nothing")).toBeUndefined();
+    await expect(store().get("nothing")).rejects.toMatchObject({
+      sentence: "This backup is not there any more. Choose another one.",
+    });
+    await store().remove("nothing");
+    await store().put("gone", Readable.from([Buffer.from("x")]));
+    await store().remove("gone");
+    expect(await store().find("gone")).toBeUndefined();
+  });
+
+  test("its check writes, reads and removes", async () => {
+    expect(await store().check()).toMatchObject({ ok: true });
+  });
+});
+
+test("a folder's files are for the Spawner alone, and no key leads out of it", async () => {
+  const store = createFolderStore(join(folder, "private"));
+  await store.put("a/b.tar.gz", Readable.from([Buffer.from("x")]));
+  expect(statSync(join(folder, "private", "a", "b.tar.gz")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(folder, "private", "a")).mode & 0o777).toBe(0o700);
+  await expect(store.put("../outside", Readable.from(["x"]))).rejects.toThrow(ProviderError);
+});
+
+test("S3 is named with what to put right, and never with the secret", async () => {
+  const cases: [BackupStore, RegExp][] = [
+    [s3Store({ bucket: "elsewhere" }), /bucket elsewhere does not exist/],
+    [s3Store({ accessKeyId: "somebody" }), /BACKUP_ACCESS_KEY_ID/],
+  ];
+  for (const [store, sentence] of cases) {
+    const check = await store.check();
+    expect(check.ok).toBe(false);
+    expect(check.sentence).toMatch(sentence);
+    const error = await store.put("x", Readable.from([Buffer.from("x")])).catch((thrown: unknown) => thrown);
+    expect(JSON.stringify(error) + String(error)).not.toContain(secretAccessKey);
+  }
+});
+
+test("S3 that is ill for a moment is asked again", async () => {
+  s3.fail("PUT", "InternalError", 500, 1);
+  await s3Store().put("patient", Readable.from([Buffer.from("x")]));
+  expect(s3.objects.get("patient")?.toString()).toBe("x");
+});
