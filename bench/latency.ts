@@ -1,81 +1,124 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { chromium } from "playwright";
 import { openDatabase, write } from "../db/client.ts";
 import { appendEvent } from "../server/operations/events.ts";
 import type { Stack } from "./stack.ts";
 
+/** Pages that are open: one in a browser, that measures, the others streams in a process of their own. */
 const pages = 100;
 const lines = 300;
+/** Ms between two commits: fifty lines a second are what eight playbooks side by side write. */
+const pace = 20;
 
 /**
- * Opens pages, commits events from another process as the worker does, and measures for each page and event the time
- * from the commit to its arrival, in ms.
+ * Commits log lines from this process, as the worker does from its own, while a hundred pages are open. For each line
+ * the ms from its time in the database (just before the commit) to the browser's next frame after it is in the page.
  */
 export async function latency(
   stack: Stack,
-  { operationId, instanceId }: { operationId: string; instanceId: string },
-) {
+  { operationId, instanceId, slug }: { operationId: string; instanceId: string; slug: string },
+): Promise<number[]> {
+  const others = openStreams(stack, operationId);
+  const program = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((file) => existsSync(file));
+  const browser = await chromium.launch({
+    ...(program === undefined ? {} : { executablePath: program }),
+    args: ["--no-sandbox"],
+  });
   const { db, connection } = openDatabase(join(stack.dataDir, "spawner.sqlite"));
-  const committed = new Map<string, number>();
-  const delays: number[] = [];
-  const abort = new AbortController();
-  const open = Array.from({ length: pages }, () =>
-    follow(stack, operationId, abort.signal, (text) => {
-      for (const [mark] of text.matchAll(/bench-line-\d+/g)) {
-        const at = committed.get(mark);
-        if (at !== undefined) delays.push(performance.now() - at);
-      }
-    }),
-  );
-  await Promise.all(open.map((page) => page.opened));
-  for (let line = 0; line < lines; line += 1) {
-    const text = `bench-line-${line}`;
+  const commit = (text: string) => {
+    const at = Date.now();
     write(db, (tx) =>
       appendEvent(tx, {
-        at: Date.now(),
-        kind: "log",
-        instanceId,
-        operationId,
-        step: "provision",
+        ...{ at, kind: "log", instanceId, operationId, step: "provision" },
         data: { text, failed: false },
       }),
     );
-    committed.set(text, performance.now());
-    await wait(10);
+    return at;
+  };
+  try {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    await context.addCookies(cookiesOf(stack));
+    const page = await context.newPage();
+    await page.goto(`${stack.dashboard}/instances/${slug}?operation=${operationId}`);
+    const log = page.getByRole("region", { name: "Log" });
+    await log.waitFor();
+    const shown = await log.evaluateHandle((region) => {
+      const times = new Map<string, number>();
+      let isDue = false;
+      new MutationObserver(() => {
+        if (isDue) return;
+        isDue = true;
+        requestAnimationFrame(() => {
+          isDue = false;
+          const now = performance.timeOrigin + performance.now();
+          for (const [mark] of (region.textContent ?? "").matchAll(/bench-line-\d+-/g))
+            if (!times.has(mark)) times.set(mark, now);
+        });
+      }).observe(region, { childList: true, characterData: true, subtree: true });
+      return times;
+    });
+    await others.opened;
+    // The page's own stream is there when a first line has arrived in it.
+    commit("bench-line-0-");
+    await log.getByText("bench-line-0-").waitFor();
+
+    const committed = new Map<string, number>();
+    for (let line = 1; line <= lines; line += 1) {
+      const text = `bench-line-${line}-`;
+      committed.set(text, commit(text));
+      await wait(pace);
+    }
+    await log.getByText(`bench-line-${lines}-`).waitFor();
+    await wait(100);
+    const times = new Map(await shown.evaluate((seen) => [...seen]));
+    return [...committed].map(([mark, at]) => {
+      const seenAt = times.get(mark);
+      if (seenAt === undefined) throw new Error(`${mark} was never shown.`);
+      return seenAt - at;
+    });
+  } finally {
+    connection.close();
+    await browser.close();
+    const arrived = await others.close();
+    // What is slow elsewhere must not look quick here.
+    if (arrived < (pages - 1) * lines) process.stderr.write(`  only ${arrived} lines arrived elsewhere\n`);
   }
-  const deadline = performance.now() + 10_000;
-  while (delays.length < pages * lines && performance.now() < deadline) await wait(20);
-  abort.abort();
-  connection.close();
-  if (delays.length < pages * lines)
-    throw new Error(`${pages * lines - delays.length} events did not arrive.`);
-  return delays;
 }
 
-function follow(stack: Stack, operationId: string, signal: AbortSignal, onText: (text: string) => void) {
+function openStreams(stack: Stack, operationId: string) {
   const input = encodeURIComponent(JSON.stringify({ operationId }));
-  let markOpened = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    markOpened = resolve;
+  const url = `${stack.dashboard}/api/trpc/live?input=${input}`;
+  const given = JSON.stringify({ url, cookie: stack.cookie, count: pages - 1 });
+  const script = join(import.meta.dirname, "streams.ts");
+  const child: ChildProcess = spawn(process.execPath, ["--import", "tsx", script, given], {
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  const read = async () => {
-    const response = await fetch(`${stack.dashboard}/api/trpc/live?input=${input}`, {
-      headers: { cookie: stack.cookie, accept: "text/event-stream" },
-      signal,
+  let said = "";
+  const opened = new Promise<void>((resolve, reject) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes("open\n")) resolve();
     });
-    if (response.body === null) throw new Error("The stream has no body.");
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const chunk of response.body) {
-      markOpened();
-      const text = rest + decoder.decode(chunk, { stream: true });
-      const end = text.lastIndexOf("\n") + 1;
-      rest = text.slice(end);
-      onText(text.slice(0, end));
-    }
-  };
-  read().catch((error: unknown) => {
-    if (!signal.aborted) throw error;
+    child.once("exit", (code) => reject(new Error(`The streams ended with ${code}.`)));
   });
-  return { opened };
+  return {
+    opened,
+    /** Ends it; how many lines have arrived in all of its streams. */
+    async close(): Promise<number> {
+      const ended = once(child, "close");
+      child.kill("SIGTERM");
+      await ended;
+      return Number(/arrived (\d+)/.exec(said)?.[1] ?? 0);
+    },
+  };
 }
+
+const cookiesOf = (stack: Stack) =>
+  stack.cookie.split("; ").map((cookie) => {
+    const at = cookie.indexOf("=");
+    return { name: cookie.slice(0, at), value: cookie.slice(at + 1), url: stack.dashboard };
+  });

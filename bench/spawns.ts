@@ -42,23 +42,6 @@ export async function press(
   });
 }
 
-/** Ms from the click until the named steps were done; for a playbook that only waits, no intranet will ever answer. */
-export async function stepsDone(
-  stack: Stack,
-  operationId: string,
-  names: readonly string[],
-): Promise<number> {
-  for (;;) {
-    const { operation } = await stack.query(operationShape, "operations.get", { operationId });
-    if (operation.state === "failed")
-      throw new Error(`The spawn failed: ${JSON.stringify(operation.failure)}`);
-    const steps = operation.steps.filter((step) => names.includes(step.name));
-    if (steps.every((step) => step.state === "done"))
-      return Math.max(...steps.map((step) => step.endedAt ?? 0)) - operation.createdAt;
-    await wait(1000);
-  }
-}
-
 /** Waits until the operation has ended well; its wall time and that of each step, in ms. */
 export async function finished(stack: Stack, operationId: string) {
   for (;;) {

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { like } from "drizzle-orm";
 import { z } from "zod";
 import { openDatabase } from "../db/client.ts";
 import { events } from "../db/schema.ts";
+import { memoryOf, secondsOf } from "./processes.ts";
 
 const password = "a password for the benchmark";
 const email = "joe@intranet.localhost";
@@ -78,8 +79,8 @@ export async function startStack(firstPort: number, env: Record<string, string> 
       connection.close();
       return { total: api.reduce((sum, [, count]) => sum + count, 0), refused };
     },
-    /** Memory of all processes of the application in MiB, shared pages counted once (PSS), by process name. */
-    memory: () => memoryOf(child.pid ?? 0),
+    memory: () => memoryOf(child.pid ?? 0, dataDir),
+    seconds: () => secondsOf(child.pid ?? 0, dataDir),
     async stop() {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGTERM");
@@ -111,30 +112,3 @@ const cookiesOf = (response: Response) =>
     .getSetCookie()
     .map((cookie) => cookie.split(";")[0])
     .join("; ");
-
-function memoryOf(root: number): number {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = readProc(name, "status").match(/^PPid:\s+(\d+)/m)?.[1];
-    if (parent !== undefined) parents.set(Number(name), Number(parent));
-  }
-  const belongs = (pid: number): boolean => {
-    for (let at: number | undefined = pid; at !== undefined && at > 1; at = parents.get(at))
-      if (at === root) return true;
-    return false;
-  };
-  let kib = 0;
-  for (const pid of parents.keys())
-    if (belongs(pid)) kib += Number(readProc(String(pid), "smaps_rollup").match(/^Pss:\s+(\d+)/m)?.[1] ?? 0);
-  return Math.round(kib / 1024);
-}
-
-/** A process may end while it is read. */
-function readProc(pid: string, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch {
-    return "";
-  }
-}

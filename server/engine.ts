@@ -8,6 +8,7 @@ import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
 import { transfer } from "./providers/backups/transfer.ts";
+import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
 import { createProbe } from "./providers/probe.ts";
@@ -30,7 +31,7 @@ export function createEngine(
     catalogue,
     mailbox,
     providers: {
-      digitalocean: createDigitalOcean(env.digitalocean),
+      digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.worker }),
       playbooks: createAnsibleRunner({
         runsDir: env.runsDir,
         ansibleDir: env.ansible.dir,

@@ -9,7 +9,7 @@ import { report } from "./report.ts";
 import type { EventView } from "./views.ts";
 
 /** How often SQLite is asked, for microseconds, whether another process has committed. */
-const lookEveryMs = 30;
+const lookEveryMs = 20;
 /** A page that comes back after a longer absence reads its past in pieces of this size. */
 const pageSize = 1000;
 
@@ -37,12 +37,19 @@ export function watchEvents(env: Env, db: Db): Live {
   let newest = lastEventId(db);
   let recent: EventView[] = [];
   const waiting = new Set<() => void>();
+  let followers = 0;
 
   setInterval(() => {
     try {
       const now = version.get();
       if (now === seen) return;
       seen = now;
+      if (followers === 0) {
+        // Nobody looks: whoever comes reads what is there.
+        newest = lastEventId(db);
+        recent = [];
+        return;
+      }
       const fresh = read(env, db, newest, pageSize);
       const last = fresh.at(-1);
       if (last === undefined) return;
@@ -56,28 +63,38 @@ export function watchEvents(env: Env, db: Db): Live {
 
   function after(id: number): EventView[] {
     const oldest = recent[0]?.id;
-    if (oldest !== undefined && id >= oldest - 1) return recent.filter((event) => event.id > id);
+    if (oldest !== undefined && id >= oldest - 1) {
+      // From the newest back to where the page stands: that is never far.
+      let from = recent.length;
+      while (from > 0 && (recent[from - 1]?.id ?? 0) > id) from -= 1;
+      return recent.slice(from);
+    }
     return read(env, db, id, pageSize);
   }
 
   async function* follow({ afterId, operationId, signal }: Parameters<Live["follow"]>[0]) {
     let cursor = afterId;
-    while (!signal.aborted) {
-      const batch = after(cursor);
-      for (const event of batch) {
-        cursor = event.id;
-        if (event.kind !== "log" || event.operationId === operationId) yield event;
+    followers += 1;
+    try {
+      while (!signal.aborted) {
+        const batch = after(cursor);
+        for (const event of batch) {
+          cursor = event.id;
+          if (event.kind !== "log" || event.operationId === operationId) yield event;
+        }
+        if (batch.length > 0) continue;
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            signal.removeEventListener("abort", wake);
+            resolve();
+          };
+          waiting.add(wake);
+          signal.addEventListener("abort", wake);
+        });
       }
-      if (batch.length > 0) continue;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          waiting.delete(wake);
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        waiting.add(wake);
-        signal.addEventListener("abort", wake);
-      });
+    } finally {
+      followers -= 1;
     }
   }
   return { follow };

@@ -8,25 +8,52 @@ export const advanceTask = "advance";
 type AddJob = WorkerUtils["addJob"];
 
 /**
- * Hands wake-ups from SQLite's outbox to the queue. PostgreSQL may be away, slow or empty: what was not handed over
- * stays unsent and is swept up again.
+ * A wake-up that is due within this time is kept here and handed to the queue the moment it is due: PostgreSQL tells a
+ * worker of a new job at once, but of one that has become due only when it is next asked. Most are replaced before.
+ */
+const keptMs = 60_000;
+
+/**
+ * Hands wake-ups from SQLite's outbox to the queue. PostgreSQL may be away, slow or empty, and this process may end:
+ * what was not handed over stays unsent and is swept up again, here or by a successor.
  */
 export function createWaker(db: Db, addJob: AddJob) {
   const tail = new Map<string, Promise<void>>();
+  /** Those that a send will read anew in a moment: another wish for them changes nothing. */
+  const queued = new Set<string>();
+  /** What was due and went to PostgreSQL, and when. */
+  const handedOver = new Map<string, { dueAt: number; at: number }>();
+  const timers = new Map<string, NodeJS.Timeout>();
 
   async function send(operationId: string): Promise<void> {
+    queued.delete(operationId);
+    clearTimeout(timers.get(operationId));
+    timers.delete(operationId);
     const row = db.select().from(wakeUps).where(eq(wakeUps.operationId, operationId)).get();
     if (row === undefined) return;
-    await addJob(
-      advanceTask,
-      { operationId },
-      { jobKey: operationId, runAt: new Date(row.dueAt), maxAttempts: 1 },
-    );
-    db.update(wakeUps).set({ sentAt: Date.now() }).where(eq(wakeUps.operationId, operationId)).run();
+    const waitMs = row.dueAt - Date.now();
+    if (waitMs > 0 && waitMs <= keptMs) {
+      // Timers may fire a little early: then it is looked at once more.
+      timers.set(operationId, setTimeout(() => wake(operationId), waitMs).unref());
+      return;
+    }
+    const job = { jobKey: operationId, maxAttempts: 1 };
+    if (waitMs <= 0) {
+      // Without a time it is due by PostgreSQL's own clock. Not written down: in a moment its claim writes the row.
+      await addJob(advanceTask, { operationId }, job);
+      // Where nobody sweeps it must not grow; to forget is one wake-up too many.
+      if (handedOver.size > 1000) handedOver.clear();
+      handedOver.set(operationId, { dueAt: row.dueAt, at: Date.now() });
+    } else {
+      await addJob(advanceTask, { operationId }, { ...job, runAt: new Date(row.dueAt) });
+      db.update(wakeUps).set({ sentAt: Date.now() }).where(eq(wakeUps.operationId, operationId)).run();
+    }
   }
 
   /** One after the other for the same operation, so that the last to be added is the newest wish. */
   function wake(operationId: string): void {
+    if (queued.has(operationId)) return;
+    queued.add(operationId);
     const before = tail.get(operationId) ?? Promise.resolve();
     const mine = before
       .then(() => send(operationId))
@@ -39,10 +66,17 @@ export function createWaker(db: Db, addJob: AddJob) {
     tail.set(operationId, mine);
   }
 
-  /** Re-adds what is unsent, or overdue by more than `graceMs`. A wake-up too many is harmless. */
+  /** Re-adds what is unsent, or was due or handed over more than `graceMs` ago. A wake-up too many is harmless. */
   function sweep(graceMs: number): void {
     const overdue = or(isNull(wakeUps.sentAt), lt(wakeUps.dueAt, Date.now() - graceMs));
-    for (const row of db.select().from(wakeUps).where(overdue).all()) wake(row.operationId);
+    const rows = db.select().from(wakeUps).where(overdue).all();
+    for (const row of rows) {
+      const handed = handedOver.get(row.operationId);
+      if (handed?.dueAt !== row.dueAt || handed.at < Date.now() - graceMs) wake(row.operationId);
+    }
+    // What has no row any more is over.
+    const open = new Set(rows.map((row) => row.operationId));
+    for (const operationId of handedOver.keys()) if (!open.has(operationId)) handedOver.delete(operationId);
   }
 
   return { wake, sweep };

@@ -3,6 +3,7 @@ import { makeWorkerUtils } from "graphile-worker";
 import { type Db, openDatabase } from "../db/client.ts";
 import { type Env, readEnv } from "./env.ts";
 import { type Live, watchEvents } from "./live.ts";
+import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createWaker } from "./queue.ts";
 import { deriveKey } from "./secrets.ts";
@@ -34,7 +35,7 @@ function createWeb(env: Env): Web {
     env,
     db,
     connection,
-    digitalocean: createDigitalOcean(env.digitalocean),
+    digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.web }),
     variablesKey: deriveKey(env.secretKey, "variables"),
     sessionsKey: deriveKey(env.secretKey, "sessions").toString("base64"),
     wake: waker.wake,

@@ -34,7 +34,8 @@ const runner = await run({
   connectionString: env.databaseUrl,
   concurrency: 20,
   maxPoolSize: 22,
-  pollInterval: 250,
+  // Only for what LISTEN has missed: wake-ups are added the moment they are due.
+  pollInterval: 1000,
   noHandleSignals: true,
   taskList: {
     [advanceTask]: async (input) => {
@@ -60,6 +61,7 @@ const sweeper = setInterval(() => {
   );
 }, sweepEveryMs);
 const health = watchHealth(engine);
+void engine.providers.playbooks.warmUp?.(engine.site.runtime);
 
 async function stop(): Promise<void> {
   clearInterval(sweeper);

@@ -58,6 +58,49 @@ function start(definition: ReturnType<typeof define>, overrides: Partial<Engine>
 
 const noop = (name: string) => step<AnyFacts>(name, name, async () => done());
 
+describe("a step that is watched over", () => {
+  const watched = (looks: (() => void)[]) =>
+    define([
+      poll(
+        "it",
+        "It",
+        { everyMs: 60_000, giveUp: { afterMs: 600_000, sentence: "No." } },
+        async (context) => {
+          looks.push(context.lookNow);
+          return later();
+        },
+      ),
+    ]);
+
+  test("is looked at as soon as its watcher says so", async () => {
+    const looks: (() => void)[] = [];
+    const woken: string[] = [];
+    const { engine, db, id, clock } = start(watched(looks), { wake: (operation) => woken.push(operation) });
+    await advance(engine, id);
+    expect(stepsOf(db, id)[0]?.dueAt).toBe(clock.now + 60_000);
+    woken.length = 0;
+    clock.now += 500;
+    looks[0]?.();
+    expect(stepsOf(db, id)[0]?.dueAt).toBe(clock.now);
+    expect(db.select().from(wakeUps).all()).toMatchObject([
+      { operationId: id, dueAt: clock.now, sentAt: null },
+    ]);
+    expect(woken).toEqual([id]);
+    await advance(engine, id);
+    expect(looks).toHaveLength(2);
+  });
+
+  test("does not hear a watcher of an earlier look", async () => {
+    const looks: (() => void)[] = [];
+    const { engine, db, id, clock } = start(watched(looks));
+    await advance(engine, id);
+    clock.now += 60_000;
+    await advance(engine, id);
+    looks[0]?.();
+    expect(stepsOf(db, id)[0]?.dueAt).toBe(clock.now + 60_000);
+  });
+});
+
 describe("one wake-up", () => {
   test("runs one step and hands its facts to the next", async () => {
     const seen: unknown[] = [];

@@ -5,6 +5,7 @@ import { type Claim, claimStep, renewClaim, waitingForPlace } from "./claim.ts";
 import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variable } from "./definition.ts";
 import { percentile } from "./durations.ts";
 import { type Engine, leaseMs } from "./engine.ts";
+import { hasten } from "./hasten.ts";
 import { commitFault, commitOutcome, commitStopped, rememberFacts, StaleClaim } from "./outcome.ts";
 import { stepsByName } from "./plan.ts";
 
@@ -105,7 +106,11 @@ function contextOf(
     signal,
     now: engine.now,
     startedAt: step.startedAt ?? engine.now(),
-    usuallyAtLeastMs: usuallyAtLeast(engine, claim),
+    // A look into history that few steps need.
+    get usuallyAtLeastMs() {
+      return usuallyAtLeast(engine, claim);
+    },
+    lookNow: () => hasten(engine, claim),
     remember: (more) => {
       rememberFacts(engine, claim, more);
       Object.assign(facts, more);

@@ -75,6 +75,8 @@ export type StepContext<Facts> = {
   startedAt: number;
   /** Ms this step usually takes at least (10th percentile of earlier runs); undefined without history. */
   usuallyAtLeastMs: number | undefined;
+  /** For whoever watches the outside on a waiting step's behalf: has the step looked at now. Never throws. */
+  lookNow: () => void;
   /** Commits facts before the step goes on: the intent that precedes a call to the outside. */
   remember(facts: Known<Facts>): void;
 };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { explainFailure } from "../providers/playbooks/explainFailure.ts";
 import type { JsonValue, PlaybookName } from "../providers/playbooks/playbooks.ts";
+import { report } from "../report.ts";
 import {
   done,
   type Known,
@@ -22,6 +23,8 @@ export type PlaybookFacts = MachineFacts & { runs: z.infer<typeof runs> };
 
 /** How often a run that vanished (a reboot of this machine) is begun anew before Joe is asked. */
 const lostRunsAllowed = 2;
+/** How often a run that tells its news is looked at all the same. */
+const watchedEveryMs = 15_000;
 const giveUpAfterMs = 45 * 60_000;
 
 type Options<Facts extends PlaybookFacts> = {
@@ -101,14 +104,20 @@ async function run<Facts extends PlaybookFacts>(
   const facts = (next: { round: number; cursor: number; lost: number }): Known<Facts> =>
     ({ runs: { ...context.facts.runs, [context.step]: next } }) as Known<Facts>;
   const task = read.events.findLast((event) => event.task !== undefined)?.task;
-  if (read.state === "running")
+  if (read.state === "running") {
+    const isWatched = providers.playbooks.onNews?.(key, read.cursor, context.lookNow) === true;
     return later({
+      ...(isWatched ? { afterMs: watchedEveryMs } : {}),
       log,
       facts: facts({ ...at, cursor: read.cursor }),
       ...(task === undefined ? {} : { progress: { index: task.index, total: task.total, label: task.name } }),
     });
+  }
   if (read.state === "succeeded") {
-    await providers.playbooks.forgetRun(key);
+    // Nothing waits for it: what a crash would leave is a folder without secrets.
+    void providers.playbooks
+      .forgetRun(key)
+      .catch((error: unknown) => report("a playbook's run could not be put away", error));
     const news = learned?.(context) ?? {};
     return done({ ...news, log, facts: { ...facts({ ...at, cursor: read.cursor }), ...news.facts } });
   }

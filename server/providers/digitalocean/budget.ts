@@ -27,10 +27,16 @@ export type Budget = {
   learn: (remaining: number, resetAt: number) => void;
 };
 
+/**
+ * What each process may spend of it: the limits hold for the token, whoever asks. The dashboard needs a request now and
+ * then (what is on offer, whether the token is good); the worker does everything else.
+ */
+export const budgetShares = { web: 1 / 8, worker: 7 / 8 } as const;
+
 type Clock = { now: () => number; wait: (ms: number, signal?: AbortSignal) => Promise<void> };
 
-/** One budget for the whole process, so that nobody runs into a 429. */
-export function createBudget({ now, wait }: Clock): Budget {
+/** One budget for the whole process, so that nobody runs into a 429; `share` (0…1) when others spend from it too. */
+export function createBudget({ now, wait }: Clock, share = 1): Budget {
   const sent: number[] = [];
   let pausedUntil = 0;
   let tail: Promise<void> = Promise.resolve();
@@ -38,7 +44,8 @@ export function createBudget({ now, wait }: Clock): Budget {
   function waitMs(): number {
     const at = now();
     while (sent[0] !== undefined && sent[0] <= at - hour.windowMs) sent.shift();
-    const free = [minute, hour].map(({ windowMs, requests }) => {
+    const free = [minute, hour].map(({ windowMs, requests: all }) => {
+      const requests = Math.floor(all * share);
       // The request that leaves the window next makes room for this one.
       const oldest = sent[sent.length - requests];
       return oldest === undefined ? 0 : oldest + windowMs - at;

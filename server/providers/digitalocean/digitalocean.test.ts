@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ProviderError } from "../errors.ts";
-import { createBudget } from "./budget.ts";
+import { budgetShares, createBudget } from "./budget.ts";
 import { createDigitalOcean } from "./digitalocean.ts";
 
 /** The client against a server that answers as each test says. */
@@ -311,6 +311,24 @@ test("the budget keeps a thousand requests under 250 in any minute, in their ord
   budget.pauseFor(30_000);
   await budget.take();
   expect(clock.now).toBeGreaterThanOrEqual(before + 30_000);
+});
+
+test("what the processes may spend is less than the whole, and each keeps to its share", async () => {
+  expect(budgetShares.web + budgetShares.worker).toBeLessThanOrEqual(1);
+  const clock = { now: 0 };
+  const budget = createBudget(
+    {
+      now: () => clock.now,
+      wait: async (ms) => {
+        clock.now += ms;
+      },
+    },
+    budgetShares.web,
+  );
+  for (let request = 0; request < 30; request += 1) await budget.take();
+  expect(clock.now).toBe(0);
+  await budget.take();
+  expect(clock.now).toBe(60_000);
 });
 
 test("a request that is given up while it waits its turn holds nobody up", async () => {

@@ -41,7 +41,10 @@ const defaultMaxAgeMs = 1000;
 /** The part of DigitalOcean's API that the product uses. Every method throws ProviderError. */
 export function createDigitalOcean(
   options: Pick<RequesterOptions, "token" | "apiUrl"> &
-    Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait">>,
+    Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait">> & {
+      /** This process' part of the requests that the token may make, 0…1; all of them unless told. */
+      budgetShare?: number;
+    },
 ) {
   const now = options.now ?? Date.now;
   const wait =
@@ -54,7 +57,7 @@ export function createDigitalOcean(
     random: options.random ?? Math.random,
     now,
     wait,
-    budget: createBudget({ now, wait }),
+    budget: createBudget({ now, wait }, options.budgetShare),
   });
 
   async function droplets(): Promise<Droplet[]> {

@@ -215,6 +215,15 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     const whole = await createAnsibleRunner(options).readRun("spawn-1", 0, []);
     expect([...first.events, ...rest.events]).toEqual(whole.events);
     expect(await runner.readRun("spawn-1", rest.cursor, [])).toEqual({ ...rest, events: [] });
+    // The runner's own end comes a moment after the playbook's.
+    for (;;)
+      if (
+        await access(join(runsDir, "spawn-1/artifacts/run/rc")).then(
+          () => true,
+          () => false,
+        )
+      )
+        break;
     const printed = await readFile(join(runsDir, "spawn-1/artifacts/run/stdout"), "utf8");
     const lines = (output: string) => output.split(/\r?\n/).filter((line) => line.trim() !== "");
     expect(lines(whole.events.map(({ line }) => line).join("\n"))).toEqual(lines(printed));

@@ -4,8 +4,9 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import {
   type AnsibleRunnerOptions,
+  ARTIFACTS,
   BEGAN,
-  IDENT,
+  JOB_EVENTS,
   playbookCommand,
   runFolder,
   VARIABLES_FILE,
@@ -14,6 +15,7 @@ import { CANCELLED_LINE, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
 import { checkInstallation } from "./installation.ts";
 import {
   BEFORE_THE_FIRST_TASK,
+  hasSucceeded,
   type JobEvent,
   linesOf,
   positionAfter,
@@ -24,6 +26,7 @@ import type { PlaybookEvent, PlaybookRun, PlaybookRunner, PlaybookState } from "
 import { endProcessesOfRun, isProcessOfRun, processesOfRun } from "./processes.ts";
 import { prepareRun, startRun, stopRunner } from "./start.ts";
 import { createTaskCounter } from "./taskCount.ts";
+import { createRunWatches } from "./watch.ts";
 
 /** Exists, relative to the run's folder, once somebody asked for the run to stop. */
 const CANCELLED = "cancelled";
@@ -42,6 +45,7 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
   const countTasks = createTaskCounter(options);
   /** Where each run's reader stands, so that a reading does not begin at the first event each time. */
   const positions = new Map<string, { cursor: number; position: TaskPosition }>();
+  const watches = createRunWatches();
 
   async function ensureRun(run: PlaybookRun): Promise<void> {
     const command = playbookCommand(run, options);
@@ -56,7 +60,7 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
     const outcome = await outcomeOf(folder);
     const ended = outcome !== "running";
     // Files are read after the outcome: nothing is written once there is one.
-    const eventsFolder = join(folder, "artifacts", IDENT, "job_events");
+    const eventsFolder = join(folder, JOB_EVENTS);
     const fresh = await readJobEvents(eventsFolder, cursor, ended);
     if (ended || hasReadItsVariables(fresh)) await rm(join(folder, VARIABLES_FILE), { force: true });
 
@@ -84,7 +88,9 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
     }
     if (ended) {
       positions.delete(key);
-      await endProcessesOfRun(folder);
+      watches.stop(key);
+      // After a good end what is left goes by itself, in a moment; forgetting the run makes sure.
+      if (outcome !== "succeeded") await endProcessesOfRun(folder);
     } else {
       positions.set(key, { cursor: reached, position });
     }
@@ -106,7 +112,9 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
 
   async function cancelRun(key: string): Promise<void> {
     const folder = runFolder(key, options);
-    if (!(await exists(folder)) || (await resultOf(folder)) !== undefined) return;
+    watches.stop(key);
+    if (!(await exists(folder))) return;
+    if ((await resultOf(folder)) !== undefined) return endProcessesOfRun(folder);
     await writeFile(join(folder, CANCELLED), "", { mode: 0o600 });
     // Whoever makes this folder first decides: a run that was prepared but not started never will be.
     const neverBegan = await mkdir(join(folder, BEGAN)).then(
@@ -123,14 +131,23 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
     positions.delete(key);
     if (!(await exists(folder))) return;
     await cancelRun(key);
-    await endProcessesOfRun(folder);
     // Out of the way first: a folder that is half removed would look like a run.
     const trash = join(options.runsDir, `.forgotten-${randomBytes(8).toString("hex")}`);
     await rename(folder, trash);
     await rm(trash, { recursive: true, force: true });
   }
 
-  return { ensureRun, readRun, cancelRun, forgetRun, check: () => checkInstallation(options) };
+  return {
+    ensureRun,
+    readRun,
+    onNews: (key, cursor, tell) => watches.start(key, runFolder(key, options), cursor, tell),
+    cancelRun,
+    forgetRun,
+    check: () => checkInstallation(options),
+    async warmUp(runtime) {
+      await countTasks({ playbook: "provision", runtime });
+    },
+  };
 }
 
 type Outcome = PlaybookState | "timeout";
@@ -158,11 +175,11 @@ async function outcomeOf(folder: string): Promise<Outcome> {
   return (await resultOf(folder)) ?? ((await exists(join(folder, CANCELLED))) ? "cancelled" : "lost");
 }
 
-/** What the runner wrote at its end: `status`, then `rc`. Undefined while there is no result. */
+/** What the playbook's statistics say, or what the runner wrote at its end: `status`, then `rc`. Undefined before. */
 async function resultOf(folder: string): Promise<Outcome | undefined> {
-  const artifacts = join(folder, "artifacts", IDENT);
+  const artifacts = join(folder, ARTIFACTS);
   const rc = await contentOf(join(artifacts, "rc"));
-  if (rc === "") return undefined;
+  if (rc === "") return (await hasSucceeded(join(folder, JOB_EVENTS))) ? "succeeded" : undefined;
   if (rc === "0") return "succeeded";
   if (await exists(join(folder, CANCELLED))) return "cancelled";
   return (await contentOf(join(artifacts, "status"))) === "timeout" ? "timeout" : "failed";

@@ -37,7 +37,7 @@ describe("playbookCommand", () => {
       file: "/bin/sh",
       args: [
         "-c",
-        'mkdir "$0/began" 2>/dev/null || exit 75; exec "$@"',
+        'ulimit -n 4096 2>/dev/null; mkdir "$0/began" 2>/dev/null || exit 75; exec "$@"',
         "/data/runs/op-1.provision",
         "ansible-runner",
         "start",
@@ -61,7 +61,16 @@ describe("playbookCommand", () => {
         ANSIBLE_SSH_CONTROL_PATH_DIR: "/data/runs/op-1.provision/cp",
       },
       cwd: "/data/runs/op-1.provision",
-      folders: ["env", "inventory", "tmp", "home", "cp"],
+      folders: [
+        "env",
+        "inventory",
+        "tmp",
+        "home",
+        "cp",
+        "artifacts",
+        "artifacts/run",
+        "artifacts/run/job_events",
+      ],
       files: [
         {
           path: "inventory/hosts.json",

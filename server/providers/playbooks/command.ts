@@ -39,6 +39,10 @@ export type PlaybookCommand = {
 /** The name of a run's only execution, hence the folder `artifacts/run`. */
 export const IDENT = "run";
 
+/** Where the runner writes, relative to the run's folder; made beforehand, so that they can be watched. */
+export const ARTIFACTS = join("artifacts", IDENT);
+export const JOB_EVENTS = join(ARTIFACTS, "job_events");
+
 /** Exists, relative to the run's folder, from the moment the run has begun; making it is what starts a run. */
 export const BEGAN = "began";
 
@@ -47,9 +51,10 @@ export const VARIABLES_FILE = join("env", "extravars");
 
 /**
  * `mkdir` is atomic, and between it and `exec` no other program runs: whoever calls this twice, at once or
- * after a crash, starts one process. Exit status 75: somebody began before.
+ * after a crash, starts one process. Exit status 75: somebody began before. The limit: a daemon closes each file it
+ * could have open, one by one, and a container may allow a million.
  */
-const BEGIN_ONCE = `mkdir "$0/${BEGAN}" 2>/dev/null || exit 75; exec "$@"`;
+const BEGIN_ONCE = `ulimit -n 4096 2>/dev/null; mkdir "$0/${BEGAN}" 2>/dev/null || exit 75; exec "$@"`;
 
 /** A UNIX socket's path may have 104 bytes on macOS; ssh adds a dot and 16 characters while it connects. */
 const LONGEST_CONTROL_PATH = 104;
@@ -115,7 +120,7 @@ export function playbookCommand(run: PlaybookRun, options: AnsibleRunnerOptions)
         : { ANSIBLE_SSH_ARGS: "-o ControlMaster=no -o ServerAliveInterval=15 -o ServerAliveCountMax=4" }),
     },
     cwd: folder,
-    folders: ["env", "inventory", "tmp", "home", "cp"],
+    folders: ["env", "inventory", "tmp", "home", "cp", "artifacts", ARTIFACTS, JOB_EVENTS],
     files: [
       { path: join("inventory", "hosts.json"), content: inventory(run.host, folder, options) },
       { path: "known_hosts", content: knownHosts(run.host) },

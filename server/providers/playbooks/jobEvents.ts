@@ -11,7 +11,13 @@ const jobEventSchema = z.object({
   stdout: z.string().default(""),
   created: z.string().optional(),
   event_data: z
-    .object({ task: z.string().optional(), ignore_errors: z.boolean().nullish() })
+    .object({
+      task: z.string().optional(),
+      ignore_errors: z.boolean().nullish(),
+      processed: z.record(z.string(), z.number()).optional(),
+      failures: z.record(z.string(), z.number()).optional(),
+      dark: z.record(z.string(), z.number()).optional(),
+    })
     .optional()
     .catch(undefined),
 });
@@ -25,10 +31,7 @@ export type JobEvent = z.infer<typeof jobEventSchema>;
  */
 export async function readJobEvents(folder: string, after: number, ended: boolean): Promise<JobEvent[]> {
   const files = (await namesIn(folder))
-    .flatMap((name) => {
-      const match = /^(\d+)-(?!partial).*\.json$/.exec(name);
-      return match === null || name.includes("-partial") ? [] : [{ name, counter: Number(match[1]) }];
-    })
+    .flatMap(counterOf)
     .filter(({ counter }) => counter > after)
     .sort((a, b) => a.counter - b.counter);
   const events: JobEvent[] = [];
@@ -41,6 +44,32 @@ export async function readJobEvents(folder: string, after: number, ended: boolea
     next = counter + 1;
   }
   return events;
+}
+
+/** More than follow the statistics: a warning or two. */
+const TAIL = 5;
+
+/**
+ * Whether the playbook has ended and nothing went wrong. Its statistics are the last it does; from them Ansible makes
+ * its exit status, and what comes after is two Pythons that take their time to end. False when only the status tells.
+ */
+export async function hasSucceeded(folder: string): Promise<boolean> {
+  const newest = (await namesIn(folder)).flatMap(counterOf).sort((a, b) => b.counter - a.counter);
+  for (const { name } of newest.slice(0, TAIL)) {
+    const event = parse(await readFile(join(folder, name), "utf8").catch(() => ""));
+    if (event?.event !== "playbook_on_stats") continue;
+    const { processed = {}, failures, dark } = event.event_data ?? {};
+    const isNone = (hosts: Record<string, number> | undefined) =>
+      hosts !== undefined && Object.keys(hosts).length === 0;
+    return Object.keys(processed).length > 0 && isNone(failures) && isNone(dark);
+  }
+  return false;
+}
+
+/** A finished event's file, as a list of one; the runner writes others beside it while it works. */
+export function counterOf(name: string): { name: string; counter: number }[] {
+  const match = /^(\d+)-.*\.json$/.exec(name);
+  return match === null || name.includes("-partial") ? [] : [{ name, counter: Number(match[1]) }];
 }
 
 /** Where a reader stands: how many tasks began, and the last one's name. */

@@ -52,6 +52,13 @@ export type PlaybookRunner = {
    * together with the last events. Every one of `secrets` is shown as ••••••.
    */
   readRun(key: string, cursor: number, secrets: readonly string[]): Promise<PlaybookReading>;
+  /**
+   * Calls `tell` once, when the run has more to read after `cursor`: soon for a line, at once for its end, within a
+   * second when its process is gone. False when it cannot say; then only reading tells. A driver without it is read at intervals.
+   */
+  onNews?(key: string, cursor: number, tell: () => void): boolean;
+  /** Does before the first run what would otherwise take its time. */
+  warmUp?(runtime: "local" | "server"): Promise<void>;
   /** Stops the run and resolves when nothing of it runs any more. An unknown key is fine. */
   cancelRun(key: string): Promise<void>;
   /** Whether runs can be started here, as a sentence for the settings page. */

@@ -23,9 +23,10 @@ export async function isProcessOfRun(pid: number, folder: string): Promise<boole
 /** Kills what is left of a run and resolves when it is gone. */
 export async function endProcessesOfRun(folder: string): Promise<void> {
   // A process may fork between being listed and being killed: gone means seen gone twice.
-  for (let quiet = 0; quiet < 2; ) {
+  for (let quiet = 0; ; ) {
     const processes = await processesOfRun(folder);
     quiet = processes.length === 0 ? quiet + 1 : 0;
+    if (quiet === 2) return;
     for (const { pid } of processes) kill(pid);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
