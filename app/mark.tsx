@@ -6,6 +6,7 @@ export function Mark() {
         viewBox="0 0 24 16"
         width="24"
         height="16"
+        className="shrink-0"
         fill="none"
         stroke="currentColor"
         strokeWidth="2"

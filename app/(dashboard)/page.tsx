@@ -48,7 +48,7 @@ export default function InstancesPage() {
         </div>
         <div className="flex items-center gap-6">
           {live.length > 0 && (
-            <p className="text-right">
+            <p className="md:text-right">
               <span className="block text-lead tabular-nums">{money(monthly)} a month</span>
               <span className="text-sm text-ink-3">
                 {live.length === 1 ? "1 droplet" : `${live.length} droplets`}

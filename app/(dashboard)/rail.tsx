@@ -46,8 +46,8 @@ export function Rail() {
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
     <>
-      <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex">
-        <Link href="/" className="mb-5 px-2">
+      <aside className="sticky top-0 hidden h-dvh w-16 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex desk:w-57">
+        <Link href="/" className="mb-5 px-2 max-desk:overflow-hidden max-desk:[&>span]:w-6">
           <Mark />
         </Link>
         <nav aria-label="Main" className="flex flex-col gap-0.5">
@@ -55,13 +55,14 @@ export function Rail() {
             <Link
               key={href}
               href={href}
+              title={label}
               aria-current={isHere(path, href) ? "page" : undefined}
-              className={`flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
+              className={`flex h-9 max-desk:justify-center items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
             >
               <Icon size={16} strokeWidth={1.9} aria-hidden />
-              <span className="grow">{label}</span>
+              <span className="grow max-desk:sr-only">{label}</span>
               {href === "/" && live !== undefined && (
-                <span className="text-sm text-ink-3 tabular-nums">{live}</span>
+                <span className="text-sm text-ink-3 tabular-nums max-desk:hidden">{live}</span>
               )}
             </Link>
           ))}
@@ -99,7 +100,7 @@ function UnderWay() {
   const now = useNow(1000, busy.length === 0 || !connection.live);
   if (busy.length === 0) return null;
   return (
-    <section aria-label="Under way" className="mt-7 min-h-0 overflow-y-auto px-2">
+    <section aria-label="Under way" className="mt-7 min-h-0 overflow-y-auto px-2 max-desk:hidden">
       <h2 className="mb-2 text-sm text-ink-3">Under way</h2>
       {busy.slice(0, 8).map((row) => {
         if (row.operation === null) return null;
@@ -133,13 +134,13 @@ export function LiveSign() {
     return (
       <p className="flex items-center gap-2 text-sm text-ink-2">
         <Radio size={15} strokeWidth={1.9} className="text-ok-ink" aria-hidden />
-        Live
+        <span className="max-desk:sr-only">Live</span>
       </p>
     );
   return (
     <p role="status" className="flex items-center gap-2 text-sm text-warn-ink">
       <RefreshCw size={15} strokeWidth={1.9} aria-hidden />
-      Reconnecting, last news {age(connection.since, now)}
+      <span className="max-desk:sr-only">Reconnecting, last news {age(connection.since, now)}</span>
     </p>
   );
 }
@@ -168,8 +169,8 @@ function Account() {
         >
           {name.slice(0, 1).toUpperCase()}
         </span>
-        <span className="grow truncate">{name}</span>
-        <ChevronsUpDown size={15} className="text-ink-3" aria-hidden />
+        <span className="grow truncate max-desk:hidden">{name}</span>
+        <ChevronsUpDown size={15} className="text-ink-3 max-desk:hidden" aria-hidden />
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content sideOffset={6} className="z-50 w-52 rounded-[10px] bg-raised p-1.5 shadow-pop">

@@ -6,6 +6,7 @@ import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
 import { age, money, useNow } from "../time.ts";
+import { useMachineNames } from "./useMachineNames.ts";
 
 /** One instance in the list: who, how it is, and what it costs. */
 export function Row({
@@ -17,6 +18,7 @@ export function Row({
   isSelected: boolean;
   onSelect: (isSelected: boolean) => void;
 }) {
+  const nameOf = useMachineNames();
   const href = row.status === "destroyed" ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
   return (
     <li
@@ -42,9 +44,7 @@ export function Row({
         <StatusWord status={row.status} />
         <Doing row={row} />
       </div>
-      <div className="truncate text-sm text-ink-2 max-md:hidden">
-        {row.size}, {row.region}
-      </div>
+      <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row)}</div>
       <div className="text-right text-sm tabular-nums">
         {row.status === "destroyed" ? (
           <span className="text-ink-3">$0.00</span>

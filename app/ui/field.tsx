@@ -67,7 +67,11 @@ export function SelectField(props: Frame & SelectHTMLAttributes<HTMLSelectElemen
   const { id, label, hideLabel, error, hint, repair, children, ...rest } = props;
   return (
     <Framed {...{ id, label, error, hint, repair }} hideLabel={hideLabel ?? false}>
-      <select {...rest} {...described(id, error, hint)} className={`h-9 ${box(error !== undefined)}`}>
+      <select
+        {...rest}
+        {...described(id, error, hint)}
+        className={`h-9 appearance-none bg-[image:var(--select-arrow)] bg-[position:right_10px_center] bg-no-repeat pr-9 ${box(error !== undefined)}`}
+      >
         {children}
       </select>
     </Framed>

@@ -1,8 +1,9 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown, Copy, Download, Pause, Play, Search } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { ArrowDown, ChevronUp, Copy, Download, Pause, Play, Search, X } from "lucide-react";
+import { Dialog as Sheet } from "radix-ui";
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { LogLine, OperationView } from "../../../../server/views.ts";
 import { foldLog } from "../../../fold.ts";
 import { useLive } from "../../../live.tsx";
@@ -12,18 +13,76 @@ import { plain, weight } from "./ansi.ts";
 
 const lineHeight = 20;
 
-/** The log of an operation, or of one of its steps: follows, pauses, is searched, copied and kept. */
-export function Log({ operation, step }: { operation: OperationView; step: string | undefined }) {
+type Props = { operation: OperationView; step: string | undefined };
+
+/** The log beside its operation; on a phone a bar with its last line, which opens the whole of it. */
+export function Log(props: Props) {
+  const isPhone = useIsPhone();
+  const lines = useLines(props.operation);
+  const [isOpen, setOpen] = useState(false);
+  if (!isPhone)
+    return (
+      <section
+        aria-label="Log"
+        className="flex min-w-0 grow flex-col border-line bg-sunken max-desk:border-t desk:sticky desk:top-0 desk:h-dvh desk:border-l"
+      >
+        <Whole {...props} lines={lines} />
+      </section>
+    );
+  return (
+    <section aria-label="Log" className="sticky bottom-16 z-20 mt-auto border-t border-line bg-sunken">
+      <Sheet.Root open={isOpen} onOpenChange={setOpen}>
+        <Sheet.Trigger className="flex min-h-13 w-full items-center gap-3 px-4 text-left">
+          <span className="font-semibold">Log</span>
+          <span className="min-w-0 grow truncate font-mono text-sm text-ink-2">
+            {lines.at(-1)?.text ?? "Nothing has been said yet."}
+          </span>
+          <ChevronUp size={16} strokeWidth={1.9} aria-hidden />
+        </Sheet.Trigger>
+        <Sheet.Portal>
+          <Sheet.Content
+            aria-describedby={undefined}
+            className="fixed inset-0 z-50 flex flex-col bg-sunken outline-none"
+          >
+            <Sheet.Title className="sr-only">Log</Sheet.Title>
+            <Whole {...props} lines={lines} onClose={() => setOpen(false)} />
+          </Sheet.Content>
+        </Sheet.Portal>
+      </Sheet.Root>
+    </section>
+  );
+}
+
+const phone = "(max-width: 767px)";
+
+function useIsPhone(): boolean {
+  return useSyncExternalStore(
+    (changed) => {
+      const query = matchMedia(phone);
+      query.addEventListener("change", changed);
+      return () => query.removeEventListener("change", changed);
+    },
+    () => matchMedia(phone).matches,
+    () => false,
+  );
+}
+
+/** All lines of the operation as they come, without what only a terminal needs. */
+function useLines(operation: OperationView): LogLine[] {
   const trpc = useTRPC();
   const { events } = useLive();
   const query = useQuery(trpc.operations.log.queryOptions({ operationId: operation.id }));
-  const all = useMemo(() => {
+  return useMemo(() => {
     const lines = query.data === undefined ? [] : foldLog(query.data, events, operation.id);
     // Ansible's empty lines only set its headings apart; here weight and colour do.
     return lines
       .map((line) => ({ ...line, text: plain(line.text) }))
       .filter((line) => line.text.trim() !== "");
   }, [query.data, events, operation.id]);
+}
+
+/** The log of an operation, or of one of its steps: follows, pauses, is searched, copied and kept. */
+function Whole({ operation, step, lines: all, onClose }: Props & { lines: LogLine[]; onClose?: () => void }) {
   const [paused, setPaused] = useState<number>();
   const [search, setSearch] = useState<string>();
   const [hit, setHit] = useState(0);
@@ -52,10 +111,7 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
   }
 
   return (
-    <section
-      aria-label="Log"
-      className="flex min-w-0 grow flex-col border-line bg-sunken max-lg:border-t lg:sticky lg:top-0 lg:h-dvh lg:border-l"
-    >
+    <>
       <div className="flex h-13 items-center gap-1 border-b border-line px-5">
         <h2 className="mr-2 font-semibold">Log</h2>
         <span className="min-w-0 grow truncate text-ink-2">{label}</span>
@@ -87,6 +143,11 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
         <button type="button" className={control} aria-label="Download the log" onClick={download}>
           <Download {...icon} />
         </button>
+        {onClose !== undefined && (
+          <button type="button" className={control} aria-label="Close the log" onClick={onClose}>
+            <X {...icon} />
+          </button>
+        )}
       </div>
       {search !== undefined && (
         <div className="flex items-center gap-3 border-b border-line px-5 py-2">
@@ -129,7 +190,7 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
       <p className="border-t border-line px-5 py-3 text-sm text-ink-2 tabular-nums">
         {lines.length === 1 ? "1 line" : `${lines.length} lines`}. Secrets read ••••••.
       </p>
-    </section>
+    </>
   );
 }
 

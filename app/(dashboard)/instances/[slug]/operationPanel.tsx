@@ -21,8 +21,8 @@ export function OperationPanel({
   useWatchedLog(operation.id);
   const failed = operation.steps.find((step) => step.state === "failed");
   return (
-    <div className="flex grow flex-col lg:flex-row">
-      <div className="min-w-0 shrink-0 px-4 py-7 md:px-10 lg:w-140">
+    <div className="flex grow flex-col desk:flex-row">
+      <div className="min-w-0 shrink-0 px-4 py-7 md:px-10 desk:w-140">
         {operation.state === "failed" ? (
           <Failure instance={instance} operation={operation} />
         ) : (

@@ -1,9 +1,8 @@
 "use client";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type FormEvent, useState } from "react";
 import { spawnInput, suggestSlug } from "../../../../server/instances/rules.ts";
-import { money } from "../../../time.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { TextField } from "../../../ui/field.tsx";
@@ -28,6 +27,7 @@ function problemsOf(draft: Draft): Record<string, string> {
 export default function NewInstancePage() {
   const trpc = useTRPC();
   const router = useRouter();
+  const queryClient = useQueryClient();
   const options = useQuery(trpc.instances.options.queryOptions());
   const { draft, change } = useDraft(options.data);
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
@@ -38,6 +38,8 @@ export default function NewInstancePage() {
         forgetDraft();
         router.push(`/instances/${slug}?operation=${operationId}`);
       },
+      // The slug may have been taken meanwhile: what was asked before does not hold any more.
+      onError: () => queryClient.invalidateQueries({ queryKey: trpc.instances.checkSlug.queryKey() }),
     }),
   );
   const problems = { ...fieldErrors(spawn.error), ...problemsOf(draft) };
@@ -68,7 +70,7 @@ export default function NewInstancePage() {
   const size = options.data?.sizes.find((one) => one.slug === draft.size);
 
   return (
-    <form onSubmit={submit} noValidate className="lg:flex lg:min-h-dvh">
+    <form onSubmit={submit} noValidate className="desk:flex desk:min-h-dvh">
       <div className="min-w-0 grow">
         <Page title="New instance" back={{ href: "/", label: "Instances" }}>
           {submitted && <ErrorSummary problems={shown} />}
@@ -140,9 +142,7 @@ export default function NewInstancePage() {
         }
         note={
           Object.keys(shown).length === 0
-            ? size === undefined
-              ? ""
-              : `${money(size.priceMonthlyCents)} a month, from today`
+            ? ""
             : `${Object.keys(shown).length} ${Object.keys(shown).length === 1 ? "thing" : "things"} to put right first`
         }
       />
