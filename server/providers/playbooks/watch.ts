@@ -44,8 +44,10 @@ export function createRunWatches() {
         tell();
       }, afterMs).unref();
     };
+    let pid: number | undefined;
     const pulse = setInterval(async () => {
-      if (await isGone(folder)) news(0);
+      pid ??= await pidOf(folder);
+      if (pid !== undefined && !isAlive(pid)) news(0);
     }, ALIVE_MS).unref();
     const look = async (name: string) => {
       const found = counterOf(name)[0];
@@ -87,14 +89,17 @@ export function createRunWatches() {
   return { start, stop };
 }
 
-/** Whether the runner's process has ended without saying how: then the file with its id is still there. */
-async function isGone(folder: string): Promise<boolean> {
+/** The runner's process id; undefined until it has written it. */
+async function pidOf(folder: string): Promise<number | undefined> {
   const pid = Number.parseInt(await readFile(join(folder, "pid"), "utf8").catch(() => ""), 10);
-  if (!Number.isInteger(pid)) return false;
+  return Number.isInteger(pid) ? pid : undefined;
+}
+
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return false;
+    return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
   }
 }
