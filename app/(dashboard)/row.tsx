@@ -44,7 +44,7 @@ export function Row({
         <StatusWord status={row.status} />
         <Doing row={row} />
       </div>
-      <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row)}</div>
+      <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row.size, row.region)}</div>
       <div className="text-right text-sm tabular-nums">
         {row.status === "destroyed" ? (
           <span className="text-ink-3">$0.00</span>

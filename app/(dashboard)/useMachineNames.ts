@@ -1,14 +1,15 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
+import { useCallback } from "react";
 import { useTRPC } from "../trpc.tsx";
+import { machineName } from "./machineNames.ts";
 
-/** A droplet's size and region in words ("Small, Frankfurt 1"), and as DigitalOcean calls them until they are known. */
-export function useMachineNames() {
+const nothing = { sizes: [], regions: [] };
+
+/** Names a size and a region as people do: "Small, Frankfurt". Slugs until the offers are known. */
+export function useMachineNames(): (size: string, region: string) => string {
   const trpc = useTRPC();
-  const { data } = useQuery(trpc.instances.options.queryOptions());
-  return ({ size, region }: { size: string; region: string }): string => {
-    const sizeName = data?.sizes.find((one) => one.slug === size)?.name ?? size;
-    const regionName = data?.regions.find((one) => one.slug === region)?.name ?? region;
-    return `${sizeName}, ${regionName}`;
-  };
+  // What DigitalOcean offers changes over months, and the server itself asks only every ten minutes.
+  const { data = nothing } = useQuery(trpc.instances.options.queryOptions(undefined, { staleTime: 600_000 }));
+  return useCallback((size, region) => machineName(data, size, region), [data]);
 }

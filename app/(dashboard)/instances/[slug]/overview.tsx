@@ -11,7 +11,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
   const now = useNow(1000);
   const nameOf = useMachineNames();
   return (
-    <div className="grid gap-10 px-4 py-7 md:px-10 desk:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] desk:gap-14">
+    <div className="grid gap-10 px-4 py-7 md:px-10 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:gap-14">
       <div>
         <h2 className="text-lead font-semibold">{headline(instance)}</h2>
         {instance.answeredAt !== null && instance.status === "running" && (
@@ -47,7 +47,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           </Fact>
           <Fact name="Version">{instance.version}</Fact>
           <Fact name="Size">
-            <span className="block">{nameOf(instance)}</span>
+            <span className="block">{nameOf(instance.size, instance.region)}</span>
             <span className="text-sm text-ink-3">
               {instance.status === "destroyed"
                 ? "costs nothing any more"

@@ -70,7 +70,7 @@ export default function NewInstancePage() {
   const size = options.data?.sizes.find((one) => one.slug === draft.size);
 
   return (
-    <form onSubmit={submit} noValidate className="desk:flex desk:min-h-dvh">
+    <form onSubmit={submit} noValidate className="lg:flex lg:min-h-dvh">
       <div className="min-w-0 grow">
         <Page title="New instance" back={{ href: "/", label: "Instances" }}>
           {submitted && <ErrorSummary problems={shown} />}

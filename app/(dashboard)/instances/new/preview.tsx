@@ -17,7 +17,7 @@ export function Preview({
   const trpc = useTRPC();
   const plan = useQuery(trpc.instances.plan.queryOptions({ kind: "spawn" }));
   return (
-    <aside className="flex w-full shrink-0 flex-col justify-between gap-8 border-line bg-sunken p-4 md:p-7 desk:sticky desk:top-0 desk:h-dvh desk:w-87 desk:border-l">
+    <aside className="flex w-full shrink-0 flex-col justify-between gap-8 border-line bg-sunken p-4 md:p-7 lg:sticky lg:top-0 lg:h-dvh lg:w-87 lg:border-l">
       <div>
         <h2 className="text-lead font-semibold">What will happen</h2>
         {plan.data?.usualMs != null && (
