@@ -1,4 +1,15 @@
-import { expect, instanceUrl, post, spawn, stepOf, test, waitForDone, waitUntilRunning } from "./fixtures.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import {
+  expect,
+  instanceUrl,
+  post,
+  postsOf,
+  spawn,
+  stepOf,
+  test,
+  waitForDone,
+  waitUntilRunning,
+} from "./fixtures.ts";
 
 test("a backup brings back what was there, and a restore can be undone", async ({ page }) => {
   test.setTimeout(300_000);
@@ -62,4 +73,27 @@ test("a backup is proved on a throwaway droplet, and becomes a new instance", as
   await expect(page.getByRole("heading", { name: "Västra Bageri" }).first()).toBeVisible();
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("To be found elsewhere");
   expect((await request.get("/api/trpc/backups.list")).status()).toBe(401);
+});
+
+test("a backup the intranet cannot come up with is taken back by itself", async ({ page }) => {
+  test.setTimeout(240_000);
+  await spawn(page, { company: "Skövde Plåt", slug: "skovde" });
+  await waitUntilRunning(page);
+  await post(page, "skovde", "Still here");
+  // The backup holds what no intranet can read: damaged on the droplet while it was dumped, and put right after.
+  const good = readFileSync(postsOf("skovde"));
+  writeFileSync(postsOf("skovde"), "not a list of posts");
+  await page.goto("/instances/skovde");
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await waitForDone(page, "Verify it");
+  writeFileSync(postsOf("skovde"), good);
+
+  await page.goto("/instances/skovde?tab=backups");
+  await page.getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await expect(stepOf(page, "Put the backup's data back")).toContainText("Failed", { timeout: 120_000 });
+  await expect(stepOf(page, "Put the data from before back")).toContainText("Done", { timeout: 90_000 });
+  await waitUntilRunning(page);
+  await page.goto(instanceUrl("skovde"));
+  await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Still here");
 });

@@ -169,3 +169,12 @@ export async function destroy(page: Page, slug: string): Promise<void> {
 export async function disarm(request: APIRequestContext): Promise<void> {
   expect((await request.delete(`${cloudUrl}/_faults`)).ok()).toBe(true);
 }
+
+/** The file on the instance's droplet that holds its posts. */
+export function postsOf(slug: string): string {
+  const dataDir = process.env.E2E_DATA_DIR ?? "";
+  const { db, connection } = openDatabase(join(dataDir, "spawner.sqlite"));
+  const row = db.select().from(instances).where(eq(instances.slug, slug)).get();
+  connection.close();
+  return join(dataDir, "cloud", "droplets", String(row?.dropletId), "disk", "var", "intranet", "posts.json");
+}
