@@ -125,7 +125,7 @@ def counts_of(options, roots):
         try:
             with open(path, encoding="utf-8") as file:
                 content = json.load(file)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             content = []
         counts[label] = len(content) if isinstance(content, list) else 0
     return counts
