@@ -1,46 +1,39 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown, Copy, Download, Pause, Play, Search } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
-import type { LogLine, OperationView } from "../../../../server/views.ts";
-import { foldLog } from "../../../fold.ts";
-import { useLive } from "../../../live.tsx";
+import { ArrowDownToLine, Copy, Download, Pause, Play, Search } from "lucide-react";
+import { useState } from "react";
+import type { OperationView } from "../../../../server/views.ts";
 import { clock } from "../../../time.ts";
-import { useTRPC } from "../../../trpc.tsx";
-import { plain, weight } from "./ansi.ts";
-
-const lineHeight = 20;
+import { LogLines } from "./logLines.tsx";
+import { LogTicks } from "./logTicks.tsx";
+import { useLogLines } from "./useLogLines.ts";
 
 /** The log of an operation, or of one of its steps: follows, pauses, is searched, copied and kept. */
-export function Log({ operation, step }: { operation: OperationView; step: string | undefined }) {
-  const trpc = useTRPC();
-  const { events } = useLive();
-  const query = useQuery(trpc.operations.log.queryOptions({ operationId: operation.id }));
-  const all = useMemo(() => {
-    const lines = query.data === undefined ? [] : foldLog(query.data, events, operation.id);
-    // Ansible's empty lines only set its headings apart; here weight and colour do.
-    return lines
-      .map((line) => ({ ...line, text: plain(line.text) }))
-      .filter((line) => line.text.trim() !== "");
-  }, [query.data, events, operation.id]);
+export function Log({
+  operation,
+  step,
+  className,
+}: {
+  operation: OperationView;
+  step: string | undefined;
+  /** How it stands among its neighbours. */
+  className: string;
+}) {
+  const all = useLogLines(operation, step);
   const [paused, setPaused] = useState<number>();
+  const [following, setFollowing] = useState(true);
   const [search, setSearch] = useState<string>();
   const [hit, setHit] = useState(0);
-  const ofStep = all.filter((line) => step === undefined || line.step === step);
-  const lines = paused === undefined ? ofStep : ofStep.filter((line) => line.id <= paused);
+  const lines = paused === undefined ? all : all.filter((line) => line.id <= paused);
   const words = (search ?? "").toLowerCase();
   const hits =
     words === ""
       ? []
       : lines.flatMap((line, index) => (line.text.toLowerCase().includes(words) ? [index] : []));
   const label = operation.steps.find((one) => one.name === step)?.label ?? "All steps";
-  const task = operation.steps.find(
-    (one) => one.progress?.total !== undefined && (one.state === "running" || one.state === "failed"),
-  );
-  const text = () => lines.map((line) => `${clock(line.at - operation.createdAt)} ${line.text}`).join("\n");
+  const follows = following && paused === undefined;
+  const text = () => all.map((line) => `${clock(line.at - operation.createdAt)} ${line.text}`).join("\n");
   const control =
-    "touch inline-flex size-8 items-center justify-center rounded-[6px] text-ink-2 hover:bg-hover max-md:w-11";
+    "touch inline-flex size-8 shrink-0 items-center justify-center rounded-[6px] text-ink-2 hover:bg-hover max-md:w-11";
   const icon = { size: 16, strokeWidth: 1.9, "aria-hidden": true } as const;
 
   function download() {
@@ -52,13 +45,24 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
   }
 
   return (
-    <section
-      aria-label="Log"
-      className="flex min-w-0 grow flex-col border-line bg-sunken max-lg:border-t lg:sticky lg:top-0 lg:h-dvh lg:border-l"
-    >
-      <div className="flex h-13 items-center gap-1 border-b border-line px-5">
-        <h2 className="mr-2 font-semibold">Log</h2>
-        <span className="min-w-0 grow truncate text-ink-2">{label}</span>
+    <section aria-label="Log" className={`flex min-w-0 grow flex-col bg-sunken ${className}`}>
+      <div className="flex h-13 shrink-0 items-center gap-1 border-b border-line px-5 max-md:pr-2">
+        <h2 className="mr-1 font-semibold">Log</h2>
+        <span className="min-w-0 grow truncate text-ink-2">
+          <span className="max-md:sr-only">{label}</span>
+        </span>
+        <button
+          type="button"
+          aria-pressed={follows}
+          className={`touch mr-1 inline-flex h-8 shrink-0 items-center gap-1.5 rounded-[6px] px-2.5 text-sm font-medium ${follows ? "bg-move-tint text-move-ink" : "text-ink-2 hover:bg-hover"}`}
+          onClick={() => {
+            setPaused(undefined);
+            setFollowing(!follows);
+          }}
+        >
+          <ArrowDownToLine size={15} strokeWidth={1.9} aria-hidden />
+          <span className="max-[359px]:sr-only">Follow</span>
+        </button>
         <button
           type="button"
           className={control}
@@ -98,159 +102,37 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
             onChange={(event) => {
               setSearch(event.target.value);
               setHit(0);
+              setFollowing(false);
             }}
             onKeyDown={(event) => {
               if (event.key === "Enter" && hits.length > 0)
                 setHit((hit + (event.shiftKey ? hits.length - 1 : 1)) % hits.length);
-              if (event.key === "Escape") setSearch(undefined);
+              if (event.key === "Escape") {
+                // The sheet around it stays.
+                event.stopPropagation();
+                setSearch(undefined);
+              }
             }}
-            className="h-8 grow rounded-[6px] border border-field bg-raised px-3 font-mono text-sm max-md:text-[16px]"
+            className="touch h-8 min-w-0 grow rounded-[6px] border border-field bg-raised px-3 font-mono text-sm max-md:text-[16px]"
           />
           <span className="text-sm text-ink-2 tabular-nums" aria-live="polite">
             {words === "" ? "" : hits.length === 0 ? "nothing" : `${hit + 1} of ${hits.length}`}
           </span>
         </div>
       )}
-      {task?.progress?.total !== undefined && (
-        <Ticks
-          index={task.progress.index ?? 0}
-          total={task.progress.total}
-          label={task.progress.label ?? ""}
-          failed={task.state === "failed"}
-        />
-      )}
-      <Lines
+      <LogTicks operation={operation} />
+      <LogLines
         lines={lines}
         begin={operation.createdAt}
         focus={hits[hit]}
         words={words}
-        paused={paused !== undefined}
+        open={operation.endedAt === null && paused === undefined}
+        following={follows}
+        onFollow={setFollowing}
       />
       <p className="border-t border-line px-5 py-3 text-sm text-ink-2 tabular-nums">
         {lines.length === 1 ? "1 line" : `${lines.length} lines`}. Secrets read ••••••.
       </p>
     </section>
-  );
-}
-
-function Ticks({
-  index,
-  total,
-  label,
-  failed,
-}: {
-  index: number;
-  total: number;
-  label: string;
-  failed: boolean;
-}) {
-  return (
-    <div className="border-b border-line px-5 py-3">
-      <p className="mb-2 text-sm">
-        <strong className="font-semibold">
-          Task {index} of {total}
-        </strong>{" "}
-        <span className="text-ink-2">{label}</span>
-      </p>
-      <div className="flex gap-1" aria-hidden>
-        {Array.from({ length: total }, (_, at) => (
-          <span
-            // biome-ignore lint/suspicious/noArrayIndexKey: nothing but shape
-            key={at}
-            className={`h-1 grow rounded-full ${at + 1 < index ? "bg-ink" : at + 1 === index ? (failed ? "bg-bad" : "bg-move") : "bg-line-2"}`}
-          />
-        ))}
-      </div>
-    </div>
-  );
-}
-
-type LinesProps = {
-  lines: LogLine[];
-  begin: number;
-  focus: number | undefined;
-  words: string;
-  paused: boolean;
-};
-
-function Lines({ lines, begin, focus, words, paused }: LinesProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const [following, setFollowing] = useState(true);
-  const [seen, setSeen] = useState(0);
-  const rows = useVirtualizer({
-    count: lines.length,
-    getScrollElement: () => box.current,
-    estimateSize: () => lineHeight,
-    overscan: 30,
-  });
-  useEffect(() => {
-    if (following && !paused && lines.length > 0) rows.scrollToIndex(lines.length - 1, { align: "end" });
-  }, [rows, following, paused, lines.length]);
-  useEffect(() => {
-    if (focus !== undefined) rows.scrollToIndex(focus, { align: "center" });
-  }, [rows, focus]);
-  return (
-    <div className="relative min-h-80 grow">
-      <div
-        ref={box}
-        role="log"
-        aria-live="off"
-        aria-label="Lines"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        tabIndex={0}
-        className="absolute inset-0 overflow-auto py-3 font-mono text-sm"
-        onScroll={(event) => {
-          const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-          const atEnd = scrollHeight - scrollTop - clientHeight < 2 * lineHeight;
-          setFollowing(atEnd);
-          if (atEnd) setSeen(lines.length);
-        }}
-      >
-        {lines.length === 0 && <p className="px-5 font-sans text-ink-3">Nothing has been said yet.</p>}
-        <div className="relative w-full" style={{ height: rows.getTotalSize() }}>
-          {rows.getVirtualItems().map(({ index, start, key }) => {
-            const line = lines[index];
-            if (line === undefined) return null;
-            const set = weight(line.text);
-            const colour = line.failed
-              ? "text-bad-ink"
-              : set === "heading"
-                ? "font-medium text-ink"
-                : set === "result"
-                  ? "text-ink-3"
-                  : "text-ink-2";
-            const found = words !== "" && line.text.toLowerCase().includes(words);
-            return (
-              <div
-                key={key}
-                data-index={index}
-                ref={rows.measureElement}
-                className={`absolute inset-x-0 flex gap-4 px-5 ${index === focus ? "bg-warn-tint" : found ? "bg-hover" : ""}`}
-                style={{ transform: `translateY(${start}px)` }}
-              >
-                <span className="w-10 shrink-0 text-right text-ink-3 tabular-nums">
-                  {clock(line.at - begin)}
-                </span>
-                <span className={`min-w-0 break-words whitespace-pre-wrap ${colour}`}>
-                  {line.text || " "}
-                </span>
-              </div>
-            );
-          })}
-        </div>
-      </div>
-      {!following && (
-        <button
-          type="button"
-          onClick={() => setFollowing(true)}
-          className="touch absolute right-5 bottom-4 inline-flex h-8 items-center gap-1.5 rounded-full bg-ink px-3 text-sm font-medium text-on-ink"
-        >
-          <ArrowDown size={14} aria-hidden />
-          {lines.length > seen
-            ? `${lines.length - seen} new ${lines.length - seen === 1 ? "line" : "lines"}`
-            : "Follow"}
-        </button>
-      )}
-    </div>
   );
 }

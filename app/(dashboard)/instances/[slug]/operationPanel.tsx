@@ -6,7 +6,9 @@ import { Steps } from "../../../progress/steps.tsx";
 import { aboutLeft, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
 import { clock, duration, exact, money, useNow } from "../../../time.ts";
+import { tabletUp, useMedia } from "../../../ui/useMedia.ts";
 import { Log } from "./log.tsx";
+import { LogBar } from "./logBar.tsx";
 
 /** One operation: the clock, what it is doing, and its log. */
 export function OperationPanel({
@@ -19,10 +21,12 @@ export function OperationPanel({
   const { connection } = useLive();
   const [chosen, setChosen] = useState<string>();
   useWatchedLog(operation.id);
+  const isPhone = !useMedia(tabletUp);
   const failed = operation.steps.find((step) => step.state === "failed");
+  const step = chosen ?? (operation.state === "failed" ? failed?.name : undefined);
   return (
     <div className="flex grow flex-col lg:flex-row">
-      <div className="min-w-0 shrink-0 px-4 py-7 md:px-10 lg:w-140">
+      <div className="min-w-0 shrink-0 px-4 py-7 max-md:pb-14 md:px-10 lg:w-140">
         {operation.state === "failed" ? (
           <Failure instance={instance} operation={operation} />
         ) : (
@@ -38,7 +42,15 @@ export function OperationPanel({
           onSelect={(name) => setChosen(chosen === name ? undefined : name)}
         />
       </div>
-      <Log operation={operation} step={chosen ?? (operation.state === "failed" ? failed?.name : undefined)} />
+      {isPhone ? (
+        <LogBar instance={instance} operation={operation} step={step} />
+      ) : (
+        <Log
+          operation={operation}
+          step={step}
+          className="border-line max-lg:border-t lg:sticky lg:top-0 lg:h-dvh lg:border-l"
+        />
+      )}
     </div>
   );
 }
