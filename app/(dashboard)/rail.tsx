@@ -15,6 +15,7 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import { signOut } from "next-auth/react";
 import { DropdownMenu } from "radix-ui";
+import type { ReactNode } from "react";
 import { useLive } from "../live.tsx";
 import { Mark } from "../mark.tsx";
 import { aboutLeft, timeLeft } from "../progress/stretches.ts";
@@ -23,6 +24,8 @@ import { groupOf, statusLooks } from "../status.tsx";
 import { chooseTheme, type Theme } from "../theme.ts";
 import { age, useNow } from "../time.ts";
 import { useTRPC } from "../trpc.tsx";
+import { Tooltip } from "../ui/tooltip.tsx";
+import { desktopUp, useMedia } from "../ui/useMedia.ts";
 import { useInstances } from "./useInstances.ts";
 
 type Place = { href: string; label: string; icon: LucideIcon };
@@ -46,24 +49,25 @@ export function Rail() {
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
     <>
-      <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex">
-        <Link href="/" className="mb-5 px-2">
+      <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex md:max-lg:w-16">
+        <Link href="/" className="mx-2 mb-5 md:max-lg:w-6 md:max-lg:overflow-hidden">
           <Mark />
         </Link>
         <nav aria-label="Main" className="flex flex-col gap-0.5">
           {shown.map(({ href, label, icon: Icon }) => (
-            <Link
-              key={href}
-              href={href}
-              aria-current={isHere(path, href) ? "page" : undefined}
-              className={`flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
-            >
-              <Icon size={16} strokeWidth={1.9} aria-hidden />
-              <span className="grow">{label}</span>
-              {href === "/" && live !== undefined && (
-                <span className="text-sm text-ink-3 tabular-nums">{live}</span>
-              )}
-            </Link>
+            <WhenNarrow key={href} text={label}>
+              <Link
+                href={href}
+                aria-current={isHere(path, href) ? "page" : undefined}
+                className={`flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover md:max-lg:justify-center ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
+              >
+                <Icon size={16} strokeWidth={1.9} className="shrink-0" aria-hidden />
+                <span className="grow md:max-lg:sr-only">{label}</span>
+                {href === "/" && live !== undefined && (
+                  <span className="text-sm text-ink-3 tabular-nums md:max-lg:sr-only">{live}</span>
+                )}
+              </Link>
+            </WhenNarrow>
           ))}
         </nav>
         <UnderWay />
@@ -72,23 +76,34 @@ export function Rail() {
           <Account />
         </div>
       </aside>
-      <nav
-        aria-label="Main"
-        className="fixed inset-x-0 bottom-0 z-30 grid auto-cols-fr grid-flow-col border-t border-line bg-paper md:hidden"
-      >
-        {shown.map(({ href, label, icon: Icon }) => (
-          <Link
-            key={href}
-            href={href}
-            aria-current={isHere(path, href) ? "page" : undefined}
-            className={`flex min-h-16 flex-col items-center justify-center gap-1 text-xs ${isHere(path, href) ? "font-medium" : "text-ink-2"}`}
-          >
-            <Icon size={20} strokeWidth={1.9} aria-hidden />
-            {label}
-          </Link>
-        ))}
-      </nav>
+      <div className="fixed inset-x-0 bottom-0 z-30 md:hidden">
+        <LostSign />
+        <nav aria-label="Main" className="grid auto-cols-fr grid-flow-col border-t border-line bg-paper">
+          {shown.map(({ href, label, icon: Icon }) => (
+            <Link
+              key={href}
+              href={href}
+              aria-current={isHere(path, href) ? "page" : undefined}
+              className={`flex min-h-16 flex-col items-center justify-center gap-1 text-xs ${isHere(path, href) ? "font-medium" : "text-ink-2"}`}
+            >
+              <Icon size={20} strokeWidth={1.9} aria-hidden />
+              {label}
+            </Link>
+          ))}
+        </nav>
+      </div>
     </>
+  );
+}
+
+/** Between phone and desktop the rail has icons only: their words show beside them. */
+function WhenNarrow({ text, children }: { text: string; children: ReactNode }) {
+  const wide = useMedia(desktopUp);
+  if (wide) return children;
+  return (
+    <Tooltip text={text} side="right">
+      {children}
+    </Tooltip>
   );
 }
 
@@ -99,46 +114,65 @@ function UnderWay() {
   const now = useNow(1000, busy.length === 0 || !connection.live);
   if (busy.length === 0) return null;
   return (
-    <section aria-label="Under way" className="mt-7 min-h-0 overflow-y-auto px-2">
-      <h2 className="mb-2 text-sm text-ink-3">Under way</h2>
+    <section aria-label="Under way" className="mt-7 min-h-0 overflow-x-hidden overflow-y-auto px-2 py-0.5">
+      <h2 className="mb-2 text-sm text-ink-3 md:max-lg:sr-only">Under way</h2>
       {busy.slice(0, 8).map((row) => {
         if (row.operation === null) return null;
-        const left = timeLeft(row.operation.steps, now);
+        const { word, icon: Icon, ink } = statusLooks[row.status];
+        const ms = timeLeft(row.operation.steps, now);
+        const left = ms === undefined ? undefined : aboutLeft(ms).replace(/^about | left$/g, "");
         return (
-          <Link key={row.id} href={`/instances/${row.slug}`} className="mb-4 block rounded-[6px]">
-            <span className="flex justify-between gap-2 text-sm">
-              <span className="truncate font-medium">{row.company}</span>
-              {left !== undefined && (
-                <span className="shrink-0 text-ink-3 tabular-nums">
-                  {aboutLeft(left).replace(/^about | left$/g, "")}
-                </span>
-              )}
-            </span>
-            <span className="mb-1.5 block text-sm text-ink-2">{statusLooks[row.status].word}</span>
-            <Track operation={row.operation} size="rail" frozen={!connection.live} />
-          </Link>
+          <WhenNarrow key={row.id} text={`${row.company}, ${word}${left === undefined ? "" : `, ${left}`}`}>
+            <Link href={`/instances/${row.slug}`} className="mb-4 block rounded-[6px]">
+              <Icon size={16} strokeWidth={1.9} className={`mx-auto mb-1.5 lg:hidden ${ink}`} aria-hidden />
+              <span className="flex justify-between gap-2 text-sm md:max-lg:sr-only">
+                <span className="truncate font-medium">{row.company}</span>
+                {left !== undefined && <span className="shrink-0 text-ink-3 tabular-nums">{left}</span>}
+              </span>
+              <span className="mb-1.5 block text-sm text-ink-2 md:max-lg:sr-only">{word}</span>
+              <Track operation={row.operation} size="rail" frozen={!connection.live} />
+            </Link>
+          </WhenNarrow>
         );
       })}
-      {busy.length > 8 && <p className="text-sm text-ink-3">and {busy.length - 8} more</p>}
+      {busy.length > 8 && (
+        <p className="text-sm text-ink-3">
+          <span className="md:max-lg:sr-only">and</span> {busy.length - 8} more
+        </p>
+      )}
     </section>
   );
 }
 
 const patienceMs = 3000;
 
-export function LiveSign() {
+/** Whether what is shown is the present. */
+function LiveSign() {
   const { connection } = useLive();
   const now = useNow(1000, connection.live);
-  if (connection.live || now - connection.since < patienceMs)
-    return (
-      <p className="flex items-center gap-2 text-sm text-ink-2">
-        <Radio size={15} strokeWidth={1.9} className="text-ok-ink" aria-hidden />
-        Live
-      </p>
-    );
+  const isLive = connection.live || now - connection.since < patienceMs;
+  const words = isLive ? "Live" : `Reconnecting, last news ${age(connection.since, now)}`;
+  const Icon = isLive ? Radio : RefreshCw;
   return (
-    <p role="status" className="flex items-center gap-2 text-sm text-warn-ink">
-      <RefreshCw size={15} strokeWidth={1.9} aria-hidden />
+    <WhenNarrow text={words}>
+      <p
+        role={isLive ? undefined : "status"}
+        className={`flex items-center gap-2 text-sm md:max-lg:justify-center ${isLive ? "text-ink-2" : "text-warn-ink"}`}
+      >
+        <Icon size={15} strokeWidth={1.9} className={`shrink-0 ${isLive ? "text-ok-ink" : ""}`} aria-hidden />
+        <span className="md:max-lg:sr-only">{words}</span>
+      </p>
+    </WhenNarrow>
+  );
+}
+
+/** On a phone only the bad news is told, above the navigation. */
+function LostSign() {
+  const { connection } = useLive();
+  const now = useNow(1000, connection.live);
+  if (connection.live || now - connection.since < patienceMs) return null;
+  return (
+    <p role="status" className="bg-warn-tint px-4 py-2 text-center text-sm text-warn-ink">
       Reconnecting, last news {age(connection.since, now)}
     </p>
   );
@@ -160,16 +194,16 @@ function Account() {
     <DropdownMenu.Root>
       <DropdownMenu.Trigger
         aria-label={`Account of ${name}`}
-        className="-mx-2 flex items-center gap-2.5 border-t border-line px-2 pt-3 text-left"
+        className="-mx-2 flex items-center gap-2.5 border-t border-line px-2 pt-3 text-left md:max-lg:justify-center"
       >
         <span
-          className="grid size-6 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink"
+          className="grid size-6 shrink-0 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink"
           aria-hidden
         >
           {name.slice(0, 1).toUpperCase()}
         </span>
-        <span className="grow truncate">{name}</span>
-        <ChevronsUpDown size={15} className="text-ink-3" aria-hidden />
+        <span className="grow truncate md:max-lg:sr-only">{name}</span>
+        <ChevronsUpDown size={15} className="shrink-0 text-ink-3 md:max-lg:hidden" aria-hidden />
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content sideOffset={6} className="z-50 w-52 rounded-[10px] bg-raised p-1.5 shadow-pop">
