@@ -37,6 +37,7 @@ export function Steps({ operation, frozen, selected, onSelect }: Props) {
             </li>,
           ];
         }
+        const joined = stretch.branches.every((branch) => branch.every((step) => step.state === "done"));
         return stretch.branches.flatMap((branch, lane) =>
           branch.map((step) => (
             <li
@@ -45,7 +46,7 @@ export function Steps({ operation, frozen, selected, onSelect }: Props) {
               style={{ gridColumn: lane + 1 }}
               aria-label={spoken(step, steps, now)}
             >
-              <Fork lane={lane} step={step} first={branch[0] === step} />
+              <Fork lane={lane} step={step} first={branch[0] === step} joined={joined} />
               <Line {...{ step, all: steps, now, selected, onSelect }} />
             </li>
           )),
@@ -55,22 +56,34 @@ export function Steps({ operation, frozen, selected, onSelect }: Props) {
   );
 }
 
-const lineColour = (done: boolean) => (done ? "bg-ink" : "bg-line-2");
-
-function Spine({ done, className }: { done: boolean; className: string }) {
-  return <span aria-hidden className={`absolute w-0.5 ${className} ${lineColour(done)}`} />;
+function Spine({ done, runs, className }: { done: boolean; runs?: boolean; className: string }) {
+  const colour = done ? "bg-ink" : runs ? "bg-move" : "bg-line-2";
+  return <span aria-hidden className={`absolute w-0.5 ${className} ${colour}`} />;
 }
 
 /** The line that leaves at a right angle, runs along the branch and comes back. */
-function Fork({ lane, step, first }: { lane: number; step: StepView; first: boolean }) {
+function Fork({
+  lane,
+  step,
+  first,
+  joined,
+}: {
+  lane: number;
+  step: StepView;
+  first: boolean;
+  /** Every branch has come to its end. */
+  joined: boolean;
+}) {
   const begun = step.state !== "waiting";
   const over = step.state === "done";
+  const runs = step.state === "running";
   const edge = begun ? "border-ink" : "border-line-2";
   if (lane === 0)
     return (
       <>
         <Spine done={begun} className="left-[10px] top-0 h-8" />
-        <Spine done={over} className="left-[10px] top-[54px] bottom-0" />
+        <Spine done={over} runs={runs} className="left-[10px] top-[54px] bottom-[38px]" />
+        <Spine done={joined} className="left-[10px] bottom-0 h-[38px]" />
       </>
     );
   // The other lanes begin half the list to the right of the first one's spine.
@@ -81,9 +94,9 @@ function Fork({ lane, step, first }: { lane: number; step: StepView; first: bool
           className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] top-0 h-8 rounded-tr-[10px] border-t-2 border-r-2 ${edge}`}
         />
       )}
-      <Spine done={over} className="left-[10px] top-[54px] bottom-[38px]" />
+      <Spine done={over} runs={runs} className="left-[10px] top-[54px] bottom-[38px]" />
       <span
-        className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] bottom-5 h-[18px] rounded-br-[10px] border-r-2 border-b-2 ${over ? "border-ink" : "border-line-2"}`}
+        className={`absolute -left-[calc(100%-10px)] right-[calc(100%-12px)] bottom-5 h-[18px] rounded-br-[10px] border-r-2 border-b-2 ${joined ? "border-ink" : "border-line-2"}`}
       />
     </span>
   );
@@ -123,19 +136,21 @@ function Line({ step, all, now, wide, selected, onSelect }: LineProps) {
         <span className={`block text-sm tabular-nums ${ink}`}>
           {word}
           {took !== null && !(wide && isOver) && ` ${duration(took)}`}
-          {step.state === "waiting" && step.usualMs !== null && `, usually ${duration(step.usualMs)}`}
+          {step.state === "waiting" && step.usualMs !== null && `, ${usually(step.usualMs)}`}
         </span>
         {progressText(step) !== null && (
           <span className="block text-sm text-ink-3">{progressText(step)}</span>
         )}
         {step.state === "running" && step.usualMs !== null && (
-          <span className="block text-sm text-ink-3">usually {duration(step.usualMs)}</span>
+          <span className="block text-sm text-ink-3">{usually(step.usualMs)}</span>
         )}
         {waits && <span className="block text-sm text-ink-3">waits for the other</span>}
       </button>
     </div>
   );
 }
+
+const usually = (ms: number) => (ms < 1000 ? "usually under 1 s" : `usually ${duration(ms)}`);
 
 function elapsed(step: StepView, now: number): number | null {
   if (step.startedAt === null || step.state === "waiting") return null;
