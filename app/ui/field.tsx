@@ -1,8 +1,8 @@
-import { CircleAlert } from "lucide-react";
+import { ChevronDown, CircleAlert } from "lucide-react";
 import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
 
 const box = (bad: boolean, mono = false) =>
-  `touch w-full rounded-[6px] border bg-raised px-3 text-ink max-md:text-[16px] ${bad ? "border-bad-ink" : "border-field"} ${mono ? "font-mono" : ""}`;
+  `touch w-full rounded-[6px] border bg-raised pl-3 text-ink max-md:text-[16px] ${bad ? "border-bad-ink" : "border-field"} ${mono ? "font-mono" : ""}`;
 
 type Frame = {
   id: string;
@@ -58,7 +58,11 @@ export function TextField(props: Frame & { mono?: boolean } & InputHTMLAttribute
   const { id, label, hideLabel, error, hint, repair, mono, ...rest } = props;
   return (
     <Framed {...{ id, label, error, hint, repair }} hideLabel={hideLabel ?? false}>
-      <input {...rest} {...described(id, error, hint)} className={`h-9 ${box(error !== undefined, mono)}`} />
+      <input
+        {...rest}
+        {...described(id, error, hint)}
+        className={`h-9 pr-3 ${box(error !== undefined, mono)}`}
+      />
     </Framed>
   );
 }
@@ -67,9 +71,21 @@ export function SelectField(props: Frame & SelectHTMLAttributes<HTMLSelectElemen
   const { id, label, hideLabel, error, hint, repair, children, ...rest } = props;
   return (
     <Framed {...{ id, label, error, hint, repair }} hideLabel={hideLabel ?? false}>
-      <select {...rest} {...described(id, error, hint)} className={`h-9 ${box(error !== undefined)}`}>
-        {children}
-      </select>
+      <div className="relative">
+        <select
+          {...rest}
+          {...described(id, error, hint)}
+          className={`h-9 appearance-none truncate pr-9 ${box(error !== undefined)}`}
+        >
+          {children}
+        </select>
+        <ChevronDown
+          size={15}
+          strokeWidth={1.9}
+          className="pointer-events-none absolute top-1/2 right-3 -translate-y-1/2 text-ink-3"
+          aria-hidden
+        />
+      </div>
     </Framed>
   );
 }
@@ -81,7 +97,7 @@ export function AreaField(props: Frame & { masked?: boolean } & TextareaHTMLAttr
       <textarea
         {...rest}
         {...described(id, error, hint)}
-        className={`field-sizing-content max-h-60 min-h-9 resize-y py-2 leading-5 ${box(error !== undefined, true)}`}
+        className={`field-sizing-content max-h-60 min-h-9 resize-y py-2 pr-3 leading-5 ${box(error !== undefined, true)}`}
         style={masked ? ({ WebkitTextSecurity: "disc" } as React.CSSProperties) : undefined}
       />
     </Framed>
