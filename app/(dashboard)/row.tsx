@@ -6,9 +6,11 @@ import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
 import { age, money, useNow } from "../time.ts";
+import { useMachineNames } from "./useMachineNames.ts";
 
 /** One instance in the list: who, how it is, and what it costs. */
 export function Row({ row }: { row: InstanceRow }) {
+  const nameOf = useMachineNames();
   const href = row.status === "destroyed" ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
   return (
     <li className="relative grid grid-cols-[1fr_auto] items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2">
@@ -22,9 +24,7 @@ export function Row({ row }: { row: InstanceRow }) {
         <StatusWord status={row.status} />
         <Doing row={row} />
       </div>
-      <div className="truncate text-sm text-ink-2 max-md:hidden">
-        {row.size}, {row.region}
-      </div>
+      <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row.size, row.region)}</div>
       <div className="text-right text-sm tabular-nums">
         {row.status === "destroyed" ? (
           <span className="text-ink-3">$0.00</span>
