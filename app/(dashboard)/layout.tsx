@@ -1,23 +1,26 @@
 "use client";
 import type { ReactNode } from "react";
 import { LiveProvider } from "../live.tsx";
+import { ToastProvider } from "../ui/toast.tsx";
 import { Rail } from "./rail.tsx";
 
 export default function DashboardLayout({ children }: { children: ReactNode }) {
   return (
     <LiveProvider>
-      <a
-        href="#content"
-        className="sr-only focus:not-sr-only focus:absolute focus:left-4 focus:top-4 focus:z-50 focus:bg-raised focus:p-3"
-      >
-        Skip to the content
-      </a>
-      <div className="md:flex">
-        <Rail />
-        <main id="content" className="min-w-0 grow pb-24 md:pb-0">
-          {children}
-        </main>
-      </div>
+      <ToastProvider>
+        <a
+          href="#content"
+          className="sr-only focus:not-sr-only focus:absolute focus:left-4 focus:top-4 focus:z-50 focus:bg-raised focus:p-3"
+        >
+          Skip to the content
+        </a>
+        <div className="md:flex">
+          <Rail />
+          <main id="content" className="min-w-0 grow pb-24 md:pb-0">
+            {children}
+          </main>
+        </div>
+      </ToastProvider>
     </LiveProvider>
   );
 }

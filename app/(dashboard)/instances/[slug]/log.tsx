@@ -3,6 +3,7 @@ import { ArrowDownToLine, Copy, Download, Pause, Play, Search } from "lucide-rea
 import { useState } from "react";
 import type { OperationView } from "../../../../server/views.ts";
 import { clock } from "../../../time.ts";
+import { useToast } from "../../../ui/toast.tsx";
 import { LogLines } from "./logLines.tsx";
 import { LogTicks } from "./logTicks.tsx";
 import { useLogLines } from "./useLogLines.ts";
@@ -19,6 +20,7 @@ export function Log({
   className: string;
 }) {
   const all = useLogLines(operation, step);
+  const say = useToast();
   const [paused, setPaused] = useState<number>();
   const [following, setFollowing] = useState(true);
   const [search, setSearch] = useState<string>();
@@ -35,6 +37,16 @@ export function Log({
   const control =
     "touch inline-flex size-8 shrink-0 items-center justify-center rounded-[6px] text-ink-2 hover:bg-hover max-md:w-11";
   const icon = { size: 16, strokeWidth: 1.9, "aria-hidden": true } as const;
+
+  async function copy() {
+    try {
+      await navigator.clipboard.writeText(text());
+      say(all.length === 1 ? "The log is copied, 1 line." : `The log is copied, ${all.length} lines.`);
+    } catch {
+      // Refused, or not there at all where the page did not come over HTTPS.
+      say("This browser did not allow copying. Download gives the same.");
+    }
+  }
 
   function download() {
     const link = document.createElement("a");
@@ -80,12 +92,7 @@ export function Log({
         >
           <Search {...icon} />
         </button>
-        <button
-          type="button"
-          className={control}
-          aria-label="Copy the log"
-          onClick={() => void navigator.clipboard.writeText(text())}
-        >
+        <button type="button" className={control} aria-label="Copy the log" onClick={() => void copy()}>
           <Copy {...icon} />
         </button>
         <button type="button" className={control} aria-label="Download the log" onClick={download}>
