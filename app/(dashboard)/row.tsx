@@ -1,5 +1,6 @@
 "use client";
 import Link from "next/link";
+import { memo } from "react";
 import type { InstanceRow } from "../../server/views.ts";
 import { useLive } from "../live.tsx";
 import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
@@ -9,11 +10,11 @@ import { age, money, useNow } from "../time.ts";
 import { useMachineNames } from "./useMachineNames.ts";
 
 /** One instance in the list: who, how it is, and what it costs. */
-export function Row({ row }: { row: InstanceRow }) {
+export const Row = memo(function Row({ row }: { row: InstanceRow }) {
   const nameOf = useMachineNames();
   const href = row.status === "destroyed" ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
   return (
-    <li className="relative grid grid-cols-[1fr_auto] items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2">
+    <div className="relative grid grid-cols-[1fr_auto] items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2">
       <div className="min-w-0">
         <Link href={href} className="font-medium after:absolute after:inset-0">
           {row.company}
@@ -32,9 +33,9 @@ export function Row({ row }: { row: InstanceRow }) {
           money(row.priceMonthlyCents)
         )}
       </div>
-    </li>
+    </div>
   );
-}
+});
 
 function Doing({ row }: { row: InstanceRow }) {
   const { connection } = useLive();
