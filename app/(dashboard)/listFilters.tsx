@@ -60,7 +60,7 @@ export function StatusFilter({ rows, value, onChange }: FilterProps) {
   const count = new Map<InstanceStatus, number>();
   for (const { status } of rows) count.set(status, (count.get(status) ?? 0) + 1);
   const shown = allStatuses.filter(
-    (status) => count.has(status) || status === value || status === "destroyed",
+    (status) => status !== "destroyed" && (count.has(status) || status === value),
   );
   const chip = (chosen: boolean) =>
     `touch h-8 shrink-0 rounded-[6px] px-2.5 text-sm whitespace-nowrap hover:bg-hover ${chosen ? "bg-hover font-medium" : "text-ink-2"}`;
@@ -76,7 +76,7 @@ export function StatusFilter({ rows, value, onChange }: FilterProps) {
         All{" "}
         <span className="ml-1 text-ink-3 tabular-nums">{rows.length - (count.get("destroyed") ?? 0)}</span>
       </button>
-      {shown.map((status) => (
+      {[...shown, "destroyed" as const].map((status) => (
         <button
           key={status}
           type="button"

@@ -1,25 +1,34 @@
 "use client";
 import { Plus } from "lucide-react";
 import Link from "next/link";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { InstanceStatus } from "../../server/views.ts";
 import { Mark } from "../mark.tsx";
 import { money } from "../time.ts";
 import { sentenceOf } from "../trpc.tsx";
 import { Button, buttonClass } from "../ui/button.tsx";
+import { Checkbox } from "../ui/checkbox.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { manyRows, Rows } from "../ui/rows.tsx";
 import { arrange, type Group, groups } from "./grouping.ts";
 import { SearchBox, StatusFilter } from "./listFilters.tsx";
 import { Sum } from "./listSum.tsx";
-import { Row } from "./row.tsx";
+import { columns, Row } from "./row.tsx";
+import { SelectionBar } from "./selectionBar.tsx";
 import { useHeldRows } from "./useHeldRows.ts";
 import { useInstances } from "./useInstances.ts";
+import { useSelection } from "./useSelection.ts";
 
 export default function InstancesPage() {
   const { instances, query } = useInstances();
   const [search, setSearch] = useState("");
   const [filter, setFilter] = useState<InstanceStatus>();
+  const { selected, select, clear } = useSelection();
+  const [selecting, setSelecting] = useState(false);
+  const stopSelecting = useCallback(() => {
+    clear();
+    setSelecting(false);
+  }, [clear]);
   const held = useHeldRows();
   const before = useRef<ReadonlyMap<string, Group>>(new Map());
   const live = instances?.filter((row) => row.status !== "destroyed") ?? [];
@@ -32,11 +41,23 @@ export default function InstancesPage() {
     before.current = new Map([...arranged].flatMap(([group, rows]) => rows.map((row) => [row.id, group])));
   }, [arranged]);
   const shown = [...arranged.values()].flat();
+  const choosable = shown.filter((row) => row.status !== "destroyed");
+  const chosen = live.filter((row) => selected.has(row.id));
+  const chosenInSight = choosable.filter((row) => selected.has(row.id)).length;
   const monthly = live.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
   return (
-    <div className="px-4 py-6 max-md:pt-2.5 md:px-10 md:py-8">
-      <div className="mb-3 flex items-center justify-between md:hidden">
+    <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.length > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
+      <div className="mb-3 flex items-center gap-2 *:first:grow md:hidden">
         <Mark />
+        {live.length > 0 && (
+          <Button
+            look="bare"
+            aria-pressed={selecting}
+            onClick={() => (selecting ? stopSelecting() : setSelecting(true))}
+          >
+            {selecting ? "Done" : "Select"}
+          </Button>
+        )}
         <Link href="/instances/new" aria-label="New instance" className={`${buttonClass("primary")} w-11`}>
           <Plus size={18} strokeWidth={1.9} className="shrink-0" aria-hidden />
         </Link>
@@ -87,6 +108,25 @@ export default function InstancesPage() {
             <SearchBox value={search} onChange={setSearch} />
             <StatusFilter rows={instances} value={filter} onChange={setFilter} />
           </div>
+          {choosable.length > 0 && (
+            <div className={`mt-4 grid items-center text-sm text-ink-2 max-md:hidden ${columns}`}>
+              <Checkbox
+                aria-label="Select all"
+                checked={chosenInSight === choosable.length}
+                mixed={chosenInSight > 0 && chosenInSight < choosable.length}
+                onChange={(event) =>
+                  select(
+                    choosable.map((row) => row.id),
+                    event.target.checked,
+                  )
+                }
+              />
+              <span>Customer</span>
+              <span>Status</span>
+              <span>Size and place</span>
+              <span className="text-right">A month</span>
+            </div>
+          )}
           {shown.length === 0 && (
             <Empty title="Nothing fits.">
               <Button
@@ -110,15 +150,25 @@ export default function InstancesPage() {
                 <Rows
                   items={rows}
                   keyOf={(row) => row.id}
-                  estimate={key === "well" || key === "over" ? 66 : 80}
+                  estimate={key === "well" || key === "over" ? 53 : 72}
                   virtual={shown.length > manyRows}
                 >
-                  {(row) => <Row row={row} />}
+                  {(row) => (
+                    <Row
+                      row={row}
+                      selected={selected.has(row.id)}
+                      selecting={selecting || chosen.length > 0}
+                      onSelect={select}
+                    />
+                  )}
                 </Rows>
               </section>
             );
           })}
         </>
+      )}
+      {chosen.length > 0 && (
+        <SelectionBar rows={chosen} unseen={chosen.length - chosenInSight} onClear={stopSelecting} />
       )}
     </div>
   );

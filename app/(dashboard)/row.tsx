@@ -1,37 +1,76 @@
 "use client";
 import Link from "next/link";
-import { memo } from "react";
+import { type CSSProperties, memo } from "react";
 import type { InstanceRow } from "../../server/views.ts";
 import { useLive } from "../live.tsx";
 import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
 import { age, money, useNow } from "../time.ts";
+import { Checkbox } from "../ui/checkbox.tsx";
+import { RowAction } from "./rowAction.tsx";
 import { useMachineNames } from "./useMachineNames.ts";
 
+/** The columns of the list from a tablet on; its head has the same. */
+export const columns = "md:grid-cols-[16px_minmax(0,5fr)_minmax(0,7fr)_minmax(0,3fr)_72px] md:gap-x-7";
+
+/** What is pointed at or chosen is marked a little beyond the lines. */
+const beyond = { "--wide": "-12px 0 var(--hover), 12px 0 var(--hover)" } as CSSProperties;
+
+type Props = {
+  row: InstanceRow;
+  selected: boolean;
+  /** On a phone the checkboxes are there only while somebody selects. */
+  selecting: boolean;
+  onSelect: (ids: readonly string[], on: boolean) => void;
+};
+
 /** One instance in the list: who, how it is, and what it costs. */
-export const Row = memo(function Row({ row }: { row: InstanceRow }) {
+export const Row = memo(function Row({ row, selected, selecting, onSelect }: Props) {
   const nameOf = useMachineNames();
-  const href = row.status === "destroyed" ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
+  const isOver = row.status === "destroyed";
+  const href = isOver ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
   return (
-    <div className="relative grid grid-cols-[1fr_auto] items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,5fr)_minmax(0,6fr)_minmax(0,3fr)_88px] md:px-2">
+    <div
+      style={beyond}
+      className={`relative grid min-h-13 grid-cols-[auto_1fr_auto] items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:py-3 ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
+    >
+      <div
+        className={`relative z-10 size-4 max-md:mr-3 max-md:self-start max-md:mt-0.5 ${selecting ? "" : "max-md:hidden"}`}
+      >
+        {!isOver && (
+          <Checkbox
+            aria-label={`Select ${row.company}`}
+            checked={selected}
+            onChange={(event) => onSelect([row.id], event.target.checked)}
+          />
+        )}
+      </div>
       <div className="min-w-0">
-        <Link href={href} className="font-medium after:absolute after:inset-0">
+        <Link
+          href={href}
+          className="block truncate font-medium after:absolute after:inset-0 max-md:text-step focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-move"
+        >
           {row.company}
         </Link>
-        <div className="truncate font-mono text-sm text-ink-3">{row.url.replace(/^https?:\/\//, "")}</div>
+        <div className="truncate font-mono text-xs/5 text-ink-3">{row.url.replace(/^https?:\/\//, "")}</div>
       </div>
-      <div className="min-w-0 max-md:order-3 max-md:col-span-2">
-        <StatusWord status={row.status} />
-        <Doing row={row} />
+      <div
+        className={`flex min-w-0 items-center gap-x-4 max-md:order-3 max-md:col-start-1 max-md:-col-end-1 ${selecting ? "max-md:pl-7" : ""}`}
+      >
+        <div
+          className={`flex min-w-0 grow ${groupOf[row.status] === "well" || isOver ? "max-md:flex-wrap max-md:justify-between md:flex-col" : "flex-col"}`}
+        >
+          <StatusWord status={row.status} />
+          <Doing row={row} />
+        </div>
+        <div className="relative z-10 shrink-0 max-md:self-end empty:hidden">
+          <RowAction row={row} />
+        </div>
       </div>
       <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row.size, row.region)}</div>
-      <div className="text-right text-sm tabular-nums">
-        {row.status === "destroyed" ? (
-          <span className="text-ink-3">$0.00</span>
-        ) : (
-          money(row.priceMonthlyCents)
-        )}
+      <div className="text-right text-sm tabular-nums max-md:self-start">
+        {isOver ? <span className="text-ink-3">$0.00</span> : money(row.priceMonthlyCents)}
       </div>
     </div>
   );
@@ -45,7 +84,7 @@ function Doing({ row }: { row: InstanceRow }) {
   if (busy && operation !== null) {
     const left = timeLeft(operation.steps, now);
     return (
-      <div className="max-w-75">
+      <div className="w-full max-w-75 pb-1">
         <p className="mb-1.5 text-sm text-ink-2 tabular-nums">
           {position(operation.steps)}
           {left !== undefined && `, ${aboutLeft(left)}`}
@@ -54,6 +93,7 @@ function Doing({ row }: { row: InstanceRow }) {
       </div>
     );
   }
+  const quiet = groupOf[row.status] !== "needs";
   const text =
     row.status === "failed"
       ? (operation?.failure?.sentence ?? "")
@@ -64,5 +104,10 @@ function Doing({ row }: { row: InstanceRow }) {
           : row.destroyedAt !== null
             ? age(row.destroyedAt, now)
             : "";
-  return <p className="text-sm text-ink-2 tabular-nums">{text}</p>;
+  if (text === "") return null;
+  return (
+    <p className={`tabular-nums ${quiet ? "text-xs/5 text-ink-3 max-md:text-sm" : "text-sm text-ink-2"}`}>
+      {text}
+    </p>
+  );
 }
