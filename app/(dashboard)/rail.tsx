@@ -26,6 +26,7 @@ import { age, useNow } from "../time.ts";
 import { useTRPC } from "../trpc.tsx";
 import { Tooltip } from "../ui/tooltip.tsx";
 import { desktopUp, useMedia } from "../ui/useMedia.ts";
+import { StatusIcon } from "./statusIcon.tsx";
 import { useInstances } from "./useInstances.ts";
 
 type Place = { href: string; label: string; icon: LucideIcon };
@@ -49,6 +50,7 @@ export function Rail() {
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
     <>
+      <StatusIcon />
       <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex md:max-lg:w-16">
         <Link href="/" className="mx-2 mb-5 md:max-lg:w-6 md:max-lg:overflow-hidden">
           <Mark />

@@ -114,11 +114,7 @@ export function Log({
             onKeyDown={(event) => {
               if (event.key === "Enter" && hits.length > 0)
                 setHit((hit + (event.shiftKey ? hits.length - 1 : 1)) % hits.length);
-              if (event.key === "Escape") {
-                // The sheet around it stays.
-                event.stopPropagation();
-                setSearch(undefined);
-              }
+              if (event.key === "Escape") setSearch(undefined);
             }}
             className="touch h-8 min-w-0 grow rounded-[6px] border border-field bg-raised px-3 font-mono text-sm max-md:text-[16px]"
           />
