@@ -10,6 +10,8 @@ import { Button, buttonClass } from "../ui/button.tsx";
 import { Checkbox } from "../ui/checkbox.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { manyRows, Rows } from "../ui/rows.tsx";
+import { Account } from "./account.tsx";
+import { EmptyList } from "./emptyList.tsx";
 import { arrange, type Group, groups } from "./grouping.ts";
 import { SearchBox, StatusFilter } from "./listFilters.tsx";
 import { Sum } from "./listSum.tsx";
@@ -31,6 +33,7 @@ export default function InstancesPage() {
   }, [clear]);
   const held = useHeldRows();
   const before = useRef<ReadonlyMap<string, Group>>(new Map());
+  const isEmpty = instances?.length === 0;
   const live = instances?.filter((row) => row.status !== "destroyed") ?? [];
   const words = search.trim().toLowerCase();
   const arranged = useMemo(
@@ -47,7 +50,7 @@ export default function InstancesPage() {
   const monthly = live.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
   return (
     <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.length > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
-      <div className="mb-3 flex items-center gap-2 *:first:grow md:hidden">
+      <div className="mb-3 flex min-h-11 items-center gap-2 *:first:grow md:hidden">
         <Mark />
         {live.length > 0 && (
           <Button
@@ -58,9 +61,12 @@ export default function InstancesPage() {
             {selecting ? "Done" : "Select"}
           </Button>
         )}
-        <Link href="/instances/new" aria-label="New instance" className={`${buttonClass("primary")} w-11`}>
-          <Plus size={18} strokeWidth={1.9} className="shrink-0" aria-hidden />
-        </Link>
+        <Account alone />
+        {!isEmpty && (
+          <Link href="/instances/new" aria-label="New instance" className={`${buttonClass("primary")} w-11`}>
+            <Plus size={18} strokeWidth={1.9} className="shrink-0" aria-hidden />
+          </Link>
+        )}
       </div>
       <header className="flex items-start justify-between gap-4">
         <div>
@@ -79,10 +85,12 @@ export default function InstancesPage() {
               </span>
             </p>
           )}
-          <Link href="/instances/new" className={buttonClass("primary", true)}>
-            <Plus size={16} strokeWidth={1.9} aria-hidden />
-            New instance
-          </Link>
+          {!isEmpty && (
+            <Link href="/instances/new" className={buttonClass("primary", true)}>
+              <Plus size={16} strokeWidth={1.9} aria-hidden />
+              New instance
+            </Link>
+          )}
         </div>
       </header>
       {query.isError && (
@@ -94,14 +102,7 @@ export default function InstancesPage() {
         </div>
       )}
       {query.isPending && <Skeleton />}
-      {instances?.length === 0 && (
-        <Empty title="No customer has an intranet yet.">
-          <p className="max-w-prose text-ink-2">
-            Fill in who it is for, and watch it happen: a droplet, Ansible, an address, an email. From $6.00 a
-            month.
-          </p>
-        </Empty>
-      )}
+      {isEmpty && <EmptyList />}
       {instances !== undefined && instances.length > 0 && (
         <>
           <div className="mt-5 flex items-center gap-3 max-md:flex-wrap md:mt-6">
@@ -150,7 +151,7 @@ export default function InstancesPage() {
                 <Rows
                   items={rows}
                   keyOf={(row) => row.id}
-                  estimate={key === "well" || key === "over" ? 53 : 72}
+                  estimate={key === "underWay" ? 76 : 53}
                   virtual={shown.length > manyRows}
                 >
                   {(row) => (
