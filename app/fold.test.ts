@@ -1,13 +1,7 @@
 import { expect, test } from "vitest";
-import {
-  type EventView,
-  type InstanceDetail,
-  type InstanceRow,
-  instanceActions,
-  type LogLine,
-  type OperationView,
-} from "../server/views.ts";
+import type { EventView, InstanceDetail, InstanceRow, LogLine, OperationView } from "../server/views.ts";
 import { foldDetail, foldList, foldLog } from "./fold.ts";
+import { instanceRow as row } from "./testRow.ts";
 
 const operation = (id: string, state: OperationView["state"]): OperationView => ({
   ...{
@@ -22,22 +16,6 @@ const operation = (id: string, state: OperationView["state"]): OperationView => 
   },
   ...{ failure: null, cancelRequestedAt: null, canRetry: false, steps: [] },
   ...{ batchId: null, cancelling: "", cancelRefusal: null },
-});
-const row = (id: string, status: InstanceRow["status"], op: OperationView | null = null): InstanceRow => ({
-  ...{ id, status, company: id, slug: id, domain: "d", url: "u", region: "r", size: "s", version: "v" },
-  ...{
-    priceMonthlyCents: 1,
-    createdAt: 0,
-    destroyedAt: null,
-    answeredAt: null,
-    answeredInMs: null,
-    silentSince: null,
-    isProtected: false,
-    lastGoodBackupAt: null,
-    backupWarning: null,
-  },
-  refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
-  operation: op,
 });
 const plan: InstanceDetail["backupPlan"] = {
   ...{ every: "never", at: "03:00", weekday: 0, timeZone: "UTC", keepCount: 1, keepDays: 1 },

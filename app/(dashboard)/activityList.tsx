@@ -5,6 +5,7 @@ import { age, exact, useNow } from "../time.ts";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
+import { manyRows, Rows } from "../ui/rows.tsx";
 
 /** Who did what, newest first: everywhere, or with one instance. */
 export function ActivityList({ instanceId }: { instanceId?: string }) {
@@ -27,33 +28,40 @@ export function ActivityList({ instanceId }: { instanceId?: string }) {
   if (entries.length === 0) return <Empty title="Nothing has happened yet." />;
   return (
     <>
-      <ul className="mt-6">
-        {entries.map((entry) => (
-          <li key={entry.id} className="flex flex-wrap justify-between gap-x-6 border-b border-line py-3">
-            <span className="min-w-0">
-              <span className="font-medium">{entry.who}</span> {entry.what}
-              {entry.slug !== null && instanceId === undefined && (
-                <>
-                  {" · "}
-                  <Link
-                    href={`/instances/${entry.slug}`}
-                    className="underline decoration-line-2 underline-offset-4"
-                  >
-                    {entry.slug}
-                  </Link>
-                </>
-              )}
-            </span>
-            <time
-              dateTime={new Date(entry.at).toISOString()}
-              title={exact(entry.at)}
-              className="text-sm text-ink-3 tabular-nums"
-            >
-              {age(entry.at, now)}
-            </time>
-          </li>
-        ))}
-      </ul>
+      <div className="mt-6">
+        <Rows
+          items={entries}
+          keyOf={(entry) => String(entry.id)}
+          estimate={45}
+          virtual={entries.length > manyRows}
+        >
+          {(entry) => (
+            <div className="flex flex-wrap justify-between gap-x-6 border-b border-line py-3">
+              <span className="min-w-0">
+                <span className="font-medium">{entry.who}</span> {entry.what}
+                {entry.slug !== null && instanceId === undefined && (
+                  <>
+                    {" · "}
+                    <Link
+                      href={`/instances/${entry.slug}`}
+                      className="underline decoration-line-2 underline-offset-4"
+                    >
+                      {entry.slug}
+                    </Link>
+                  </>
+                )}
+              </span>
+              <time
+                dateTime={new Date(entry.at).toISOString()}
+                title={exact(entry.at)}
+                className="text-sm text-ink-3 tabular-nums"
+              >
+                {age(entry.at, now)}
+              </time>
+            </div>
+          )}
+        </Rows>
+      </div>
       {query.hasNextPage && (
         <div className="mt-4">
           <Button sending={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>

@@ -2,7 +2,6 @@
 import { useQuery } from "@tanstack/react-query";
 import {
   Archive,
-  ChevronsUpDown,
   Inbox,
   LayoutGrid,
   type LucideIcon,
@@ -13,19 +12,18 @@ import {
 } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import { signOut } from "next-auth/react";
-import { DropdownMenu } from "radix-ui";
 import type { ReactNode } from "react";
 import { useLive } from "../live.tsx";
 import { Mark } from "../mark.tsx";
 import { aboutLeft, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, statusLooks } from "../status.tsx";
-import { chooseTheme, type Theme } from "../theme.ts";
 import { age, useNow } from "../time.ts";
 import { useTRPC } from "../trpc.tsx";
 import { Tooltip } from "../ui/tooltip.tsx";
 import { desktopUp, useMedia } from "../ui/useMedia.ts";
+import { Account } from "./account.tsx";
+import { StatusIcon } from "./statusIcon.tsx";
 import { useInstances } from "./useInstances.ts";
 
 type Place = { href: string; label: string; icon: LucideIcon };
@@ -49,6 +47,7 @@ export function Rail() {
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
     <>
+      <StatusIcon />
       <aside className="sticky top-0 hidden h-dvh w-57 shrink-0 flex-col border-r border-line bg-sunken px-3 py-5 md:flex md:max-lg:w-16">
         <Link href="/" className="mx-2 mb-5 md:max-lg:w-6 md:max-lg:overflow-hidden">
           <Mark />
@@ -175,49 +174,5 @@ function LostSign() {
     <p role="status" className="bg-warn-tint px-4 py-2 text-center text-sm text-warn-ink">
       Reconnecting, last news {age(connection.since, now)}
     </p>
-  );
-}
-
-const themes: { value: Theme; label: string }[] = [
-  { value: "system", label: "As the system" },
-  { value: "light", label: "Light" },
-  { value: "dark", label: "Dark" },
-];
-
-function Account() {
-  const trpc = useTRPC();
-  const me = useQuery(trpc.session.me.queryOptions());
-  const name = me.data?.name ?? "";
-  const item =
-    "flex h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm data-highlighted:bg-hover outline-none";
-  return (
-    <DropdownMenu.Root>
-      <DropdownMenu.Trigger
-        aria-label={`Account of ${name}`}
-        className="-mx-2 flex items-center gap-2.5 border-t border-line px-2 pt-3 text-left md:max-lg:justify-center"
-      >
-        <span
-          className="grid size-6 shrink-0 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink"
-          aria-hidden
-        >
-          {name.slice(0, 1).toUpperCase()}
-        </span>
-        <span className="grow truncate md:max-lg:sr-only">{name}</span>
-        <ChevronsUpDown size={15} className="shrink-0 text-ink-3 md:max-lg:hidden" aria-hidden />
-      </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content sideOffset={6} className="z-50 w-52 rounded-[10px] bg-raised p-1.5 shadow-pop">
-          {themes.map(({ value, label }) => (
-            <DropdownMenu.Item key={value} className={item} onSelect={() => chooseTheme(value)}>
-              {label}
-            </DropdownMenu.Item>
-          ))}
-          <DropdownMenu.Separator className="my-1.5 h-px bg-line" />
-          <DropdownMenu.Item className={item} onSelect={() => void signOut({ callbackUrl: "/login" })}>
-            Sign out
-          </DropdownMenu.Item>
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
-    </DropdownMenu.Root>
   );
 }

@@ -1,80 +1,58 @@
 "use client";
-import { useMutation } from "@tanstack/react-query";
-import { Archive, Trash2, X } from "lucide-react";
-import dynamic from "next/dynamic";
-import { useRouter } from "next/navigation";
-import { useEffect, useState } from "react";
+import { X } from "lucide-react";
+import { type ReactNode, useEffect } from "react";
 import type { InstanceRow } from "../../server/views.ts";
 import { money } from "../time.ts";
-import { sentenceOf, useTRPC } from "../trpc.tsx";
-import { Button } from "../ui/button.tsx";
 
-const DestroyManyDialog = dynamic(() =>
-  import("./destroyManyDialog.tsx").then((module) => module.DestroyManyDialog),
-);
-
-type Props = { rows: InstanceRow[]; onAll: () => void; onClear: () => void };
-
-/** What can be done with all that is selected: one confirmation, and one page that shows all of it. */
-export function SelectionBar({ rows, onAll, onClear }: Props) {
-  const trpc = useTRPC();
-  const router = useRouter();
-  const [asks, setAsks] = useState(false);
-  const backUp = useMutation(
-    trpc.instances.inBulk.mutationOptions({
-      onSuccess: ({ batchId, begun }) => begun > 0 && router.push(`/together/${batchId}`),
-    }),
-  );
+/**
+ * What is selected, what it costs a month, and what can be done with it (`children`). Esc clears.
+ * `unseen`: how many of the rows the search or the filter hides.
+ */
+export function SelectionBar({
+  rows,
+  unseen = 0,
+  onClear,
+  children,
+}: {
+  rows: InstanceRow[];
+  unseen?: number;
+  onClear: () => void;
+  children?: ReactNode;
+}) {
   useEffect(() => {
-    const clear = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !asks) onClear();
+    const onKey = (event: KeyboardEvent) => {
+      // A dialog or a menu that closes has taken the key for itself; in a field it belongs to the field.
+      const typing =
+        event.target instanceof HTMLElement &&
+        event.target.matches("input:not([type=checkbox]), textarea, select");
+      if (event.key === "Escape" && !event.defaultPrevented && !typing) onClear();
     };
-    addEventListener("keydown", clear);
-    return () => removeEventListener("keydown", clear);
-  }, [asks, onClear]);
-  const cannot = (action: "backUp" | "destroy") => {
-    const count = rows.filter((row) => row.refusals[action] !== null).length;
-    return count === 0 ? null : `Not possible with ${count} of them now.`;
-  };
-  const sum = rows.reduce((total, row) => total + row.priceMonthlyCents, 0);
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [onClear]);
+  const monthly = rows.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
   return (
     <section
       aria-label="Selection"
-      className="sticky top-3 z-20 mt-4 flex flex-wrap items-center gap-x-4 gap-y-2 rounded-[14px] bg-raised px-4 py-2.5 shadow-pop"
+      className="fixed z-20 flex animate-[rise_180ms_cubic-bezier(.2,0,0,1)] items-center gap-2 rounded-[14px] bg-raised py-2 pr-2 pl-4 shadow-pop max-md:inset-x-3 max-md:bottom-19 md:bottom-6 md:left-1/2 md:ml-8 md:-translate-x-1/2 lg:ml-28"
     >
-      <p className="grow" role="status">
-        <strong className="font-semibold">{rows.length} selected</strong>{" "}
-        <span className="text-ink-2 tabular-nums">{money(sum)} a month</span>
+      <p role="status" className="mr-3 tabular-nums max-md:grow">
+        <strong className="font-semibold whitespace-nowrap">{rows.length} selected</strong>
+        <span className="text-ink-2 max-md:block max-md:text-sm">
+          <span className="max-md:sr-only">, </span>
+          <span className="whitespace-nowrap">{money(monthly)} a month</span>
+          {unseen > 0 && <span className="whitespace-nowrap">, {unseen} not in sight</span>}
+        </span>
       </p>
-      {backUp.isError && (
-        <p role="alert" className="text-sm text-bad-ink">
-          {sentenceOf(backUp.error)}
-        </p>
-      )}
-      {(backUp.data?.refused ?? []).map(({ company, sentence }) => (
-        <p key={company} role="alert" className="text-sm text-warn-ink">
-          {company}: {sentence}
-        </p>
-      ))}
-      <Button look="bare" onClick={onAll}>
-        Select all
-      </Button>
-      <Button
-        reason={cannot("backUp")}
-        sending={backUp.isPending}
-        onClick={() => backUp.mutate({ action: "backUp", instanceIds: rows.map((row) => row.id) })}
+      {children}
+      <button
+        type="button"
+        aria-label="Clear selection"
+        onClick={onClear}
+        className="touch inline-grid size-8 shrink-0 place-items-center rounded-[6px] text-ink-2 hover:bg-hover max-md:w-11"
       >
-        <Archive size={15} strokeWidth={1.9} aria-hidden />
-        Back up
-      </Button>
-      <Button look="danger-line" reason={cannot("destroy")} onClick={() => setAsks(true)}>
-        <Trash2 size={15} strokeWidth={1.9} aria-hidden />
-        Destroy
-      </Button>
-      <Button look="bare" aria-label="Clear the selection" onClick={onClear}>
-        <X size={15} strokeWidth={1.9} aria-hidden />
-      </Button>
-      {asks && <DestroyManyDialog rows={rows} onClose={() => setAsks(false)} />}
+        <X size={16} strokeWidth={1.9} aria-hidden />
+      </button>
     </section>
   );
 }

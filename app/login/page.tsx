@@ -34,8 +34,11 @@ export default function SignInPage() {
   }
 
   return (
-    <main className="mx-auto flex min-h-dvh w-full max-w-80 flex-col justify-center gap-6 px-4">
-      <Mark />
+    <main className="relative mx-auto flex min-h-dvh w-full max-w-87 flex-col justify-center gap-6 px-4">
+      <div className="fixed top-6 left-4 md:top-9 md:left-10">
+        <Mark />
+      </div>
+      <ForkAround />
       <h1 className="text-page font-semibold tracking-[-0.02em]">Sign in</h1>
       {problem !== undefined && (
         <Notice tone="bad" alert>
@@ -65,6 +68,37 @@ export default function SignInPage() {
           Sign in
         </Button>
       </form>
+      <p className="-mt-1 text-sm text-ink-3">
+        First time here? The password was set, or printed once, where the Spawner was started.
+      </p>
     </main>
+  );
+}
+
+/** The line that splits and comes together, around the form; a phone has no room for it. */
+function ForkAround() {
+  return (
+    <svg
+      viewBox="0 0 1440 900"
+      preserveAspectRatio="xMidYMid slice"
+      className="fixed inset-0 -z-10 h-dvh w-screen text-line max-md:hidden"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.5"
+      aria-hidden
+    >
+      <path d="M-960 450h1240c130 0 120-216 260-216h360c140 0 130 216 260 216h1240M280 450c130 0 120 216 260 216h360c140 0 130-216 260-216" />
+      {[
+        [96, 450],
+        [232, 450],
+        [640, 234],
+        [860, 234],
+        [720, 666],
+        [1208, 450],
+        [1344, 450],
+      ].map(([x, y]) => (
+        <circle key={x} cx={x} cy={y} r="9" className="fill-paper" />
+      ))}
+    </svg>
   );
 }

@@ -22,21 +22,41 @@ export function Notice({
   );
 }
 
-/** What a list says when there is nothing in it. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** What a list says when there is nothing in it; `whole` when it is all that the page says. */
+export function Empty({
+  title,
+  whole = false,
+  children,
+}: {
+  title: string;
+  whole?: boolean;
+  children?: ReactNode;
+}) {
   return (
-    <div className="flex flex-col items-start gap-3 py-16">
+    <div
+      className={`flex flex-col gap-3 ${whole ? "min-h-[65dvh] items-center justify-center text-center" : "items-start py-16"}`}
+    >
       <svg
-        viewBox="0 0 240 24"
-        className="w-60 text-line-2"
+        viewBox="0 0 300 68"
+        className={`mb-3 text-line-2 ${whole ? "w-75" : "w-48"} max-w-full`}
         fill="none"
         stroke="currentColor"
         strokeWidth="2"
         aria-hidden
       >
-        <path d="M2 12h70c12 0 8-9 20-9h56c12 0 8 9 20 9h70M72 12c12 0 8 9 20 9h56c12 0 8-9 20-9" />
+        <path d="M14 34h30m12 0h24c20 0 10-26 32-26h32m12 0h32c22 0 12 26 32 26h24m12 0h30M80 34c20 0 10 26 32 26h32m12 0h32c22 0 12-26 32-26" />
+        {[
+          [8, 34],
+          [50, 34],
+          [150, 8],
+          [150, 60],
+          [250, 34],
+          [292, 34],
+        ].map(([x, y]) => (
+          <circle key={`${x} ${y}`} cx={x} cy={y} r="6" />
+        ))}
       </svg>
-      <p className="text-lead font-medium">{title}</p>
+      <p className={whole ? "text-title font-semibold" : "text-lead font-medium"}>{title}</p>
       {children}
     </div>
   );

@@ -27,7 +27,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
       )}
       <Toast.Viewport
         label="Notes"
-        className="fixed bottom-6 left-1/2 z-50 w-max max-w-[calc(100vw-32px)] -translate-x-1/2 max-md:bottom-36"
+        className="fixed right-6 bottom-6 z-50 w-max max-w-[calc(100vw-32px)] max-md:right-4 max-md:bottom-36"
       />
     </Toast.Provider>
   );

@@ -298,6 +298,18 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await expect(access(join(folder, "env/extravars"))).rejects.toThrow();
   });
 
+  it("says what ansible-runner said when it died by itself, without secrets", async () => {
+    const run = aRun("spawn-1");
+    await prepareRun(playbookCommand(run, options), runsDir);
+    await writeFile(
+      join(runsDir, "spawn-1/daemon.log"),
+      "Traceback (most recent call last):\n  in openpty\nOSError: out of pty devices for hunter2-hunter2\n",
+    );
+    const { events } = await runner.readRun("spawn-1", 0, ["hunter2-hunter2"]);
+    expect(explainFailure(events).detail).toMatch(/left no result\. OSError: out of pty devices for \S+$/);
+    expect(JSON.stringify(events)).not.toContain("hunter2");
+  });
+
   it("stops a run that takes too long", async () => {
     runner = createAnsibleRunner({ ...options, timeoutSeconds: 1 });
     await runner.ensureRun(aRun("spawn-1", { version: "0.0.1" }));

@@ -22,6 +22,7 @@ import {
   readJobEvents,
   type TaskPosition,
 } from "./jobEvents.ts";
+import { maskSecrets } from "./mask.ts";
 import type { PlaybookEvent, PlaybookRun, PlaybookRunner, PlaybookState } from "./playbooks.ts";
 import { endProcessesOfRun, isProcessOfRun, processesOfRun } from "./processes.ts";
 import { prepareRun, startRun, stopRunner } from "./start.ts";
@@ -83,7 +84,10 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
             ? {}
             : { task: { ...position, total: Math.max(await totalTasks(folder), position.index) } };
         const failed = outcome === "timeout" ? { failed: true as const } : {};
-        events.push({ at: Date.now(), line: lastLine, ...task, ...failed });
+        const at = Date.now();
+        const lastWords = outcome === "lost" ? maskSecrets(await lastWordsOf(folder), secrets) : "";
+        if (lastWords !== "") events.push({ at, line: lastWords, ...task });
+        events.push({ at, line: lastLine, ...task, ...failed });
       }
     }
     if (ended) {
@@ -197,6 +201,12 @@ async function isRunning(folder: string): Promise<boolean> {
     if (look < LOOKS) await new Promise((next) => setTimeout(next, 25));
   }
   return false;
+}
+
+/** What ansible-runner itself wrote last, such as the error that ended it; empty when it was killed. */
+async function lastWordsOf(folder: string): Promise<string> {
+  const said = await contentOf(join(folder, "daemon.log"));
+  return said.split("\n").at(-1)?.trim() ?? "";
 }
 
 /** Ansible has read the variables file when the playbook starts. */

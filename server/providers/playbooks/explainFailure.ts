@@ -74,7 +74,11 @@ function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: strin
     .map((event) => stripVTControlCharacters(event.line))
     .filter((line) => line.trim() !== "");
   if (lines.includes(LOST_LINE)) {
-    return { sentence: "Setting up the droplet was interrupted. Try again.", detail: LOST_LINE };
+    const lastWords = lines.slice(0, lines.indexOf(LOST_LINE)).at(-1) ?? "";
+    return {
+      sentence: "Setting up the droplet was interrupted. Try again.",
+      detail: `${LOST_LINE} ${lastWords}`.trim(),
+    };
   }
   const error = lines.findLastIndex((line) => /ERROR/.test(line));
   return {

@@ -26,6 +26,10 @@ export function LogSheet({ instance, operation, step, opener, onClose }: Props) 
       <Dialog.Portal>
         <Dialog.Content
           aria-describedby={undefined}
+          onEscapeKeyDown={(event) => {
+            // In the search it ends the search only.
+            if (event.target instanceof HTMLInputElement) event.preventDefault();
+          }}
           onCloseAutoFocus={(event) => {
             event.preventDefault();
             opener.current?.focus();

@@ -1,0 +1,93 @@
+"use client";
+import { Search } from "lucide-react";
+import { useEffect, useRef } from "react";
+import type { InstanceRow, InstanceStatus } from "../../server/views.ts";
+import { allStatuses, statusLooks } from "../status.tsx";
+
+/** Always in sight; `/` leads to it. */
+export function SearchBox({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const box = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const focus = (event: KeyboardEvent) => {
+      const typing =
+        event.target instanceof HTMLElement &&
+        event.target.matches("input:not([type=checkbox]), textarea, select");
+      if (event.key !== "/" || typing) return;
+      event.preventDefault();
+      box.current?.focus();
+    };
+    addEventListener("keydown", focus);
+    return () => removeEventListener("keydown", focus);
+  }, []);
+  return (
+    <label className="relative w-full md:w-60">
+      <span className="sr-only">Search</span>
+      <Search
+        size={15}
+        strokeWidth={1.9}
+        className="absolute left-3 top-1/2 -translate-y-1/2 text-ink-3"
+        aria-hidden
+      />
+      <input
+        ref={box}
+        type="search"
+        placeholder="Search"
+        aria-keyshortcuts="/"
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+        className="peer touch h-8 w-full rounded-[6px] border border-field bg-raised pr-3 pl-9 max-md:text-[16px]"
+      />
+      {value === "" && (
+        <kbd
+          aria-hidden
+          className="absolute top-1/2 right-2 grid size-5 -translate-y-1/2 place-items-center rounded-[4px] border border-line-2 font-sans text-xs text-ink-3 peer-focus:hidden max-md:hidden"
+        >
+          /
+        </kbd>
+      )}
+    </label>
+  );
+}
+
+type FilterProps = {
+  rows: InstanceRow[];
+  value: InstanceStatus | undefined;
+  onChange: (status: InstanceStatus | undefined) => void;
+};
+
+/** Chips for the statuses that there are, and always for Destroyed. */
+export function StatusFilter({ rows, value, onChange }: FilterProps) {
+  const count = new Map<InstanceStatus, number>();
+  for (const { status } of rows) count.set(status, (count.get(status) ?? 0) + 1);
+  const shown = allStatuses.filter(
+    (status) => status !== "destroyed" && (count.has(status) || status === value),
+  );
+  const chip = (chosen: boolean) =>
+    `touch h-8 shrink-0 rounded-[6px] px-2.5 text-sm whitespace-nowrap hover:bg-hover ${chosen ? "bg-hover font-medium" : "text-ink-2"}`;
+  return (
+    <fieldset className="flex min-w-0 gap-1 overflow-x-auto p-1 max-md:-mx-4 max-md:w-screen max-md:px-4">
+      <legend className="sr-only">Status</legend>
+      <button
+        type="button"
+        aria-pressed={value === undefined}
+        className={chip(value === undefined)}
+        onClick={() => onChange(undefined)}
+      >
+        All{" "}
+        <span className="ml-1 text-ink-3 tabular-nums">{rows.length - (count.get("destroyed") ?? 0)}</span>
+      </button>
+      {[...shown, "destroyed" as const].map((status) => (
+        <button
+          key={status}
+          type="button"
+          aria-pressed={value === status}
+          className={chip(value === status)}
+          onClick={() => onChange(status)}
+        >
+          {statusLooks[status].word}{" "}
+          <span className="ml-1 text-ink-3 tabular-nums">{count.get(status) ?? 0}</span>
+        </button>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,14 @@
+import { type InstanceRow, instanceActions, type OperationView } from "../server/views.ts";
+
+/** A row of the list for tests: company and slug are its id. */
+export const instanceRow = (
+  id: string,
+  status: InstanceRow["status"],
+  operation: OperationView | null = null,
+): InstanceRow => ({
+  ...{ id, status, operation, company: id, slug: id, domain: "x.test", url: `http://${id}.x.test` },
+  ...{ region: "fra1", size: "s-1vcpu-2gb", version: "1", priceMonthlyCents: 1200, createdAt: 0 },
+  ...{ destroyedAt: null, answeredAt: null, answeredInMs: null, silentSince: null },
+  ...{ isProtected: false, lastGoodBackupAt: null, backupWarning: null },
+  refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
+});
