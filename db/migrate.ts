@@ -10,7 +10,12 @@ export function migrateDatabase(file: string): void {
   // SQLite rebuilds tables when it alters them: references are checked again when all is done.
   connection.pragma("foreign_keys = OFF");
   migrate(db, { migrationsFolder: join(import.meta.dirname, "migrations") });
+  const broken = connection.pragma("foreign_key_check");
   connection.close();
+  if (Array.isArray(broken) && broken.length > 0)
+    throw new Error(
+      `${file} has ${broken.length} rows that refer to something that is not there: ${JSON.stringify(broken[0])}. Put back the copy of DATA_DIR from before the upgrade.`,
+    );
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
