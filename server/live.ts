@@ -20,6 +20,7 @@ export type Live = {
     operationId?: string;
     signal: AbortSignal;
   }) => AsyncGenerator<EventView>;
+  close: () => void;
 };
 
 export const lastEventId = (db: Pick<Db, "select">): number =>
@@ -39,7 +40,7 @@ export function watchEvents(env: Env, db: Db): Live {
   const waiting = new Set<() => void>();
   let followers = 0;
 
-  setInterval(() => {
+  const timer = setInterval(() => {
     try {
       const now = version.get();
       if (now === seen) return;
@@ -59,7 +60,8 @@ export function watchEvents(env: Env, db: Db): Live {
     } catch (error) {
       report("the events could not be read; the pages wait", error);
     }
-  }, lookEveryMs).unref();
+  }, lookEveryMs);
+  timer.unref();
 
   function after(id: number): EventView[] {
     const oldest = recent[0]?.id;
@@ -97,7 +99,12 @@ export function watchEvents(env: Env, db: Db): Live {
       followers -= 1;
     }
   }
-  return { follow };
+  function close(): void {
+    clearInterval(timer);
+    watcher.close();
+  }
+
+  return { follow, close };
 }
 
 /** Events with what they mean for the page; several changes of one instance share the newest row. */

@@ -1,87 +1,17 @@
-import { randomUUID } from "node:crypto";
 import { isTrackedEnvelope, TRPCError } from "@trpc/server";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { openDatabase, write } from "../db/client.ts";
 import { instances, operations, users, variables, wakeUps } from "../db/schema.ts";
-import { readEnv } from "./env.ts";
-import type { SpawnInput } from "./instances/rules.ts";
 import { openVariables } from "./instances/variables.ts";
-import { watchEvents } from "./live.ts";
 import { appendEvent } from "./operations/events.ts";
-import { createTestEngine } from "./operations/testEngine.ts";
 import { appRouter } from "./router.ts";
-import { deriveKey } from "./secrets.ts";
-import { revokeSession, signIn } from "./sessions.ts";
-import { addPerson } from "./settings/people.ts";
+import { revokeSession } from "./sessions.ts";
+import { createTestWeb, spawnWish } from "./testWeb.ts";
 import type { EventView } from "./views.ts";
-import type { Web } from "./web.ts";
 
-const world = createTestEngine();
-const { db } = world;
-const env = {
-  ...readEnv({
-    DATABASE_URL: "postgres://localhost/none",
-    SECRET_KEY: "0123456789abcdef0123",
-    DATA_DIR: `${world.file}.data`,
-  }),
-  databaseFile: world.file,
-};
-const variablesKey = deriveKey(env.secretKey, "variables");
-const region = { slug: "fra1", name: "Frankfurt 1", available: true };
-const size = {
-  slug: "s-1vcpu-2gb",
-  memoryMb: 2048,
-  vcpus: 1,
-  diskGb: 50,
-  priceMonthly: 12,
-  regions: ["fra1"],
-  available: true,
-};
-const web: Web = {
-  env,
-  db,
-  connection: openDatabase(world.file).connection,
-  digitalocean: {
-    regions: async () => [region],
-    sizes: async () => [size],
-  } as unknown as Web["digitalocean"],
-  variablesKey,
-  sessionsKey: "unused",
-  wake: () => {},
-  live: watchEvents(env, db),
-};
-let sessionId = "";
-const caller = (id: string | undefined = sessionId) => appRouter.createCaller({ web, sessionId: id });
-
-beforeAll(async () => {
-  await addPerson(db, { email: "joe@example.org", name: "Joe", password: "correct horse battery" }, "test");
-  sessionId = (await newSession()) ?? "";
-});
+const world = await createTestWeb();
+const { db, web, caller, newSession } = world;
 afterAll(() => world.close());
-
-const newSession = async () =>
-  (
-    await signIn(db, {
-      email: "joe@example.org",
-      password: "correct horse battery",
-      address: "::1",
-      now: Date.now(),
-    })
-  )?.sessionId;
-
-const wish = (over: Partial<SpawnInput> = {}): SpawnInput => ({
-  clickKey: randomUUID(),
-  company: "Acme Bakery",
-  contactName: "Petra Lindqvist",
-  contactEmail: "petra@acme.example",
-  slug: "acme",
-  domain: "intranet.localhost",
-  region: "fra1",
-  size: "s-1vcpu-2gb",
-  version: "2.14.0",
-  variables: [],
-  ...over,
-});
 
 test("every procedure asks for a session itself", async () => {
   const paths = Object.keys(appRouter._def.procedures);
@@ -113,7 +43,7 @@ async function drain(stream: object): Promise<unknown> {
 
 test("200 presses for one address at once are one instance, and the others are told", async () => {
   const outcomes = await Promise.allSettled(
-    Array.from({ length: 200 }, () => caller().instances.spawn(wish())),
+    Array.from({ length: 200 }, () => caller().instances.spawn(spawnWish())),
   );
   expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
   for (const outcome of outcomes)
@@ -125,7 +55,7 @@ test("200 presses for one address at once are one instance, and the others are t
 });
 
 test("the same press sent again is the same instance", async () => {
-  const again = wish({ slug: "twice" });
+  const again = spawnWish({ slug: "twice" });
   const first = await caller().instances.spawn(again);
   expect(await caller().instances.spawn(again)).toEqual(first);
 });
@@ -133,24 +63,26 @@ test("the same press sent again is the same instance", async () => {
 test("secrets are sealed in the file and never leave the server", async () => {
   const secret = { name: "SMTP_PASSWORD", value: "hunter2-hunter2", secret: true };
   const plain = { name: "LOCALE", value: "sv-SE", secret: false };
-  const { instanceId } = await caller().instances.spawn(wish({ slug: "secret", variables: [secret, plain] }));
+  const { instanceId } = await caller().instances.spawn(
+    spawnWish({ slug: "secret", variables: [secret, plain] }),
+  );
   expect(JSON.stringify(db.select().from(variables).all())).not.toContain("hunter2");
   const { instance } = await caller().instances.get({ slug: "secret" });
   expect(instance.variables).toMatchObject([
     { name: "SMTP_PASSWORD", value: null },
     { name: "LOCALE", value: "sv-SE" },
   ]);
-  const opened = openVariables(db, variablesKey, instanceId, 1);
+  const opened = openVariables(db, web.variablesKey, instanceId, 1);
   expect(opened.map((variable) => variable.name)).toEqual(["SMTP_PASSWORD", "LOCALE", "ADMIN_KEY"]);
   expect(opened[0]?.value).toBe("hunter2-hunter2");
 });
 
 test("what DigitalOcean does not offer is refused beside its field", async () => {
-  await expect(caller().instances.spawn(wish({ slug: "a1", region: "mars1" }))).rejects.toMatchObject({
+  await expect(caller().instances.spawn(spawnWish({ slug: "a1", region: "mars1" }))).rejects.toMatchObject({
     code: "BAD_REQUEST",
     cause: { fields: { region: expect.stringMatching(/Choose/) } },
   });
-  await expect(caller().instances.spawn(wish({ slug: "a1", version: "9.9.9" }))).rejects.toMatchObject({
+  await expect(caller().instances.spawn(spawnWish({ slug: "a1", version: "9.9.9" }))).rejects.toMatchObject({
     cause: { fields: { version: expect.stringMatching(/Choose/) } },
   });
 });
@@ -169,7 +101,7 @@ test("a slug is checked while it is typed", async () => {
 });
 
 test("destroy wants the slug, and waits for what is under way", async () => {
-  const { instanceId, operationId } = await caller().instances.spawn(wish({ slug: "gone" }));
+  const { instanceId, operationId } = await caller().instances.spawn(spawnWish({ slug: "gone" }));
   await expect(caller().instances.destroy({ instanceId, confirm: "gone" })).rejects.toMatchObject({
     code: "PRECONDITION_FAILED",
   });
@@ -188,7 +120,7 @@ test("destroy wants the slug, and waits for what is under way", async () => {
 });
 
 test("a page that follows gets every event once, in order, from where it left off", async () => {
-  const { operationId, instanceId } = await caller().instances.spawn(wish({ slug: "live" }));
+  const { operationId, instanceId } = await caller().instances.spawn(spawnWish({ slug: "live" }));
   const { lastEventId } = await caller().operations.log({ operationId });
   const stream = await caller().live({ lastEventId, operationId });
   const seen: EventView[] = [];
@@ -222,7 +154,7 @@ test("a page that follows gets every event once, in order, from where it left of
 });
 
 test("a stream ends when its session is revoked", async () => {
-  const mine = (await newSession()) ?? "";
+  const mine = await newSession();
   const stream = await caller(mine).live({});
   const ended = (async () => {
     for await (const _ of stream);

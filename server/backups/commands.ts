@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
 import type { z } from "zod";
 import { type Tx, write } from "../../db/client.ts";
-import { audit, type BackupReason, backups, instances, noBackupPlan } from "../../db/schema.ts";
+import {
+  audit,
+  type BackupReason,
+  backups,
+  instances,
+  type JsonObject,
+  noBackupPlan,
+} from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { addressTaken, isTaken } from "../instances/addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
@@ -10,7 +17,7 @@ import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
 import { copyVariables } from "../instances/variables.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { appendEvent } from "../operations/events.ts";
-import type { Source } from "../operations/restoreSteps.ts";
+import { type Source, sourceFact } from "../operations/restoreSteps.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
 import { nextBackup, nextProof } from "./schedule.ts";
@@ -25,6 +32,8 @@ function sourceOf(row: Row | undefined): Source {
     throw new Refusal("not-now", "This backup was never verified. Only a good one can be restored.");
   return { id, key, bytes, sha256, tree: contents.tree, version };
 }
+
+const sourceIdOf = (facts: JsonObject) => sourceFact.safeParse(facts.source).data?.id;
 
 const find = (tx: Pick<Tx, "select">, backupId: string) =>
   tx.select().from(backups).where(eq(backups.id, backupId)).get();
@@ -50,6 +59,7 @@ export function backUp(
     kind: "backup",
     who,
     batchId: input.batchId,
+    isSame: (live) => input.batchId === undefined || live.batchId === input.batchId,
     plan: (_tx, { company }) => ({
       what: `backed up ${company}`,
       facts: { reason: input.reason ?? "manual" },
@@ -66,6 +76,7 @@ export function restoreBackup(beginner: Beginner, { backupId }: { backupId: stri
     action: "restore",
     kind: "restore",
     who,
+    isSame: ({ facts }) => sourceIdOf(facts) === source.id,
     plan: (_tx, { company }) => ({ what: `restored a backup of ${company}`, facts: { source } }),
   });
 }
@@ -81,6 +92,7 @@ export function proveBackup(
     action: "prove",
     kind: "prove",
     who,
+    isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,
     plan: (tx, { id, company }) => {
       const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
       if (row === undefined) throw new Refusal("not-now", "There is no good backup yet. Make one first.");

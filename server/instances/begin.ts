@@ -32,19 +32,21 @@ type Wish = {
   kind: OperationKind;
   who: string;
   batchId?: string | undefined;
+  /** Whether an operation of this kind that is under way is what is wished for now; without it, each is. */
+  isSame?: (live: { facts: JsonObject; batchId: string | null }) => boolean;
   /** What the operation is to know, and what people read of it; may write rows of its own, or refuse. */
   plan: (tx: Tx, instance: Row) => { what: string; facts?: JsonObject };
 };
 
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
- * button is the first one's. Throws Refusal when the rules say no.
+ * button, with the same wish, is the first one's. Throws Refusal when the rules say no.
  */
 export function beginFor({ db, wake }: Beginner, wish: Wish): string {
   const operationId = write(db, (tx) => {
     const instance = instanceOf(tx, wish.instanceId);
     const live = tx
-      .select({ id: operations.id })
+      .select({ id: operations.id, facts: operations.facts, batchId: operations.batchId })
       .from(operations)
       .where(
         and(
@@ -54,7 +56,7 @@ export function beginFor({ db, wake }: Beginner, wish: Wish): string {
         ),
       )
       .get();
-    if (live !== undefined) return live.id;
+    if (live !== undefined && (wish.isSame?.(live) ?? true)) return live.id;
     const refusal = refusalsOf(instance)[wish.action];
     if (refusal !== null) throw new Refusal("not-now", refusal);
     const { kind, who, batchId } = wish;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { and, eq } from "drizzle-orm";
 import type { z } from "zod";
 import { aliases } from "../../db/schema.ts";
@@ -7,7 +8,7 @@ import type { Web } from "../web.ts";
 import { addressTaken, isTaken } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "./begin.ts";
 import { options } from "./options.ts";
-import type { addressInput, editedVariable } from "./rules.ts";
+import type { addressInput, EditedVariable } from "./rules.ts";
 import { newVariableSet, restoreVariableSet } from "./variables.ts";
 
 /** Moves an instance to another address; the one from before leads there for a time. */
@@ -18,6 +19,7 @@ export function changeAddress(beginner: Beginner, input: z.infer<typeof addressI
     action: "changeAddress",
     kind: "change-address",
     who,
+    isSame: ({ facts }) => isDeepStrictEqual(facts.next, { slug, domain }),
     plan: (tx, instance) => {
       if (slug === instance.slug && domain === instance.domain) {
         const sentence = "It is there already. Choose another address.";
@@ -41,7 +43,7 @@ export function changeAddress(beginner: Beginner, input: z.infer<typeof addressI
 /** Brings another set of variables into effect; a secret without a value keeps the one it has. */
 export function editVariables(
   web: Pick<Web, "db" | "wake" | "variablesKey">,
-  input: { instanceId: string; variables: z.infer<typeof editedVariable>[] },
+  input: { instanceId: string; variables: EditedVariable[] },
   who: string,
 ): string {
   return beginFor(web, {
@@ -49,6 +51,7 @@ export function editVariables(
     action: "editVariables",
     kind: "edit-variables",
     who,
+    isSame: () => false,
     plan: (tx, instance) => {
       const set = newVariableSet(tx, web.variablesKey, instance, input.variables, Date.now());
       return {
@@ -70,6 +73,7 @@ export function restoreVariables(
     action: "editVariables",
     kind: "edit-variables",
     who,
+    isSame: () => false,
     plan: (tx, instance) => {
       const set = restoreVariableSet(tx, instance, input.set, Date.now());
       return {
@@ -102,6 +106,11 @@ export function setPower(
   });
 }
 
+const sizeFacts = ({ slug, priceMonthlyCents }: { slug: string; priceMonthlyCents: number }) => ({
+  slug,
+  priceMonthly: priceMonthlyCents,
+});
+
 /** Another size of droplet. */
 export async function resizeInstance(
   web: Web,
@@ -115,6 +124,7 @@ export async function resizeInstance(
     action: "resize",
     kind: "resize",
     who,
+    isSame: ({ facts }) => isDeepStrictEqual(facts.size, size && sizeFacts(size)),
     plan: (_tx, instance) => {
       const current = choices.sizes.find((one) => one.slug === instance.size);
       const problem =
@@ -128,7 +138,7 @@ export async function resizeInstance(
       return {
         what: `resized ${instance.company} from ${current?.name ?? instance.size} to ${size.name}`,
         facts: {
-          size: { slug: size.slug, priceMonthly: size.priceMonthlyCents },
+          size: sizeFacts(size),
           previousSize: { slug: instance.size, priceMonthly: instance.priceMonthly },
         },
       };
@@ -147,6 +157,7 @@ export function upgradeInstance(
     action: "upgrade",
     kind: "upgrade",
     who,
+    isSame: ({ facts }) => facts.version === version,
     plan: (tx) => {
       const instance = instanceOf(tx, instanceId);
       const problem = !web.env.releases.includes(version)

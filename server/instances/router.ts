@@ -18,7 +18,7 @@ import { spawnInstance } from "./commands.ts";
 import { bringBack, destroyInstance, protectInstance, purgeInstance } from "./life.ts";
 import { options } from "./options.ts";
 import { instanceDetail, instanceRows } from "./queries.ts";
-import { addressInput, editedVariable, maxVariables, spawnInput } from "./rules.ts";
+import { addressInput, bringBackInput, editedVariablesInput, spawnInput } from "./rules.ts";
 
 const text = z.string().max(300);
 
@@ -48,7 +48,7 @@ export const instancesRouter = router({
     .input(z.object({ instanceId: text, confirm: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: destroyInstance(web, input, user.email) })),
   bringBack: procedure
-    .input(z.object({ instanceId: text, slug: text.optional() }))
+    .input(bringBackInput)
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: bringBack(web, input, user.email) })),
   purge: procedure
     .input(z.object({ instanceId: text, confirm: text }))
@@ -60,7 +60,7 @@ export const instancesRouter = router({
     .input(addressInput)
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: changeAddress(web, input, user.email) })),
   editVariables: procedure
-    .input(z.object({ instanceId: text, variables: z.array(editedVariable).max(maxVariables) }))
+    .input(z.object({ instanceId: text, variables: editedVariablesInput }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: editVariables(web, input, user.email) })),
   restoreVariables: procedure
     .input(z.object({ instanceId: text, set: z.number().int() }))

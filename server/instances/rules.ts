@@ -125,29 +125,33 @@ export const variableInput = z.object({
 });
 export type VariableInput = z.infer<typeof variableInput>;
 
-export const variablesInput = z
-  .array(variableInput)
-  .max(maxVariables, `Use at most ${maxVariables} variables.`)
-  .superRefine((list, context) => {
-    const seen = new Set<string>();
-    let bytes = 0;
-    list.forEach((variable, index) => {
-      bytes += new TextEncoder().encode(variable.name + variable.value).length;
-      if (seen.has(variable.name))
-        context.addIssue({
-          code: "custom",
-          path: [index, "name"],
-          message: `${variable.name} is already in the list.`,
-        });
-      seen.add(variable.name);
-    });
-    if (bytes > maxVariableBytes)
+/** Says beside its field when a name comes twice, and for all of them when they are too long together. */
+function checkTogether(
+  list: readonly { name: string; value: string | null }[],
+  context: z.core.$RefinementCtx,
+): void {
+  const seen = new Set<string>();
+  let bytes = 0;
+  list.forEach((variable, index) => {
+    bytes += new TextEncoder().encode(variable.name + (variable.value ?? "")).length;
+    if (seen.has(variable.name))
       context.addIssue({
         code: "custom",
-        path: [],
-        message: `All variables together hold ${Math.ceil(bytes / 1024)} KiB. Use at most ${maxVariableBytes / 1024} KiB.`,
+        path: [index, "name"],
+        message: `${variable.name} is already in the list.`,
       });
+    seen.add(variable.name);
   });
+  if (bytes > maxVariableBytes)
+    context.addIssue({
+      code: "custom",
+      path: [],
+      message: `All variables together hold ${Math.ceil(bytes / 1024)} KiB. Use at most ${maxVariableBytes / 1024} KiB.`,
+    });
+}
+
+const tooMany = `Use at most ${maxVariables} variables.`;
+export const variablesInput = z.array(variableInput).max(maxVariables, tooMany).superRefine(checkTogether);
 
 /** Everything the form sends. The same rules run in the browser and on the server. */
 export const spawnInput = z.object({
@@ -226,11 +230,22 @@ export const addressInput = z.object({
   redirectDays: z.number().int().min(0).max(365),
 });
 
-/** A value of null keeps the secret that is there. */
-export const editedVariable = z.object({
+const editedVariable = z.object({
   name: checked(variableNameProblem),
   value: checked(variableValueProblem).nullable(),
   secret: z.boolean(),
+});
+/** A value of null keeps the secret that is there. */
+export const editedVariablesInput = z
+  .array(editedVariable)
+  .max(maxVariables, tooMany)
+  .superRefine(checkTogether);
+export type EditedVariable = z.infer<typeof editedVariable>;
+
+/** Where a destroyed instance comes back: without a slug at its own address. */
+export const bringBackInput = z.object({
+  instanceId: z.string().max(64),
+  slug: checked(slugProblem).optional(),
 });
 
 export const backupPlanInput = z.object({

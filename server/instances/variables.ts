@@ -1,12 +1,11 @@
 import { and, asc, eq, lt, max } from "drizzle-orm";
-import type { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { variables } from "../../db/schema.ts";
 import type { Variable } from "../operations/definition.ts";
 import { Refusal } from "../refusal.ts";
 import { open, seal } from "../secrets.ts";
 import type { VariableView } from "../views.ts";
-import { type editedVariable, maxVariableBytes, maxVariables } from "./rules.ts";
+import { type EditedVariable, maxVariableBytes, maxVariables } from "./rules.ts";
 
 type NewVariable = { name: string; value: string; secret: boolean; system?: boolean };
 type Owner = { id: string; variableSet: number };
@@ -85,7 +84,7 @@ export function newVariableSet(
   tx: Tx,
   key: Buffer,
   instance: Owner,
-  edited: readonly z.infer<typeof editedVariable>[],
+  edited: readonly EditedVariable[],
   at: number,
 ): number {
   const current = openVariables(tx, key, instance.id, instance.variableSet);
