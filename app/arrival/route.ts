@@ -1,14 +1,16 @@
-import { arrivalPage } from "../../server/arrival.ts";
+import { arrivalAt } from "../../server/arrival.ts";
 import { web } from "../../server/web.ts";
+import { drawArrival } from "./draw.ts";
 
 export const dynamic = "force-dynamic";
 
 /** The page at an intranet's address while it is not there; open to all, asked for by the edge with `?host=`. */
 export async function GET(request: Request): Promise<Response> {
   const host = new URL(request.url).searchParams.get("host") ?? "";
-  const page = /^[a-z0-9.-]{1,253}$/.test(host) ? await arrivalPage(web().db, host, Date.now()) : undefined;
-  if (page === undefined) return new Response("There is nothing under way at this address.", { status: 404 });
-  return new Response(page, {
+  const arrival = /^[a-z0-9.-]{1,253}$/.test(host) ? arrivalAt(web().db, host) : undefined;
+  if (arrival === undefined)
+    return new Response("There is nothing under way at this address.", { status: 404 });
+  return new Response(await drawArrival(arrival, Date.now()), {
     headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store", "x-arrival": "yes" },
   });
 }
