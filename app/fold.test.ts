@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EventView, InstanceDetail, InstanceRow, LogLine, OperationView } from "../server/views.ts";
-import { foldDetail, foldList, foldLog } from "./fold.ts";
+import { foldDetail, foldList, foldLog, foldTogether } from "./fold.ts";
 import { instanceRow as row } from "./testRow.ts";
 
 const operation = (id: string, state: OperationView["state"]): OperationView => ({
@@ -75,4 +75,25 @@ test("a log has every line once, and only its own", () => {
   const snapshot = { lastEventId: 2, lines: [line(1), line(2)] };
   const folded = foldLog(snapshot, [said(2), said(3), said(4, "o2"), said(5)], "o1");
   expect(folded.map(({ id }) => id)).toEqual([1, 2, 3, 5]);
+});
+
+test("what was begun together stays as it was begun, whatever its instances do next", () => {
+  const mine = (id: string, state: OperationView["state"]) => ({ ...operation(id, state), batchId: "b1" });
+  const snapshot = {
+    lastEventId: 1,
+    instances: [row("a", "backing-up", mine("o1", "running")), row("b", "running")],
+  };
+  const rows = foldTogether(
+    snapshot,
+    [
+      changed(2, row("a", "running", mine("o1", "done"))),
+      changed(3, row("a", "destroying", operation("o9", "running"))),
+      changed(4, row("c", "running", operation("o8", "done"))),
+    ],
+    "b1",
+  );
+  expect(rows.map(({ id, status, operation: one }) => [id, status, one?.id, one?.state])).toEqual([
+    ["a", "destroying", "o1", "done"],
+    ["b", "running", undefined, undefined],
+  ]);
 });

@@ -23,6 +23,22 @@ export function foldList(
   return order.flatMap((id) => rows.get(id) ?? []);
 }
 
+/** What one click began with many instances: each with that click's operation, whatever came after it. */
+export function foldTogether(
+  snapshot: Since<{ instances: InstanceRow[] }>,
+  events: readonly EventView[],
+  batchId: string,
+): InstanceRow[] {
+  const rows = new Map(snapshot.instances.map((row) => [row.id, row]));
+  for (const event of after(snapshot, events)) {
+    if (event.kind === "log") continue;
+    const known = rows.get(event.row.id);
+    if (event.row.operation?.batchId === batchId) rows.set(event.row.id, event.row);
+    else if (known !== undefined) rows.set(event.row.id, { ...event.row, operation: known.operation });
+  }
+  return [...rows.values()];
+}
+
 /** One instance with its operations. */
 export function foldDetail(
   snapshot: Since<{ instance: InstanceDetail }>,

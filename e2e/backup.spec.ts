@@ -97,3 +97,26 @@ test("a backup the intranet cannot come up with is taken back by itself", async 
   await page.goto(instanceUrl("skovde"));
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Still here");
 });
+
+test("a plan for backups is saved, says when the next one is made, and refuses what cannot be", async ({
+  page,
+}) => {
+  await spawn(page, { company: "Dag och Natt", slug: "dag" });
+  await waitUntilRunning(page);
+  await page.goto("/instances/dag?tab=backups");
+  await expect(page.getByText("No backup is planned.")).toBeVisible();
+  await page.getByLabel("Backup", { exact: true }).selectOption("day");
+  await page.getByLabel("At", { exact: true }).fill("03:30");
+  await page.getByLabel("Time zone").fill("Mars/Base");
+  await page.getByRole("button", { name: "Save the plan" }).click();
+  await expect(page.getByText("Give a time zone such as Europe/Berlin.")).toBeVisible();
+  await expect(page.getByText("No backup is planned.")).toBeVisible();
+  await page.getByLabel("Time zone").fill("Europe/Stockholm");
+  await page.getByLabel("Keep at most").fill("7");
+  await page.getByRole("button", { name: "Save the plan" }).click();
+  await expect(page.getByText("Saved.")).toBeVisible();
+  await page.reload();
+  await expect(page.getByText("The next backup is made")).toBeVisible();
+  await expect(page.getByLabel("At", { exact: true })).toHaveValue("03:30");
+  await expect(page.getByLabel("Keep at most")).toHaveValue("7");
+});

@@ -1,4 +1,3 @@
-import AxeBuilder from "@axe-core/playwright";
 import { arm, cloud, expect, spawn, stepOf, test, waitUntilRunning } from "./fixtures.ts";
 
 test("DigitalOcean refuses: a sentence, Retry, and it goes on", async ({ page, request }) => {
@@ -79,18 +78,3 @@ test("the form says what would be right, and loses nothing", async ({ page }) =>
   await expect(page.getByLabel("Company")).toHaveValue("Casa Verde Garden Centres");
   await expect(page.getByLabel("Contact email")).toHaveValue("petra@acme");
 });
-
-for (const colorScheme of ["light", "dark"] as const)
-  test(`no page has an accessibility fault that a machine can find (${colorScheme})`, async ({ page }) => {
-    await page.emulateMedia({ colorScheme });
-    for (const path of ["/", "/instances/new", "/settings", "/activity", "/outbox", "/backups"]) {
-      await page.goto(path);
-      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-      await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
-      const { violations } = await new AxeBuilder({ page })
-        .withTags(["wcag2a", "wcag2aa", "wcag21aa"])
-        .exclude("iframe")
-        .analyze();
-      expect(violations.map((one) => `${path}: ${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
-    }
-  });

@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import AxeBuilder from "@axe-core/playwright";
 import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
 import { openDatabase } from "../db/client.ts";
@@ -57,6 +59,25 @@ export async function spawn(page: Page, wish: Wish): Promise<void> {
   }
   await page.getByRole("button", { name: "Spawn instance" }).click();
   await page.waitForURL(new RegExp(`/instances/${wish.slug}`));
+}
+
+/** Sends what the form sends, without the form. */
+export const pressSpawn = (page: Page, wish: { company: string; slug: string; clickKey?: string }) =>
+  page.request.post("/api/trpc/instances.spawn", {
+    data: {
+      ...{ clickKey: randomUUID(), contactName: "Petra", contactEmail: "petra@acme.example" },
+      ...{ domain: "intranet.localhost", region: "fra1", size: "s-1vcpu-2gb", version: "2.14.0" },
+      ...{ variables: [], ...wish },
+    },
+  });
+
+/** Fails with what a machine can find of accessibility faults on the page as it is. */
+export async function expectNoFaults(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21aa"])
+    .exclude("iframe")
+    .analyze();
+  expect(violations.map((one) => `${where}: ${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
 }
 
 /** The line of the list "Steps" that begins with this label. */

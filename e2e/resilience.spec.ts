@@ -8,6 +8,7 @@ import {
   askIntranet,
   disarm,
   expect,
+  pressSpawn,
   processId,
   spawn,
   stepOf,
@@ -107,18 +108,7 @@ for (const { name, slow } of inSteps)
   });
 
 test("two hundred presses at once for one address: one instance", async ({ page }) => {
-  const wish = {
-    ...{ company: "Rush Hour", contactName: "Petra", contactEmail: "petra@acme.example", slug: "rush" },
-    ...{
-      domain: "intranet.localhost",
-      region: "fra1",
-      size: "s-1vcpu-2gb",
-      version: "2.14.0",
-      variables: [],
-    },
-  };
-  const press = (clickKey: string) =>
-    page.request.post("/api/trpc/instances.spawn", { data: { ...wish, clickKey } });
+  const press = (clickKey: string) => pressSpawn(page, { company: "Rush Hour", slug: "rush", clickKey });
   const answers = await Promise.all(Array.from({ length: 200 }, () => press(randomUUID())));
   const statuses = answers.map((answer) => answer.status());
   expect(statuses.filter((status) => status === 200)).toHaveLength(1);
@@ -138,13 +128,7 @@ test("a slug taken between the check and the click is said beside its field, and
   await page.getByLabel("Contact email").fill("petra@acme.example");
   await page.getByLabel("Slug").fill("coveted");
   await expect(page.getByText("is free.")).toBeVisible();
-  const other = await page.request.post("/api/trpc/instances.spawn", {
-    data: {
-      ...{ clickKey: randomUUID(), company: "First", contactName: "A", contactEmail: "a@b.example" },
-      ...{ slug: "coveted", domain: "intranet.localhost", region: "fra1", size: "s-1vcpu-2gb" },
-      ...{ version: "2.14.0", variables: [] },
-    },
-  });
+  const other = await pressSpawn(page, { company: "First", slug: "coveted" });
   expect(other.status()).toBe(200);
   await page.getByRole("button", { name: "Spawn instance" }).click();
   await expect(page.locator("#slug-note")).toContainText("coveted.intranet.localhost is taken.");

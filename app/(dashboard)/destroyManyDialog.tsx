@@ -1,29 +1,19 @@
 "use client";
-import { useMutation } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
-import { useRouter } from "next/navigation";
 import { useState } from "react";
 import type { InstanceRow } from "../../server/views.ts";
 import { money } from "../time.ts";
-import { sentenceOf, useTRPC } from "../trpc.tsx";
+import { sentenceOf } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/field.tsx";
+import { useBulk } from "./useBulk.ts";
 
 /** Names all that goes, and wants their number typed. */
 export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onClose: () => void }) {
-  const trpc = useTRPC();
-  const router = useRouter();
   const [confirm, setConfirm] = useState("");
   const fits = confirm === String(rows.length);
-  const destroy = useMutation(
-    trpc.instances.inBulk.mutationOptions({
-      onSuccess: ({ batchId }) => {
-        onClose();
-        router.push(`/together/${batchId}`);
-      },
-    }),
-  );
+  const bulk = useBulk();
   const sum = rows.reduce((total, row) => total + row.priceMonthlyCents, 0);
   return (
     <Dialog
@@ -48,21 +38,20 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
           autoFocus
           autoComplete="off"
           value={confirm}
-          error={destroy.isError ? sentenceOf(destroy.error) : undefined}
+          error={bulk.isError ? sentenceOf(bulk.error) : undefined}
           onChange={(event) => setConfirm(event.target.value)}
         />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Keep them</Button>
           <Button
             look={fits ? "danger" : "danger-line"}
-            sending={destroy.isPending}
+            sending={bulk.isPending}
             reason={fits ? null : `Type ${rows.length} first.`}
             onClick={() =>
-              destroy.mutate({
-                action: "destroy",
-                instanceIds: rows.map((row) => row.id),
-                confirm: rows.length,
-              })
+              bulk.mutate(
+                { action: "destroy", instanceIds: rows.map((row) => row.id), confirm: rows.length },
+                { onSuccess: onClose },
+              )
             }
           >
             <Trash2 size={15} strokeWidth={1.9} aria-hidden />

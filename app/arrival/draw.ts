@@ -42,7 +42,7 @@ p{margin:0;color:var(--ink-2);font-size:18px;text-wrap:balance}
 .steps{position:relative;margin:56px auto 0;max-width:100%}
 .steps svg{position:absolute;inset:0;overflow:visible}
 path{fill:none;stroke:var(--line);stroke-width:2}path.past{stroke:var(--ink)}path.now{stroke:var(--move)}
-ol{list-style:none;margin:0;padding:0;font-size:14px;line-height:18px;color:var(--ink-3)}
+ol{position:absolute;inset:0;list-style:none;margin:0;padding:0;font-size:14px;line-height:18px;color:var(--ink-3)}
 li{position:absolute;width:0;height:0}
 i{position:absolute;left:-9px;top:-9px;width:18px;height:18px;border-radius:50%;border:2px solid var(--line);background:var(--paper)}
 .past i{border-color:var(--ink);background:var(--ink)}

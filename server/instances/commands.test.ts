@@ -41,8 +41,6 @@ test("twenty at once: one confirmation, one batch, an operation for each", async
   expect(begun().map(({ batchId, kind }) => ({ batchId, kind }))).toEqual(
     ids.map(() => ({ batchId: all.batchId, kind: "backup" })),
   );
-  const { instances: rows } = await joe.instances.list();
-  expect(rows.filter((row) => row.operation?.batchId === all.batchId)).toHaveLength(20);
 
   world.db.update(operations).set({ state: "done" }).run();
   world.db.update(instances).set({ status: "running" }).run();
@@ -54,6 +52,8 @@ test("twenty at once: one confirmation, one batch, an operation for each", async
   expect(begun()).toHaveLength(20);
   expect(await joe.instances.inBulk({ ...destroy, confirm: 20 })).toMatchObject({ begun: 20, refused: [] });
   expect(begun().filter(({ kind }) => kind === "destroy")).toHaveLength(20);
+  const first = await joe.operations.together({ batchId: all.batchId });
+  expect(first.instances.map((row) => row.operation?.kind)).toEqual(ids.map(() => "backup"));
 });
 
 test("what cannot be destroyed is named, and the others go on", async () => {

@@ -1,29 +1,37 @@
 "use client";
+import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useParams } from "next/navigation";
 import type { InstanceRow } from "../../../../server/views.ts";
+import { foldTogether } from "../../../fold.ts";
 import { useLive } from "../../../live.tsx";
 import { aboutLeft, position, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
 import { StatusWord } from "../../../status.tsx";
 import { duration, useNow } from "../../../time.ts";
-import { Empty, Skeleton } from "../../../ui/notice.tsx";
+import { sentenceOf, useTRPC } from "../../../trpc.tsx";
+import { Notice, Skeleton } from "../../../ui/notice.tsx";
 import { Page } from "../../../ui/pageFrame.tsx";
-import { useInstances } from "../../useInstances.ts";
 
 /** What one click began with many instances, side by side. */
 export default function TogetherPage() {
   const { batch } = useParams<{ batch: string }>();
-  const { instances, query } = useInstances();
-  const rows = (instances ?? [])
-    .filter((row) => row.operation?.batchId === batch)
-    .sort((a, b) => a.company.localeCompare(b.company));
+  const trpc = useTRPC();
+  const { events } = useLive();
+  const query = useQuery(trpc.operations.together.queryOptions({ batchId: batch }, { retry: false }));
+  const rows = (query.data === undefined ? [] : foldTogether(query.data, events, batch)).sort((a, b) =>
+    a.company.localeCompare(b.company),
+  );
   const count = (state: string) => rows.filter((row) => row.operation?.state === state).length;
   const label = rows[0]?.operation?.label ?? "";
   const failed = count("failed");
   return (
     <Page
-      title={`${label} ${rows.length} ${rows.length === 1 ? "instance" : "instances"}`}
+      title={
+        rows.length === 0
+          ? "Together"
+          : `${label} ${rows.length} ${rows.length === 1 ? "instance" : "instances"}`
+      }
       back={{ href: "/", label: "Instances" }}
       lead={
         rows.length === 0 ? undefined : (
@@ -35,7 +43,11 @@ export default function TogetherPage() {
       }
     >
       {query.isPending && <Skeleton />}
-      {query.isSuccess && rows.length === 0 && <Empty title="All of them have gone on to something else." />}
+      {query.isError && (
+        <Notice tone="bad" alert>
+          {sentenceOf(query.error)}
+        </Notice>
+      )}
       <ul className="mt-6 border-t border-line">
         {rows.map((row) => (
           <Line key={row.id} row={row} />

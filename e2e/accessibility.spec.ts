@@ -1,0 +1,121 @@
+import { expect, expectNoFaults, instanceUrl, openMenu, spawn, test, waitUntilRunning } from "./fixtures.ts";
+
+test("no page, tab or dialog has an accessibility fault that a machine can find", async ({
+  page,
+  context,
+}) => {
+  test.setTimeout(300_000);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await spawn(page, { company: "Alla Kan", slug: "alla" });
+  const visitor = await context.newPage();
+  await visitor.goto(instanceUrl("alla"));
+  await expect(visitor.getByRole("list", { name: "Steps" })).toBeVisible();
+  await expectNoFaults(visitor, "arrival");
+  await visitor.close();
+  await waitUntilRunning(page);
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await expect(page.getByText("Back up done")).toBeVisible({ timeout: 60_000 });
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const tabs = ["overview", "backups", "activity", "settings"].map((tab) => `/instances/alla?tab=${tab}`);
+    for (const path of [
+      "/",
+      "/instances/new",
+      "/settings",
+      "/activity",
+      "/outbox",
+      "/backups",
+      "/instances/nobody",
+      "/together/nothing",
+      ...tabs,
+    ]) {
+      await page.goto(path);
+      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+      await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+      await expectNoFaults(page, `${path} (${colorScheme})`);
+    }
+
+    const dialog = page.getByRole("alertdialog").or(page.getByRole("dialog"));
+    const leave = async (where: string) => {
+      await expect(dialog).toBeVisible();
+      await expectNoFaults(page, `${where} (${colorScheme})`);
+      await page.keyboard.press("Escape");
+      await expect(dialog).toHaveCount(0);
+    };
+    await page.goto("/instances/alla");
+    for (const name of ["Change address", "Edit variables", "Destroy instance"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      await leave(name);
+    }
+    for (const name of ["Restart", "Power off", "Resize", "Upgrade"]) {
+      await openMenu(page, name);
+      await leave(name);
+    }
+    await page.goto("/backups");
+    await page
+      .getByRole("listitem")
+      .filter({ hasText: "Alla Kan" })
+      .getByRole("button", { name: "Restore" })
+      .click();
+    await leave("Restore");
+    await page.goto("/");
+    await page.getByLabel("Select Alla Kan").check();
+    await expectNoFaults(page, `selection (${colorScheme})`);
+    await page.getByRole("region", { name: "Selection" }).getByRole("button", { name: "Destroy" }).click();
+    await leave("Destroy many");
+  }
+});
+
+test("everything is reached by keyboard alone: spawn, watch, back up, destroy", async ({ page }) => {
+  test.setTimeout(180_000);
+  await page.goto("/");
+  const press = async (key: string, times = 1) => {
+    for (let count = 0; count < times; count += 1) await page.keyboard.press(key);
+  };
+  /** Goes on with Tab until this has the focus. */
+  const reach = async (name: string, role: "button" | "link" | "textbox" | "menuitem") => {
+    const target = page.getByRole(role, { name, exact: true });
+    for (let count = 0; count < 80; count += 1) {
+      if (
+        (await target.count()) > 0 &&
+        (await target.first().evaluate((node) => node === document.activeElement))
+      )
+        return;
+      await press("Tab");
+    }
+    throw new Error(`${role} "${name}" cannot be reached with Tab`);
+  };
+  await reach("New instance", "link");
+  await press("Enter");
+  await page.waitForURL("/instances/new");
+  for (const [name, value] of [
+    ["Company", "Tangent Bord"],
+    ["Contact name", "Petra"],
+    ["Contact email", "petra@acme.example"],
+  ] as const) {
+    await reach(name, "textbox");
+    await page.keyboard.type(value);
+  }
+  await expect(page.getByLabel("Slug")).toHaveValue("tangent-bord");
+  await reach("Spawn instance", "button");
+  await press("Enter");
+  await page.waitForURL(/tangent-bord/);
+  await waitUntilRunning(page);
+  await reach("Back up now", "button");
+  await press("Enter");
+  await expect(page.getByText("Back up done")).toBeVisible({ timeout: 60_000 });
+  await reach("Destroy instance", "button");
+  await press("Enter");
+  const dialog = page.getByRole("alertdialog");
+  await expect(dialog.getByLabel("Type tangent-bord to confirm")).toBeFocused();
+  await page.keyboard.type("tangent-bord");
+  await press("Enter");
+  if (await dialog.isVisible()) {
+    await reach("Destroy instance", "button");
+    await press("Enter");
+  }
+  await expect(page.getByRole("main").getByText("Destroyed", { exact: true }).first()).toBeVisible({
+    timeout: 60_000,
+  });
+});
