@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
-import type { EventView, InstanceDetail, InstanceRow, LogLine, OperationView } from "../server/views.ts";
-import { foldDetail, foldList, foldLog, foldTogether } from "./fold.ts";
+import type {
+  ChangeEvent,
+  InstanceDetail,
+  InstanceRow,
+  LineEvent,
+  LogLine,
+  OperationView,
+} from "../server/views.ts";
+import { foldDetail, foldList, foldLog, foldTogether, newestChanges } from "./fold.ts";
 import { instanceRow as row } from "./testRow.ts";
 
 const operation = (id: string, state: OperationView["state"]): OperationView => ({
@@ -21,9 +28,9 @@ const plan: InstanceDetail["backupPlan"] = {
   ...{ every: "never", at: "03:00", weekday: 0, timeZone: "UTC", keepCount: 1, keepDays: 1 },
   ...{ proveEvery: "never", setAt: 0 },
 };
-const changed = (id: number, next: InstanceRow): EventView => ({ id, at: 0, kind: "step", row: next });
+const changed = (id: number, next: InstanceRow): ChangeEvent => ({ id, at: 0, kind: "step", row: next });
 const line = (id: number): LogLine => ({ id, at: 0, step: "s", text: String(id), failed: false });
-const said = (id: number, operationId = "o1"): EventView => ({
+const said = (id: number, operationId = "o1"): LineEvent => ({
   id,
   at: 0,
   kind: "log",
@@ -96,4 +103,23 @@ test("what was begun together stays as it was begun, whatever its instances do n
     ["a", "destroying", "o1", "done"],
     ["b", "running", undefined, undefined],
   ]);
+});
+
+test("of each operation only the newest change is kept, and the page is the same", () => {
+  const snapshot = { lastEventId: 0, instances: [row("a", "running")] };
+  const all = [
+    changed(1, row("a", "backing-up", operation("o1", "running"))),
+    changed(2, row("b", "spawning", operation("o2", "running"))),
+    changed(3, row("a", "running", operation("o1", "done"))),
+    changed(4, row("a", "destroying", operation("o3", "running"))),
+    changed(5, row("a", "destroyed", operation("o3", "done"))),
+  ];
+  const kept = newestChanges(newestChanges([], all.slice(0, 3)), all.slice(3));
+  expect(kept.map(({ id }) => id)).toEqual([2, 3, 5]);
+  expect(foldList(snapshot, kept)).toEqual(foldList(snapshot, all));
+  const detail = {
+    lastEventId: 0,
+    instance: { ...row("a", "running"), operations: [] as OperationView[] } as InstanceDetail,
+  };
+  expect(foldDetail(detail, kept)).toEqual(foldDetail(detail, all));
 });

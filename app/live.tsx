@@ -2,35 +2,37 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSubscription } from "@trpc/tanstack-react-query";
 import {
+  type Context,
   createContext,
   type ReactNode,
   useCallback,
   useContext,
   useEffect,
-  useMemo,
   useRef,
   useState,
 } from "react";
-import type { EventView } from "../server/views.ts";
+import type { ChangeEvent, EventView, LineEvent } from "../server/views.ts";
+import { newestChanges } from "./fold.ts";
 import { isUnauthorized, useTRPC } from "./trpc.tsx";
 
-/** More than a page shows between two snapshots. */
-const kept = 5000;
+/** More lines than an operation writes while a page looks at it. */
+const keptLines = 20_000;
+/** Ms in which events that come in a burst are drawn together; the first of them is drawn at once. */
+const burstMs = 16;
 
 type Connection = { live: boolean; since: number };
-type Live = {
-  events: readonly EventView[];
-  connection: Connection;
-  watch: (operationId: string | undefined) => void;
-};
 
-const LiveContext = createContext<Live | undefined>(undefined);
+const ConnectionContext = createContext<Connection | undefined>(undefined);
+const ChangesContext = createContext<readonly ChangeEvent[] | undefined>(undefined);
+const LinesContext = createContext<readonly LineEvent[] | undefined>(undefined);
+const WatchContext = createContext<((operationId: string | undefined) => void) | undefined>(undefined);
 
 /** Holds the page's one subscription: every change of an instance, and the log of the operation that is watched. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const trpc = useTRPC();
   const me = useQuery(trpc.session.me.queryOptions(undefined, { staleTime: Number.POSITIVE_INFINITY }));
-  const [events, setEvents] = useState<readonly EventView[]>([]);
+  const [changes, setChanges] = useState<readonly ChangeEvent[]>([]);
+  const [lines, setLines] = useState<readonly LineEvent[]>([]);
   const [connection, setConnection] = useState<Connection>(() => ({ live: true, since: Date.now() }));
   const [operationId, watch] = useState<string>();
   const [startAt, setStartAt] = useState<number>();
@@ -48,16 +50,37 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
   // Another operation's log needs a new stream: it begins where the page is, so nothing is missed or repeated.
   const newest = useRef<number>(undefined);
-  newest.current = events.at(-1)?.id;
   const watchFrom = useCallback((next: string | undefined) => {
     setStartAt(newest.current);
     watch(next);
   }, []);
 
-  const add = useCallback((event: EventView) => {
-    setConnection((before) => (before.live ? before : { live: true, since: Date.now() }));
-    setEvents((all) => ((all.at(-1)?.id ?? 0) >= event.id ? all : [...all, event].slice(-kept)));
+  const waiting = useRef<EventView[]>([]);
+  const drawing = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const draw = useCallback(() => {
+    const events = waiting.current;
+    if (events.length === 0) {
+      drawing.current = undefined;
+      return;
+    }
+    waiting.current = [];
+    drawing.current = setTimeout(draw, burstMs);
+    const changed = events.filter((event) => event.kind !== "log");
+    const written = events.filter((event) => event.kind === "log");
+    if (changed.length > 0) setChanges((known) => newestChanges(known, changed));
+    if (written.length > 0) setLines((known) => [...known, ...written].slice(-keptLines));
   }, []);
+  useEffect(() => () => clearTimeout(drawing.current), []);
+  const add = useCallback(
+    (event: EventView) => {
+      setConnection((before) => (before.live ? before : { live: true, since: Date.now() }));
+      if ((newest.current ?? 0) >= event.id) return;
+      newest.current = event.id;
+      waiting.current.push(event);
+      if (drawing.current === undefined) draw();
+    },
+    [draw],
+  );
   const stream = useSubscription(
     trpc.live.subscriptionOptions(
       {
@@ -87,19 +110,35 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     return () => clearTimeout(timer);
   }, [stream, me]);
 
-  const value = useMemo(() => ({ events, connection, watch: watchFrom }), [events, connection, watchFrom]);
-  return <LiveContext.Provider value={value}>{children}</LiveContext.Provider>;
+  return (
+    <ConnectionContext.Provider value={connection}>
+      <WatchContext.Provider value={watchFrom}>
+        <ChangesContext.Provider value={changes}>
+          <LinesContext.Provider value={lines}>{children}</LinesContext.Provider>
+        </ChangesContext.Provider>
+      </WatchContext.Provider>
+    </ConnectionContext.Provider>
+  );
 }
 
-export function useLive(): Live {
-  const live = useContext(LiveContext);
-  if (live === undefined) throw new Error("useLive needs a LiveProvider above it.");
-  return live;
+function useProvided<Value>(context: Context<Value | undefined>): Value {
+  const value = useContext(context);
+  if (value === undefined) throw new Error("What is live needs a LiveProvider above it.");
+  return value;
 }
+
+/** Whether what is shown is the present, and since when. */
+export const useConnection = () => useProvided(ConnectionContext);
+
+/** What has changed since the page was opened: of each operation the newest. */
+export const useChanges = () => useProvided(ChangesContext);
+
+/** The lines that have come of the operation that is watched. */
+export const useLines = () => useProvided(LinesContext);
 
 /** Follows the log of one operation while the component is there. */
 export function useWatchedLog(operationId: string | undefined): void {
-  const { watch } = useLive();
+  const watch = useProvided(WatchContext);
   useEffect(() => {
     watch(operationId);
     return () => watch(undefined);

@@ -154,6 +154,12 @@ export type LogLine = { id: number; at: number; step: string; text: string; fail
  * One event as the browser gets it. Ids increase without gap over the whole system; a page is sent every change of
  * an instance and, of the logs, only the one of the operation it watches. `row` is the instance as it is after the event.
  */
-export type EventView =
-  | { id: number; at: number; kind: "log"; operationId: string; line: LogLine }
-  | { id: number; at: number; kind: "instance" | "operation" | "step"; row: InstanceRow };
+export type LineEvent = { id: number; at: number; kind: "log"; operationId: string; line: LogLine };
+/** Something about an instance has changed: its row as it is now. */
+export type ChangeEvent = {
+  id: number;
+  at: number;
+  kind: "instance" | "operation" | "step";
+  row: InstanceRow;
+};
+export type EventView = LineEvent | ChangeEvent;

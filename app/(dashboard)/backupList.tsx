@@ -5,7 +5,7 @@ import Link from "next/link";
 import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import type { BackupReason, BackupView, InstanceAction } from "../../server/views.ts";
-import { useLive } from "../live.tsx";
+import { useConnection } from "../live.tsx";
 import { age, bytes, day, duration, exact, useNow } from "../time.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Empty } from "../ui/notice.tsx";
@@ -95,7 +95,7 @@ function Row(props: {
   onAsk: (dialog: Asked["dialog"]) => void;
 }) {
   const { backup, named, now, refusals, onAsk } = props;
-  const { connection } = useLive();
+  const connection = useConnection();
   const offline = connection.live ? null : offlineReason;
   const bad = backup.state === "good" ? null : "Only a good backup can be restored.";
   const counts = Object.entries(backup.counts).map(([what, count]) => `${count} ${what}`);

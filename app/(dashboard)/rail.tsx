@@ -13,7 +13,7 @@ import {
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
-import { useLive } from "../live.tsx";
+import { useConnection } from "../live.tsx";
 import { Mark } from "../mark.tsx";
 import { aboutLeft, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
@@ -108,7 +108,7 @@ function WhenNarrow({ text, children }: { text: string; children: ReactNode }) {
 
 function UnderWay() {
   const { instances = [] } = useInstances();
-  const { connection } = useLive();
+  const connection = useConnection();
   const busy = instances.filter((row) => groupOf[row.status] === "underWay" && row.operation !== null);
   const now = useNow(1000, busy.length === 0 || !connection.live);
   if (busy.length === 0) return null;
@@ -147,7 +147,7 @@ const patienceMs = 3000;
 
 /** Whether what is shown is the present. */
 function LiveSign() {
-  const { connection } = useLive();
+  const connection = useConnection();
   const now = useNow(1000, connection.live);
   const isLive = connection.live || now - connection.since < patienceMs;
   const words = isLive ? "Live" : `Reconnecting, last news ${age(connection.since, now)}`;
@@ -167,7 +167,7 @@ function LiveSign() {
 
 /** On a phone only the bad news is told, above the navigation. */
 function LostSign() {
-  const { connection } = useLive();
+  const connection = useConnection();
   const now = useNow(1000, connection.live);
   if (connection.live || now - connection.since < patienceMs) return null;
   return (

@@ -2,7 +2,7 @@
 import Link from "next/link";
 import { type CSSProperties, memo } from "react";
 import type { InstanceRow } from "../../server/views.ts";
-import { useLive } from "../live.tsx";
+import { useConnection } from "../live.tsx";
 import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
@@ -77,7 +77,7 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
 });
 
 function Doing({ row }: { row: InstanceRow }) {
-  const { connection } = useLive();
+  const connection = useConnection();
   const busy = groupOf[row.status] === "underWay" && row.operation !== null;
   const now = useNow(1000, !connection.live);
   const { operation } = row;

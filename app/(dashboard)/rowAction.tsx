@@ -3,7 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { RotateCw } from "lucide-react";
 import Link from "next/link";
 import type { InstanceRow } from "../../server/views.ts";
-import { useLive } from "../live.tsx";
+import { useConnection } from "../live.tsx";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { useToast } from "../ui/toast.tsx";
@@ -23,7 +23,7 @@ export function RowAction({ row }: { row: InstanceRow }) {
 
 function Retry({ company, operationId }: { company: string; operationId: string }) {
   const trpc = useTRPC();
-  const { connection } = useLive();
+  const connection = useConnection();
   const say = useToast();
   const retry = useMutation(
     trpc.operations.retry.mutationOptions({ onError: (error) => say(sentenceOf(error)) }),

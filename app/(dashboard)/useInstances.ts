@@ -2,17 +2,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { foldList } from "../fold.ts";
-import { useLive } from "../live.tsx";
+import { useChanges } from "../live.tsx";
 import { useTRPC } from "../trpc.tsx";
 
 /** All instances, live. */
 export function useInstances() {
   const trpc = useTRPC();
-  const { events } = useLive();
+  const changes = useChanges();
   const query = useQuery(trpc.instances.list.queryOptions());
   const instances = useMemo(
-    () => (query.data === undefined ? undefined : foldList(query.data, events)),
-    [query.data, events],
+    () => (query.data === undefined ? undefined : foldList(query.data, changes)),
+    [query.data, changes],
   );
   return { instances, query };
 }

@@ -5,7 +5,7 @@ import dynamic from "next/dynamic";
 import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts";
-import { useLive } from "../../../live.tsx";
+import { useConnection } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button, buttonClass } from "../../../ui/button.tsx";
 import { useBegun } from "./useBegun.ts";
@@ -51,7 +51,7 @@ const menu: { asks: Asked; action: InstanceAction; label: string }[] = [
 /** What can be done with an instance now; what cannot says why. */
 export function Actions({ instance }: { instance: InstanceDetail }) {
   const trpc = useTRPC();
-  const { connection } = useLive();
+  const connection = useConnection();
   const [asked, setAsked] = useState<Asked>();
   const begun = useBegun(instance);
   const retry = useMutation(trpc.operations.retry.mutationOptions({ onSuccess: begun }));

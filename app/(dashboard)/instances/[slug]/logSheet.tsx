@@ -3,7 +3,7 @@ import { ChevronDown } from "lucide-react";
 import { Dialog } from "radix-ui";
 import type { RefObject } from "react";
 import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
-import { useLive } from "../../../live.tsx";
+import { useConnection } from "../../../live.tsx";
 import { StatusWord } from "../../../status.tsx";
 import { clock, useNow } from "../../../time.ts";
 import { Log } from "./log.tsx";
@@ -19,7 +19,7 @@ type Props = {
 
 /** The log over the whole of a phone; who it is about and the clock stay in sight. */
 export function LogSheet({ instance, operation, step, opener, onClose }: Props) {
-  const { connection } = useLive();
+  const connection = useConnection();
   const now = useNow(250, operation.endedAt !== null || !connection.live);
   return (
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>

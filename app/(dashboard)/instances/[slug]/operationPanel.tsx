@@ -1,7 +1,7 @@
 "use client";
 import { useState } from "react";
 import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
-import { useLive, useWatchedLog } from "../../../live.tsx";
+import { useConnection, useWatchedLog } from "../../../live.tsx";
 import { Steps } from "../../../progress/steps.tsx";
 import { aboutLeft, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
@@ -18,7 +18,7 @@ export function OperationPanel({
   instance: InstanceDetail;
   operation: OperationView;
 }) {
-  const { connection } = useLive();
+  const connection = useConnection();
   const [chosen, setChosen] = useState<string>();
   useWatchedLog(operation.id);
   const isPhone = !useMedia(tabletUp);
@@ -56,7 +56,7 @@ export function OperationPanel({
 }
 
 function Time({ operation }: { operation: OperationView }) {
-  const { connection } = useLive();
+  const connection = useConnection();
   const runs = operation.endedAt === null;
   const now = useNow(250, !runs || !connection.live);
   const took = (operation.endedAt ?? now) - operation.createdAt;

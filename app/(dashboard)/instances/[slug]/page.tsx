@@ -5,7 +5,7 @@ import { useParams, usePathname, useRouter, useSearchParams } from "next/navigat
 import { Suspense, useEffect, useMemo, useRef } from "react";
 import type { InstanceDetail } from "../../../../server/views.ts";
 import { foldDetail } from "../../../fold.ts";
-import { useLive } from "../../../live.tsx";
+import { useChanges } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Notice, Skeleton } from "../../../ui/notice.tsx";
@@ -30,11 +30,11 @@ function Instance() {
   const search = useSearchParams();
   const id = search.get("id");
   const trpc = useTRPC();
-  const { events } = useLive();
+  const changes = useChanges();
   const query = useQuery(trpc.instances.get.queryOptions(id === null ? { slug } : { slug, id }));
   const instance = useMemo(
-    () => (query.data === undefined ? undefined : foldDetail(query.data, events)),
-    [query.data, events],
+    () => (query.data === undefined ? undefined : foldDetail(query.data, changes)),
+    [query.data, changes],
   );
   if (query.isPending)
     return (

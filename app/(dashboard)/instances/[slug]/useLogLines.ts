@@ -3,21 +3,21 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { LogLine, OperationView } from "../../../../server/views.ts";
 import { foldLog } from "../../../fold.ts";
-import { useLive } from "../../../live.tsx";
+import { useLines } from "../../../live.tsx";
 import { useTRPC } from "../../../trpc.tsx";
 import { plain } from "./ansi.ts";
 
 /** The lines of an operation's log, or of one of its steps, as they are shown; live. */
 export function useLogLines(operation: OperationView, step: string | undefined): LogLine[] {
   const trpc = useTRPC();
-  const { events } = useLive();
+  const written = useLines();
   const query = useQuery(trpc.operations.log.queryOptions({ operationId: operation.id }));
   const all = useMemo(() => {
-    const lines = query.data === undefined ? [] : foldLog(query.data, events, operation.id);
+    const lines = query.data === undefined ? [] : foldLog(query.data, written, operation.id);
     // Ansible's empty lines only set its headings apart; here weight and space do.
     return lines
       .map((line) => ({ ...line, text: plain(line.text) }))
       .filter((line) => line.text.trim() !== "");
-  }, [query.data, events, operation.id]);
+  }, [query.data, written, operation.id]);
   return useMemo(() => (step === undefined ? all : all.filter((line) => line.step === step)), [all, step]);
 }

@@ -4,7 +4,7 @@ import Link from "next/link";
 import { useParams } from "next/navigation";
 import type { InstanceRow } from "../../../../server/views.ts";
 import { foldTogether } from "../../../fold.ts";
-import { useLive } from "../../../live.tsx";
+import { useChanges, useConnection } from "../../../live.tsx";
 import { aboutLeft, position, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
 import { StatusWord } from "../../../status.tsx";
@@ -17,9 +17,9 @@ import { Page } from "../../../ui/pageFrame.tsx";
 export default function TogetherPage() {
   const { batch } = useParams<{ batch: string }>();
   const trpc = useTRPC();
-  const { events } = useLive();
+  const changes = useChanges();
   const query = useQuery(trpc.operations.together.queryOptions({ batchId: batch }, { retry: false }));
-  const rows = (query.data === undefined ? [] : foldTogether(query.data, events, batch)).sort((a, b) =>
+  const rows = (query.data === undefined ? [] : foldTogether(query.data, changes, batch)).sort((a, b) =>
     a.company.localeCompare(b.company),
   );
   const count = (state: string) => rows.filter((row) => row.operation?.state === state).length;
@@ -58,7 +58,7 @@ export default function TogetherPage() {
 }
 
 function Line({ row }: { row: InstanceRow }) {
-  const { connection } = useLive();
+  const connection = useConnection();
   const { operation } = row;
   const runs = operation?.state === "running" || operation?.state === "cancelling";
   const now = useNow(1000, !runs || !connection.live);
