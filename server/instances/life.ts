@@ -6,6 +6,12 @@ import { Refusal } from "../refusal.ts";
 import { addressTaken, isTaken } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
 
+function expectTyped(confirm: string, slug: string): void {
+  if (confirm === slug) return;
+  const sentence = `Type ${slug} to confirm.`;
+  throw new Refusal("invalid", sentence, { confirm: sentence });
+}
+
 /** Destroys an instance in whatever state it is: a half-built spawn as well. `confirm` must be its slug. */
 export function destroyInstance(
   beginner: Beginner,
@@ -18,10 +24,7 @@ export function destroyInstance(
     kind: "destroy",
     who,
     plan: (tx, instance) => {
-      if (input.confirm !== instance.slug) {
-        const sentence = `Type ${instance.slug} to confirm.`;
-        throw new Refusal("invalid", sentence, { confirm: sentence });
-      }
+      expectTyped(input.confirm, instance.slug);
       return {
         what: `destroyed ${instance.company}`,
         facts: unfinished(newestOperation(tx, instance.id)?.facts),
@@ -86,10 +89,7 @@ export function purgeInstance(
     kind: "purge",
     who,
     plan: (tx, instance) => {
-      if (input.confirm !== instance.slug) {
-        const sentence = `Type ${instance.slug} to confirm.`;
-        throw new Refusal("invalid", sentence, { confirm: sentence });
-      }
+      expectTyped(input.confirm, instance.slug);
       const kept = tx
         .select({ id: snapshots.id })
         .from(snapshots)
