@@ -25,10 +25,10 @@ export const statusLooks: Record<InstanceStatus, Look> = {
   restoring: { word: "Restoring", icon: History, ...move },
   updating: { word: "Updating", icon: RefreshCw, ...move },
   destroying: { word: "Destroying", icon: Trash2, ...bad },
-  destroyed: { word: "Destroyed", icon: CircleSlash, ink: "text-ink-3", tint: "bg-hover" },
   failed: { word: "Failed", icon: OctagonAlert, ...bad },
   unreachable: { word: "Unreachable", icon: Unplug, ink: "text-warn-ink", tint: "bg-warn-tint" },
   off: { word: "Off", icon: Power, ink: "text-ink-3", tint: "bg-hover" },
+  destroyed: { word: "Destroyed", icon: CircleSlash, ink: "text-ink-3", tint: "bg-hover" },
 };
 
 /** In the order of the table above. */

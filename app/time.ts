@@ -45,6 +45,16 @@ export function age(at: number, now: number): string {
 
 export const day = (at: number): string =>
   new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+/** "12:00 today", "Yesterday, 16:20", "Mon 9 Nov, 18:47"; above half a year the day alone. */
+export function when(at: number, now: number): string {
+  const date = new Date(at);
+  const time = date.toLocaleTimeString("en-GB", { timeStyle: "short" });
+  if (day(at) === day(now)) return `${time} today`;
+  if (day(at) === day(now - 86_400_000)) return `Yesterday, ${time}`;
+  if (now - at > 180 * 86_400_000) return day(at);
+  const weekday = date.toLocaleDateString("en-GB", { weekday: "short" });
+  return `${weekday} ${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${time}`;
+}
 export const exact = (at: number): string =>
   new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 

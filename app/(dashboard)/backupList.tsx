@@ -9,6 +9,7 @@ import { useConnection } from "../live.tsx";
 import { age, bytes, day, duration, exact, useNow } from "../time.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Empty } from "../ui/notice.tsx";
+import { manyRows, Rows } from "../ui/rows.tsx";
 import { offlineReason } from "./instances/[slug]/actions.tsx";
 
 const RestoreDialog = dynamic(() =>
@@ -64,16 +65,15 @@ export function BackupList({ backups, refusals, named = false }: Props) {
           <h2 className="border-b border-line pb-2 text-sm font-semibold">
             {title === day(now) ? "Today" : title}
           </h2>
-          <ul>
-            {list.map((backup) => (
+          <Rows items={list} keyOf={(one) => one.id} estimate={59} virtual={backups.length > manyRows}>
+            {(backup) => (
               <Row
-                key={backup.id}
                 {...{ backup, named, now }}
                 refusals={of(backup) as Refusals | undefined}
                 onAsk={(dialog) => setAsked({ dialog, backup })}
               />
-            ))}
-          </ul>
+            )}
+          </Rows>
         </section>
       ))}
       {asked?.dialog === "restore" && (
@@ -103,7 +103,7 @@ function Row(props: {
     "touch flex min-h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm outline-none data-highlighted:bg-hover data-disabled:text-ink-3";
   const taken = backup.takenAt ?? backup.createdAt;
   return (
-    <li className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-2.5 md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,2fr)_minmax(0,4fr)_auto]">
+    <div className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-2.5 md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,2fr)_minmax(0,4fr)_auto]">
       <div className="min-w-0">
         {named ? (
           <Link
@@ -164,7 +164,7 @@ function Row(props: {
           </DropdownMenu.Portal>
         </DropdownMenu.Root>
       </span>
-    </li>
+    </div>
   );
 }
 

@@ -49,6 +49,38 @@ export function SearchBox({ value, onChange }: { value: string; onChange: (value
   );
 }
 
+type Choice<Value> = { value: Value; label: string; count: number };
+
+/** One choice of several, each with how many there are of it. */
+export function Chips<Value extends string | undefined>({
+  legend,
+  choices,
+  value,
+  onChange,
+}: {
+  legend: string;
+  choices: readonly Choice<Value>[];
+  value: Value;
+  onChange: (value: Value) => void;
+}) {
+  return (
+    <fieldset className="flex min-w-0 gap-1 overflow-x-auto p-1 max-md:-mx-4 max-md:w-screen max-md:px-4">
+      <legend className="sr-only">{legend}</legend>
+      {choices.map((choice) => (
+        <button
+          key={choice.label}
+          type="button"
+          aria-pressed={choice.value === value}
+          className={`touch h-8 shrink-0 rounded-[6px] px-2.5 text-sm whitespace-nowrap hover:bg-hover ${choice.value === value ? "bg-hover font-medium" : "text-ink-2"}`}
+          onClick={() => onChange(choice.value)}
+        >
+          {choice.label} <span className="ml-1 text-ink-3 tabular-nums">{choice.count}</span>
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
 type FilterProps = {
   rows: InstanceRow[];
   value: InstanceStatus | undefined;
@@ -57,37 +89,17 @@ type FilterProps = {
 
 /** Chips for the statuses that there are, and always for Destroyed. */
 export function StatusFilter({ rows, value, onChange }: FilterProps) {
-  const count = new Map<InstanceStatus, number>();
-  for (const { status } of rows) count.set(status, (count.get(status) ?? 0) + 1);
+  const count = (status: InstanceStatus) => rows.filter((row) => row.status === status).length;
   const shown = allStatuses.filter(
-    (status) => status !== "destroyed" && (count.has(status) || status === value),
+    (status) => status === "destroyed" || status === value || rows.some((row) => row.status === status),
   );
-  const chip = (chosen: boolean) =>
-    `touch h-8 shrink-0 rounded-[6px] px-2.5 text-sm whitespace-nowrap hover:bg-hover ${chosen ? "bg-hover font-medium" : "text-ink-2"}`;
+  const choices = shown.map((status) => ({
+    value: status,
+    label: statusLooks[status].word,
+    count: count(status),
+  }));
+  const all = { value: undefined, label: "All", count: rows.length - count("destroyed") };
   return (
-    <fieldset className="flex min-w-0 gap-1 overflow-x-auto p-1 max-md:-mx-4 max-md:w-screen max-md:px-4">
-      <legend className="sr-only">Status</legend>
-      <button
-        type="button"
-        aria-pressed={value === undefined}
-        className={chip(value === undefined)}
-        onClick={() => onChange(undefined)}
-      >
-        All{" "}
-        <span className="ml-1 text-ink-3 tabular-nums">{rows.length - (count.get("destroyed") ?? 0)}</span>
-      </button>
-      {[...shown, "destroyed" as const].map((status) => (
-        <button
-          key={status}
-          type="button"
-          aria-pressed={value === status}
-          className={chip(value === status)}
-          onClick={() => onChange(status)}
-        >
-          {statusLooks[status].word}{" "}
-          <span className="ml-1 text-ink-3 tabular-nums">{count.get(status) ?? 0}</span>
-        </button>
-      ))}
-    </fieldset>
+    <Chips<InstanceStatus | undefined> legend="Status" choices={[all, ...choices]} {...{ value, onChange }} />
   );
 }

@@ -1,4 +1,5 @@
 "use client";
+import type { ReactNode } from "react";
 import type { OperationView, StepView } from "../../server/views.ts";
 import { useNow } from "../time.ts";
 import { aboutLeft, position, share, stretches, timeLeft, usual } from "./stretches.ts";
@@ -32,40 +33,84 @@ export function Track({
       className="flex w-full gap-1"
       style={{ height }}
     >
-      {stretches(steps).map((stretch) =>
-        "branches" in stretch ? (
-          <div
-            key={stretch.fork}
-            className="flex min-w-1 flex-col justify-between"
-            style={{ flexGrow: Math.max(...stretch.branches.map((branch) => sum(branch))), flexBasis: 0 }}
-          >
-            {stretch.branches.map((branch) => (
-              <div
-                key={branch[0]?.name}
-                className="flex gap-0.5"
-                style={{ height: Math.max(2, Math.floor(height * 0.4)) }}
-              >
-                {branch.map((step) => (
-                  <Segment key={step.name} step={step} now={now} state={operation.state} />
-                ))}
-              </div>
-            ))}
-          </div>
-        ) : (
-          <div
-            key={stretch.step.name}
-            className="flex min-w-1"
-            style={{ flexGrow: usual(stretch.step), flexBasis: 0 }}
-          >
-            <Segment step={stretch.step} now={now} state={operation.state} />
-          </div>
-        ),
-      )}
+      <Segments steps={steps} height={height} weight={usual}>
+        {(step) => <Segment step={step} now={now} state={operation.state} />}
+      </Segments>
     </div>
   );
 }
 
-const sum = (branch: StepView[]) => branch.reduce((total, step) => total + usual(step), 0);
+/** An operation that is over: as wide as its steps took. */
+export function PastTrack({ operation }: { operation: OperationView }) {
+  const steps = operation.steps.filter((step) => step.startedAt !== null);
+  const height = heights.row;
+  return (
+    <div aria-hidden className="flex w-full gap-1" style={{ height }}>
+      <Segments
+        steps={steps}
+        height={height}
+        toScale
+        weight={(step) => Math.max(1, (step.endedAt ?? 0) - (step.startedAt ?? 0))}
+      >
+        {(step) => (
+          <div className={`h-full grow rounded-full ${step.state === "failed" ? "bg-bad" : "bg-ink-3"}`} />
+        )}
+      </Segments>
+    </div>
+  );
+}
+
+/** The line itself: a segment for each step, as wide as it weighs; those of a fork one above the other. */
+function Segments({
+  steps,
+  height,
+  weight,
+  toScale = false,
+  children,
+}: {
+  steps: readonly StepView[];
+  height: number;
+  weight: (step: StepView) => number;
+  /** Whether a branch that weighs less than the other is shorter; else it fills its lane. */
+  toScale?: boolean;
+  children: (step: StepView) => ReactNode;
+}) {
+  const sum = (branch: StepView[]) => branch.reduce((total, step) => total + weight(step), 0);
+  return stretches(steps).map((stretch) =>
+    "branches" in stretch ? (
+      <div
+        key={stretch.fork}
+        className="flex min-w-1 flex-col justify-between"
+        style={{ flexGrow: Math.max(...stretch.branches.map(sum)), flexBasis: 0 }}
+      >
+        {stretch.branches.map((branch) => (
+          <div
+            key={branch[0]?.name}
+            className="flex gap-0.5"
+            style={{ height: Math.max(2, Math.floor(height * 0.4)) }}
+          >
+            {branch.map((step) => (
+              <div key={step.name} className="flex min-w-1" style={{ flexGrow: weight(step), flexBasis: 0 }}>
+                {children(step)}
+              </div>
+            ))}
+            {toScale && (
+              <div style={{ flexGrow: Math.max(...stretch.branches.map(sum)) - sum(branch), flexBasis: 0 }} />
+            )}
+          </div>
+        ))}
+      </div>
+    ) : (
+      <div
+        key={stretch.step.name}
+        className="flex min-w-1"
+        style={{ flexGrow: weight(stretch.step), flexBasis: 0 }}
+      >
+        {children(stretch.step)}
+      </div>
+    ),
+  );
+}
 
 function Segment({ step, now, state }: { step: StepView; now: number; state: OperationView["state"] }) {
   const colour =

@@ -1,15 +1,29 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
-import { Search } from "lucide-react";
 import { useEffect, useState } from "react";
+import type { BackupView } from "../../../server/views.ts";
 import { bytes } from "../../time.ts";
 import { sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Notice, Skeleton } from "../../ui/notice.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Empty, Notice, Skeleton } from "../../ui/notice.tsx";
 import { Page } from "../../ui/pageFrame.tsx";
 import { BackupList } from "../backupList.tsx";
+import { Chips, SearchBox } from "../listFilters.tsx";
 import { useInstances } from "../useInstances.ts";
 
 const dayMs = 86_400_000;
+
+const isBad = ({ state, proofFailure }: BackupView) => state === "failed" || proofFailure !== null;
+const filters: readonly { value: string; label: string; fits: (backup: BackupView) => boolean }[] = [
+  { value: "all", label: "All", fits: () => true },
+  { value: "proven", label: "Restore proven", fits: (backup) => backup.provenAt !== null && !isBad(backup) },
+  {
+    value: "unproven",
+    label: "Good, not proven",
+    fits: (one) => one.state === "good" && one.provenAt === null,
+  },
+  { value: "bad", label: "Failed", fits: isBad },
+];
 
 /** Every backup of every instance. */
 export default function BackupsPage() {
@@ -17,6 +31,7 @@ export default function BackupsPage() {
   const { instances = [] } = useInstances();
   const query = useQuery(trpc.backups.list.queryOptions());
   const [search, setSearch] = useState("");
+  const [filter, setFilter] = useState("all");
   // A backup is made, verified or proved by an operation: what has come to its end is read again.
   const mark = instances.map((row) => `${row.operation?.id} ${row.operation?.state}`).join();
   const { refetch } = query;
@@ -28,7 +43,11 @@ export default function BackupsPage() {
   const stale = live.filter((row) => row.backupWarning !== null);
   const words = search.trim().toLowerCase();
   const all = query.data?.backups ?? [];
-  const shown = all.filter((backup) => `${backup.company} ${backup.slug}`.toLowerCase().includes(words));
+  const choices = filters.map(({ value, label, fits }) => ({ value, label, count: all.filter(fits).length }));
+  const fits = filters.find(({ value }) => value === filter)?.fits ?? (() => true);
+  const shown = all.filter(
+    (backup) => fits(backup) && `${backup.company} ${backup.slug}`.toLowerCase().includes(words),
+  );
   const sum = all.reduce((total, backup) => total + (backup.bytes ?? 0), 0);
   return (
     <Page
@@ -57,24 +76,24 @@ export default function BackupsPage() {
         </Notice>
       )}
       {all.length > 0 && (
-        <label className="relative mt-6 mb-6 block w-full sm:w-60">
-          <span className="sr-only">Search</span>
-          <Search
-            size={15}
-            strokeWidth={1.9}
-            className="absolute left-3 top-1/2 -translate-y-1/2 text-ink-3"
-            aria-hidden
-          />
-          <input
-            type="search"
-            placeholder="Search"
-            value={search}
-            onChange={(event) => setSearch(event.target.value)}
-            className="touch h-8 w-full rounded-[6px] border border-field bg-raised pr-3 pl-9 max-md:text-[16px]"
-          />
-        </label>
+        <div className="mt-6 mb-6 flex items-center gap-3 max-md:flex-wrap">
+          <SearchBox value={search} onChange={setSearch} />
+          <Chips legend="State" choices={choices} value={filter} onChange={setFilter} />
+        </div>
       )}
-      {query.isSuccess && (
+      {query.isSuccess && all.length > 0 && shown.length === 0 && (
+        <Empty title="Nothing fits.">
+          <Button
+            onClick={() => {
+              setSearch("");
+              setFilter("all");
+            }}
+          >
+            Clear search
+          </Button>
+        </Empty>
+      )}
+      {query.isSuccess && (shown.length > 0 || all.length === 0) && (
         <BackupList
           backups={shown}
           refusals={new Map(instances.map((row) => [row.id, row.refusals]))}

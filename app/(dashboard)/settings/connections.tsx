@@ -23,9 +23,12 @@ export function Connections() {
       {query.isError && <Notice tone="bad">{sentenceOf(query.error)}</Notice>}
       <ul>
         {Object.values(query.data ?? {}).map((check) => (
-          <li key={check.name} className="flex flex-wrap justify-between gap-x-6 border-b border-line py-3">
+          <li
+            key={check.name}
+            className="flex justify-between gap-x-6 gap-y-1 border-b border-line py-3 max-md:flex-col"
+          >
             <span className="font-medium">{check.name}</span>
-            <span className="text-right">
+            <span className="max-w-full break-words md:text-right">
               <span
                 className={`inline-flex items-center gap-1.5 text-sm ${check.ok ? "text-ok-ink" : "text-bad-ink"}`}
               >

@@ -1,8 +1,11 @@
 "use client";
+import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import Link from "next/link";
 import type { InstanceDetail, OperationView } from "../../../../server/views.ts";
-import { age, bytes, day, duration, exact, money, snapshotCents, useNow } from "../../../time.ts";
+import { PastTrack } from "../../../progress/track.tsx";
+import { age, bytes, day, duration, exact, money, snapshotCents, useNow, when } from "../../../time.ts";
+import { useTRPC } from "../../../trpc.tsx";
 import { useMachineNames } from "../../useMachineNames.ts";
 import { Variables } from "./instanceSettings.tsx";
 
@@ -10,6 +13,8 @@ import { Variables } from "./instanceSettings.tsx";
 export function Overview({ instance }: { instance: InstanceDetail }) {
   const now = useNow(1000);
   const nameOf = useMachineNames();
+  const trpc = useTRPC();
+  const newest = useQuery(trpc.instances.options.queryOptions()).data?.versions[0];
   return (
     <div className="grid gap-10 px-4 py-7 md:px-10 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:gap-14">
       <div>
@@ -25,6 +30,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
               instance={instance}
               operation={operation}
               longest={longest(instance.operations)}
+              now={now}
             />
           ))}
         </ul>
@@ -45,7 +51,12 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
               </span>
             ))}
           </Fact>
-          <Fact name="Version">{instance.version}</Fact>
+          <Fact name="Version">
+            {instance.version}
+            {newest !== undefined && newest !== instance.version && (
+              <span className="text-sm text-ink-3"> {newest} is the newest</span>
+            )}
+          </Fact>
           <Fact name="Size">
             <span className="block">{nameOf(instance.size, instance.region)}</span>
             <span className="text-sm text-ink-3">
@@ -146,10 +157,12 @@ function Past({
   instance,
   operation,
   longest: most,
+  now,
 }: {
   instance: InstanceDetail;
   operation: OperationView;
   longest: number;
+  now: number;
 }) {
   return (
     <li className="border-b border-line">
@@ -160,14 +173,12 @@ function Past({
         <span>
           <span className="block font-medium">{operation.label}</span>
           <span className="text-sm text-ink-3" title={exact(operation.createdAt)}>
-            {day(operation.createdAt)}
+            {when(operation.createdAt, now)}
           </span>
         </span>
-        <span
-          aria-hidden
-          className={`h-1.5 rounded-full ${operation.state === "failed" ? "bg-bad" : "bg-ink-3"}`}
-          style={{ width: `${Math.max(2, (took(operation) / most) * 100)}%` }}
-        />
+        <span style={{ width: `${Math.max(4, (took(operation) / most) * 100)}%` }}>
+          <PastTrack operation={operation} />
+        </span>
         <span className="text-right text-sm tabular-nums">
           {operation.state === "done" ? duration(took(operation)) : operation.state}
         </span>
