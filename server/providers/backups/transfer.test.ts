@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -53,6 +53,28 @@ test("an object of the store reaches the droplet, for root alone", async () => {
   const path = join(home(), "restores", "two.tar.gz");
   expect(readFileSync(path)).toEqual(content);
   expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("what is large passes through, there and back, and is never held", async () => {
+  const size = 256 * 1024 * 1024;
+  const path = join(home(), "backups", "large");
+  // A hole of a file: it takes no room on the disk, and each byte of it is sent all the same.
+  writeFileSync(path, "");
+  truncateSync(path, size);
+  let most = 0;
+  const sampler = setInterval(() => {
+    const { arrayBuffers, heapUsed } = process.memoryUsage();
+    most = Math.max(most, arrayBuffers + heapUsed);
+  }, 5);
+  try {
+    const before = process.memoryUsage();
+    const stored = await transfer.fetchFile(host(), "backups/large", store, "large");
+    expect(stored.bytes).toBe(size);
+    expect(await transfer.sendFile(store, "large", host(), "restores/large")).toEqual(stored);
+    expect(most - before.arrayBuffers - before.heapUsed).toBeLessThan(size / 2);
+  } finally {
+    clearInterval(sampler);
+  }
 });
 
 test("small files are read, and files are removed", async () => {
