@@ -40,6 +40,7 @@ export const operationKinds = [
   "resize",
   "upgrade",
   "purge",
+  "remove-stray",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
@@ -393,6 +394,17 @@ export const audit = sqliteTable(
 );
 
 /** Small facts of the installation itself, such as the DigitalOcean id of the SSH key. */
+/** Droplets that we bought and that belong to nothing any more: each costs money until somebody puts it away. */
+export const strays = sqliteTable("strays", {
+  dropletId: integer("droplet_id").primaryKey(),
+  instanceId: text("instance_id")
+    .notNull()
+    .references(() => instances.id),
+  name: text().notNull(),
+  priceMonthly: integer("price_monthly_cents").notNull(),
+  createdAt: time("created_at").notNull(),
+});
+
 export const settings = sqliteTable("settings", {
   name: text().primaryKey(),
   value: text().notNull(),

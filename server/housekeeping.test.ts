@@ -20,6 +20,7 @@ beforeEach(() => {
     ...Object.assign({}, world.engine.providers),
     backups: createFolderStore(join(world.folder, "backups")),
     digitalocean: {
+      listDroplets: async () => [],
       deleteSnapshot: async (id: number) => void removed.push(`snapshot ${id}`),
       removeARecords: async ({ name, address }: { name: string; address: string }) => {
         removed.push(`record ${name} at ${address}`);

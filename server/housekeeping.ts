@@ -13,6 +13,7 @@ import { appendEvent } from "./operations/events.ts";
 import { sourceFacts } from "./operations/restoreSteps.ts";
 import { Refusal } from "./refusal.ts";
 import { report } from "./report.ts";
+import { noteStrays } from "./strays.ts";
 
 /** Who does what nobody has clicked. */
 export const spawnerItself = "Spawner";
@@ -33,6 +34,7 @@ export async function keepHouse(engine: Engine): Promise<void> {
     ["redirects whose time is over could not be removed", endRedirects],
     ["what was kept of destroyed instances could not be removed", purgeExpired],
     ["nobody could be warned of old backups", warnOfStaleBackups],
+    ["it is not known whether there are stray droplets", noteStrays],
   ];
   for (const [what, chore] of chores) {
     try {

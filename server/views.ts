@@ -109,6 +109,17 @@ export type InstanceDetail = InstanceRow & {
   namesakes: { id: string; company: string; status: InstanceStatus; createdAt: number }[];
 };
 
+/** A droplet that costs money and belongs to nothing any more; `slug` and `company`: for whom it was bought. */
+export type StrayView = {
+  dropletId: number;
+  instanceId: string;
+  slug: string;
+  company: string;
+  name: string;
+  priceMonthlyCents: number;
+  createdAt: number;
+};
+
 /** What a person may ask of an instance. */
 export const instanceActions = [
   "destroy",

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, inArray } from "drizzle-orm";
 import type { z } from "zod";
 import { type Tx, write } from "../../db/client.ts";
 import {
@@ -9,6 +9,7 @@ import {
   instances,
   type JsonObject,
   noBackupPlan,
+  operations,
 } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { addressTaken, isTaken } from "../instances/addresses.ts";
@@ -81,6 +82,19 @@ export function restoreBackup(beginner: Beginner, { backupId }: { backupId: stri
   });
 }
 
+const isProved = (tx: Pick<Tx, "select">, instanceId: string) =>
+  tx
+    .select({ id: operations.id })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        eq(operations.kind, "prove"),
+        inArray(operations.state, ["running", "cancelling"]),
+      ),
+    )
+    .get() !== undefined;
+
 /** Restores a backup, or the newest good one of an instance, to a throwaway droplet to see that it can be. */
 export function proveBackup(
   beginner: Beginner,
@@ -94,6 +108,8 @@ export function proveBackup(
     who,
     isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,
     plan: (tx, { id, company }) => {
+      // Each throws away what it finds of the other.
+      if (isProved(tx, id)) throw new Refusal("not-now", "Possible once the proof that runs has ended.");
       const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
       if (row === undefined) throw new Refusal("not-now", "There is no good backup yet. Make one first.");
       return { what: `proved a backup of ${company}`, facts: { source: sourceOf(row), throwaway: true } };

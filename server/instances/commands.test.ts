@@ -220,6 +220,17 @@ test("only a good backup can be restored, in its place or as a new instance", as
   expect(begun().map(({ kind }) => kind)).toEqual(["restore-as-new", "restore"]);
 });
 
+test("one proof at a time: the same again is the first one, another one waits", async () => {
+  const instanceId = insertInstance(world.db, ran);
+  const [one, two] = [addBackup(instanceId), addBackup(instanceId)];
+  const first = await joe.backups.prove({ instanceId, backupId: one });
+  expect(await joe.backups.prove({ instanceId, backupId: one })).toEqual(first);
+  await expect(joe.backups.prove({ instanceId, backupId: two })).rejects.toMatchObject({
+    code: "PRECONDITION_FAILED",
+  });
+  expect(begun()).toHaveLength(1);
+});
+
 test("a plan for backups takes effect at once, and a bad one is refused", async () => {
   const instanceId = insertInstance(world.db, ran);
   const plan = {

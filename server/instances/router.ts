@@ -3,6 +3,7 @@ import { operationKinds } from "../../db/schema.ts";
 import { lastEventId } from "../live.ts";
 import { planView } from "../operations/queries.ts";
 import { Refusal } from "../refusal.ts";
+import { removeStray, strayViews } from "../strays.ts";
 import { procedure, router } from "../trpc.ts";
 import { checkSlug } from "./addresses.ts";
 import { inBulk } from "./bulk.ts";
@@ -74,6 +75,10 @@ export const instancesRouter = router({
   upgrade: procedure
     .input(z.object({ instanceId: text, version: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: upgradeInstance(web, input, user.email) })),
+  strays: procedure.query(({ ctx: { web } }) => strayViews(web.db)),
+  removeStray: procedure
+    .input(z.object({ dropletId: z.number().int() }))
+    .mutation(({ ctx: { web, user }, input }) => removeStray(web, input, user.email)),
   inBulk: procedure
     .input(
       z.object({

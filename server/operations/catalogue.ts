@@ -7,6 +7,7 @@ import { destroy } from "./destroy.ts";
 import { editVariables } from "./editVariables.ts";
 import { prove } from "./prove.ts";
 import { purge } from "./purge.ts";
+import { removeStray } from "./removeStray.ts";
 import { resize } from "./resize.ts";
 import { powerOff, powerOn, restart } from "./restart.ts";
 import { restore } from "./restore.ts";
@@ -31,4 +32,5 @@ export const catalogue: Readonly<Record<OperationKind, AnyDefinition>> = {
   resize,
   upgrade,
   purge,
+  "remove-stray": removeStray,
 };

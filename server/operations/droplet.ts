@@ -12,6 +12,9 @@ export const visibilityWindowMs = 60_000;
 const ourTag = "spawner";
 /** The one handle by which a droplet is found again after an unclear create. */
 export const operationTag = (operationId: string) => `spawner-op-${operationId}`;
+/** The operation that bought the droplet with these tags; undefined when it was none of a Spawner's. */
+export const operationIdOf = (tags: readonly string[]): string | undefined =>
+  tags.find((tag) => tag.startsWith(operationTag("")))?.slice(operationTag("").length);
 export const instanceTag = (instanceId: string) => `spawner-instance-${instanceId}`;
 /** Of a throwaway: it belongs to the operation, not to the instance. */
 export const proofTag = (instanceId: string) => `spawner-proof-${instanceId}`;

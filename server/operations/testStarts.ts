@@ -105,4 +105,17 @@ export const startOf: Record<OperationKind, Start> = {
     begin: (engine, instanceId) =>
       purgeInstance(engine, { instanceId, confirm: rowOf(engine, instanceId).slug }, who),
   },
+  "remove-stray": {
+    after: ["spawn"],
+    begin: async (engine, instanceId) => {
+      const { slug, region, size } = rowOf(engine, instanceId);
+      const { digitalocean } = engine.providers;
+      const key = await digitalocean.ensureSshKey(engine.site.keyName, engine.site.publicKey);
+      const { id: dropletId } = await digitalocean.createDroplet({
+        ...{ name: `${slug}.stray`, region, size, image: "debian-13-x64", sshKeyId: key.id },
+        tags: ["spawner"],
+      });
+      return begin(engine, instanceId, catalogue["remove-stray"], { dropletId, throwaway: true });
+    },
+  },
 };

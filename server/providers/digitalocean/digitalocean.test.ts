@@ -49,6 +49,7 @@ const droplet = (id: number, tags: string[] = ["spawner"]) => ({
     status: "active",
     created_at: "2026-01-01T00:00:00Z",
     size_slug: "s",
+    size: { price_monthly: 12 },
     snapshot_ids: [],
     tags,
   },

@@ -16,6 +16,8 @@ export type Droplet = {
   tags: string[];
   createdAt: string;
   sizeSlug: string;
+  /** In dollars. */
+  priceMonthly: number;
   regionSlug: string;
   snapshotIds: number[];
 };
@@ -135,6 +137,9 @@ export function createDigitalOcean(
       return (await sharedDroplets(maxAgeMs)).find((droplet) => droplet.tags.includes(tag));
     },
 
+    /** Every droplet that bears our tag. */
+    listDroplets: () => sharedDroplets(defaultMaxAgeMs),
+
     /** Exactly one POST. An error with `unclear` may have bought a droplet all the same: look for its tag. */
     async createDroplet(wish: DropletWish): Promise<Droplet> {
       const { sshKeyId, ...body } = wish;
@@ -208,6 +213,7 @@ function toDroplet(answer: z.infer<typeof schemas.droplet>): Droplet {
     tags: answer.tags,
     createdAt: answer.created_at,
     sizeSlug: answer.size_slug,
+    priceMonthly: answer.size.price_monthly,
     regionSlug: answer.region.slug,
     snapshotIds: answer.snapshot_ids,
   };

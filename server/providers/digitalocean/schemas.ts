@@ -10,6 +10,7 @@ export const droplet = z.object({
   status: z.enum(["new", "active", "off", "archive"]),
   created_at: z.string(),
   size_slug: z.string(),
+  size: z.object({ price_monthly: z.number() }),
   snapshot_ids: z.array(z.number()),
   tags: z.array(z.string()),
   region: z.object({ slug: z.string() }),
