@@ -35,4 +35,12 @@ test("destroy: snapshot first, then the record, then the droplet", async ({ page
   await page.goto("/instances/new");
   await page.getByLabel("Slug").fill("tannhof");
   await expect(page.getByText("is free.")).toBeVisible();
+  // Who did it stays written down.
+  await page.goto("/activity");
+  await page.getByLabel("Search").fill("destroyed tannhof");
+  const deed = page.getByRole("main").getByRole("listitem");
+  await expect(deed).toHaveCount(1);
+  await expect(deed).toContainText("Joe");
+  await deed.getByRole("link", { name: "destroyed Tannhof Hotels" }).click();
+  await expect(stepOf(page, "Take a snapshot")).toBeVisible();
 });

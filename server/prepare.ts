@@ -15,7 +15,7 @@ if (people?.count === 0) {
   const { email } = env.admin;
   const password = env.admin.password ?? randomBytes(12).toString("base64url");
   const name = (email.split("@")[0] ?? email).replace(/^./, (first) => first.toUpperCase());
-  await addPerson(db, { email, name, password }, "the Spawner");
+  await addPerson(db, { email, name, password }, "Spawner");
   process.stdout.write(
     env.admin.password === undefined
       ? `Sign in as ${email} with the password ${password} (shown this once)\n`

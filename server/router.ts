@@ -1,7 +1,8 @@
 import { tracked } from "@trpc/server";
-import { and, desc, eq, isNotNull, lt } from "drizzle-orm";
+import { and, desc, eq, isNotNull } from "drizzle-orm";
 import { z } from "zod";
-import { audit, instances, mail } from "../db/schema.ts";
+import { mail } from "../db/schema.ts";
+import { activityRouter } from "./activity.ts";
 import { backupsRouter } from "./backups/router.ts";
 import { instancesRouter } from "./instances/router.ts";
 import { lastEventId } from "./live.ts";
@@ -10,7 +11,6 @@ import { sessionUser } from "./sessions.ts";
 import { settingsRouter } from "./settings/router.ts";
 import { procedure, router } from "./trpc.ts";
 
-const activityPage = 100;
 /** How often an open stream asks whether its session still counts. */
 const sessionCheckMs = 2000;
 
@@ -22,34 +22,7 @@ export const appRouter = router({
   backups: backupsRouter,
   operations: operationsRouter,
   settings: settingsRouter,
-  activity: router({
-    list: procedure
-      .input(z.object({ instanceId: z.string().max(64).optional(), cursor: z.number().int().nullish() }))
-      .query(({ ctx: { web }, input }) => {
-        const entries = web.db
-          .select({
-            id: audit.id,
-            at: audit.at,
-            who: audit.who,
-            what: audit.what,
-            instanceId: audit.instanceId,
-            company: instances.company,
-            slug: instances.slug,
-          })
-          .from(audit)
-          .leftJoin(instances, eq(instances.id, audit.instanceId))
-          .where(
-            and(
-              input.instanceId === undefined ? undefined : eq(audit.instanceId, input.instanceId),
-              input.cursor == null ? undefined : lt(audit.id, input.cursor),
-            ),
-          )
-          .orderBy(desc(audit.id))
-          .limit(activityPage)
-          .all();
-        return { entries, next: entries.length < activityPage ? null : (entries.at(-1)?.id ?? null) };
-      }),
-  }),
+  activity: activityRouter,
   outbox: router({
     list: procedure.query(({ ctx: { web } }) => ({
       enabled: web.env.mail.resendApiKey === undefined,

@@ -1,22 +1,34 @@
 "use client";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import type { inferRouterOutputs } from "@trpc/server";
+import { CircleSlash, OctagonAlert, RefreshCw } from "lucide-react";
 import Link from "next/link";
-import { age, exact, useNow } from "../time.ts";
+import type { AppRouter } from "../../server/router.ts";
+import { Fork } from "../mark.tsx";
+import { day, duration, exact, useNow } from "../time.ts";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { manyRows, Rows } from "../ui/rows.tsx";
+import { useOnEnded } from "./useOnEnded.ts";
 
-/** Who did what, newest first: everywhere, or with one instance. */
-export function ActivityList({ instanceId }: { instanceId?: string }) {
+type Entry = inferRouterOutputs<AppRouter>["activity"]["list"]["entries"][number];
+
+/** Who did what and what came of it, by day, newest first: everywhere, or with one instance. */
+export function ActivityList({ instanceId, search = "" }: { instanceId?: string; search?: string }) {
   const trpc = useTRPC();
   const now = useNow(30_000);
   const query = useInfiniteQuery(
-    trpc.activity.list.infiniteQueryOptions(instanceId === undefined ? {} : { instanceId }, {
-      getNextPageParam: (page) => page.next ?? undefined,
-      staleTime: 0,
-    }),
+    trpc.activity.list.infiniteQueryOptions(
+      { search, ...(instanceId === undefined ? {} : { instanceId }) },
+      {
+        getNextPageParam: (page) => page.next ?? undefined,
+        staleTime: 0,
+        placeholderData: keepPreviousData,
+      },
+    ),
   );
+  useOnEnded(query.refetch);
   if (query.isPending) return <Skeleton />;
   if (query.isError)
     return (
@@ -25,43 +37,27 @@ export function ActivityList({ instanceId }: { instanceId?: string }) {
       </Notice>
     );
   const entries = query.data.pages.flatMap((page) => page.entries);
-  if (entries.length === 0) return <Empty title="Nothing has happened yet." />;
+  if (entries.length === 0)
+    return <Empty title={search === "" ? "Nothing has happened yet." : "Nothing fits."} />;
+  const days = new Map<string, Entry[]>();
+  for (const entry of entries) days.set(day(entry.at), [...(days.get(day(entry.at)) ?? []), entry]);
   return (
     <>
-      <div className="mt-6">
-        <Rows
-          items={entries}
-          keyOf={(entry) => String(entry.id)}
-          estimate={45}
-          virtual={entries.length > manyRows}
-        >
-          {(entry) => (
-            <div className="flex flex-wrap justify-between gap-x-6 border-b border-line py-3">
-              <span className="min-w-0">
-                <span className="font-medium">{entry.who}</span> {entry.what}
-                {entry.slug !== null && instanceId === undefined && (
-                  <>
-                    {" · "}
-                    <Link
-                      href={`/instances/${entry.slug}`}
-                      className="underline decoration-line-2 underline-offset-4"
-                    >
-                      {entry.slug}
-                    </Link>
-                  </>
-                )}
-              </span>
-              <time
-                dateTime={new Date(entry.at).toISOString()}
-                title={exact(entry.at)}
-                className="text-sm text-ink-3 tabular-nums"
-              >
-                {age(entry.at, now)}
-              </time>
-            </div>
-          )}
-        </Rows>
-      </div>
+      {[...days].map(([title, list]) => (
+        <section key={title} aria-label={title} className="mt-6">
+          <h2 className="border-b border-line pb-2 text-sm font-semibold">
+            {title === day(now) ? "Today" : title}
+          </h2>
+          <Rows
+            items={list}
+            keyOf={(entry) => String(entry.id)}
+            estimate={46}
+            virtual={entries.length > manyRows}
+          >
+            {(entry) => <Line entry={entry} />}
+          </Rows>
+        </section>
+      ))}
       {query.hasNextPage && (
         <div className="mt-4">
           <Button sending={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
@@ -71,4 +67,95 @@ export function ActivityList({ instanceId }: { instanceId?: string }) {
       )}
     </>
   );
+}
+
+function Line({ entry }: { entry: Entry }) {
+  const { at, who, what, instance, operation } = entry;
+  const query = instance === null ? "" : `id=${instance.id}`;
+  const href = operation === null ? query : `${query}&operation=${operation.id}`;
+  return (
+    <div className="relative grid grid-cols-[auto_1fr_auto] items-center gap-x-4 border-b border-line py-2.5 hover:bg-hover md:grid-cols-[48px_150px_minmax(0,1fr)_auto] md:gap-x-5">
+      <time
+        dateTime={new Date(at).toISOString()}
+        title={exact(at)}
+        className="text-sm text-ink-3 tabular-nums max-md:order-2"
+      >
+        {new Date(at).toLocaleTimeString("en-GB", { timeStyle: "short" })}
+      </time>
+      <span className="flex min-w-0 items-center gap-2 max-md:order-3 max-md:text-sm max-md:text-ink-3">
+        <Initial who={who} />
+        <span className="truncate">{who}</span>
+      </span>
+      <span className="min-w-0 text-ink-2 max-md:order-1 max-md:col-span-3">
+        {instance === null ? (
+          what
+        ) : (
+          <Link
+            href={`/instances/${instance.slug}?${href}`}
+            className="after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:outline-move"
+          >
+            <Named text={what} name={instance.company} />
+          </Link>
+        )}
+      </span>
+      <span className="flex justify-end text-sm max-md:order-4">
+        {operation !== null && <What operation={operation} />}
+      </span>
+    </div>
+  );
+}
+
+/** The text, with the instance's name where it stands out. */
+function Named({ text, name }: { text: string; name: string }) {
+  const at = text.indexOf(name);
+  if (at === -1) return text;
+  return (
+    <>
+      {text.slice(0, at)}
+      <strong className="font-medium text-ink">{name}</strong>
+      {text.slice(at + name.length)}
+    </>
+  );
+}
+
+function Initial({ who }: { who: string }) {
+  if (who === "Spawner")
+    return (
+      <span className="grid size-5 shrink-0 place-items-center overflow-hidden rounded-full border border-line-2 max-md:hidden">
+        <Fork width={14} />
+      </span>
+    );
+  return (
+    <span
+      aria-hidden
+      className="grid size-5 shrink-0 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink max-md:hidden"
+    >
+      {who.slice(0, 1).toUpperCase()}
+    </span>
+  );
+}
+
+/** What came of it. */
+function What({ operation }: { operation: NonNullable<Entry["operation"]> }) {
+  const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;
+  const { state, createdAt, endedAt } = operation;
+  if (state === "running" || state === "cancelling")
+    return (
+      <span className="flex items-center gap-1.5 text-move-ink">
+        <RefreshCw {...icon} /> under way
+      </span>
+    );
+  if (state === "failed")
+    return (
+      <span className="flex items-center gap-1.5 text-bad-ink">
+        <OctagonAlert {...icon} /> failed
+      </span>
+    );
+  if (state === "cancelled")
+    return (
+      <span className="flex items-center gap-1.5 text-ink-3">
+        <CircleSlash {...icon} /> cancelled
+      </span>
+    );
+  return <span className="text-ink-3 tabular-nums">{duration((endedAt ?? createdAt) - createdAt)}</span>;
 }

@@ -1,6 +1,6 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import type { BackupView } from "../../../server/views.ts";
 import { bytes } from "../../time.ts";
 import { sentenceOf, useTRPC } from "../../trpc.tsx";
@@ -10,6 +10,7 @@ import { Page } from "../../ui/pageFrame.tsx";
 import { BackupList } from "../backupList.tsx";
 import { Chips, SearchBox } from "../listFilters.tsx";
 import { useInstances } from "../useInstances.ts";
+import { useOnEnded } from "../useOnEnded.ts";
 
 const dayMs = 86_400_000;
 
@@ -32,12 +33,8 @@ export default function BackupsPage() {
   const query = useQuery(trpc.backups.list.queryOptions());
   const [search, setSearch] = useState("");
   const [filter, setFilter] = useState("all");
-  // A backup is made, verified or proved by an operation: what has come to its end is read again.
-  const mark = instances.map((row) => `${row.operation?.id} ${row.operation?.state}`).join();
-  const { refetch } = query;
-  useEffect(() => {
-    if (mark !== "") void refetch();
-  }, [mark, refetch]);
+  // A backup is made, verified or proved by an operation.
+  useOnEnded(query.refetch);
   const live = instances.filter((row) => row.status !== "destroyed");
   const fresh = live.filter((row) => Date.now() - (row.lastGoodBackupAt ?? 0) < dayMs).length;
   const stale = live.filter((row) => row.backupWarning !== null);
