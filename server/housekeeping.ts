@@ -14,9 +14,8 @@ import { sourceFacts } from "./operations/restoreSteps.ts";
 import { Refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 import { noteStrays } from "./strays.ts";
+import { spawnerItself } from "./views.ts";
 
-/** Who does what nobody has clicked. */
-export const spawnerItself = "Spawner";
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
 const dayMs = 86_400_000;

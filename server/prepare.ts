@@ -5,6 +5,7 @@ import { migrateDatabase } from "../db/migrate.ts";
 import { users } from "../db/schema.ts";
 import { readEnv } from "./env.ts";
 import { addPerson } from "./settings/people.ts";
+import { spawnerItself } from "./views.ts";
 
 /** Process entry, before web and worker: brings the database up to date and makes the first user when there is none. */
 const env = readEnv();
@@ -15,7 +16,7 @@ if (people?.count === 0) {
   const { email } = env.admin;
   const password = env.admin.password ?? randomBytes(12).toString("base64url");
   const name = (email.split("@")[0] ?? email).replace(/^./, (first) => first.toUpperCase());
-  await addPerson(db, { email, name, password }, "Spawner");
+  await addPerson(db, { email, name, password }, spawnerItself);
   process.stdout.write(
     env.admin.password === undefined
       ? `Sign in as ${email} with the password ${password} (shown this once)\n`

@@ -14,6 +14,9 @@ export type { BackupPlan, BackupReason, InstanceStatus, OperationKind, StepState
 
 /** The shapes that leave the server. Shared with the page, so they hold data and nothing else. Times: Unix ms. */
 
+/** Who does what nobody has clicked. */
+export const spawnerItself = "Spawner";
+
 export type StepView = {
   name: string;
   label: string;

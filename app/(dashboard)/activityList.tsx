@@ -4,6 +4,7 @@ import type { inferRouterOutputs } from "@trpc/server";
 import { CircleSlash, OctagonAlert, RefreshCw } from "lucide-react";
 import Link from "next/link";
 import type { AppRouter } from "../../server/router.ts";
+import { spawnerItself } from "../../server/views.ts";
 import { Fork } from "../mark.tsx";
 import { day, duration, exact, useNow } from "../time.ts";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
@@ -119,7 +120,7 @@ function Named({ text, name }: { text: string; name: string }) {
 }
 
 function Initial({ who }: { who: string }) {
-  if (who === "Spawner")
+  if (who === spawnerItself)
     return (
       <span className="grid size-5 shrink-0 place-items-center overflow-hidden rounded-full border border-line-2 max-md:hidden">
         <Fork width={14} />
