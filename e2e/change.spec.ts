@@ -1,3 +1,4 @@
+import type { APIRequestContext } from "playwright/test";
 import {
   adminKey,
   arm,
@@ -14,6 +15,33 @@ import {
   waitForStatus,
   waitUntilRunning,
 } from "./fixtures.ts";
+import { ports } from "./world.ts";
+
+/** Asks these addresses again and again, one after the other, until it is ended: their statuses at each look. */
+function lookAt(request: APIRequestContext, slugs: readonly string[]) {
+  const seen: number[][] = [];
+  let isOver = false;
+  const looking = (async () => {
+    while (!isOver) {
+      const answers = await Promise.all(
+        slugs.map((slug) =>
+          request.get(`http://127.0.0.1:${ports.edge}/`, {
+            headers: { host: `${slug}.intranet.localhost:${ports.edge}` },
+            maxRedirects: 0,
+          }),
+        ),
+      );
+      seen.push(answers.map((answer) => answer.status()));
+    }
+  })();
+  return {
+    async end(): Promise<number[][]> {
+      isOver = true;
+      await looking;
+      return seen;
+    },
+  };
+}
 
 test("another address: the old one leads to it, and the post is there", async ({ page, request }) => {
   test.setTimeout(180_000);
@@ -25,10 +53,15 @@ test("another address: the old one leads to it, and the post is there", async ({
   const dialog = page.getByRole("alertdialog");
   await dialog.getByLabel("Slug").fill("fjell-sport");
   await expect(dialog.getByText("is free.")).toBeVisible();
+  const looks = lookAt(request, ["fjell", "fjell-sport"]);
   await dialog.getByRole("button", { name: "Change address" }).click();
   await expect(stepOf(page, "Create the new DNS record")).toBeVisible();
   await page.waitForURL(/\/instances\/fjell-sport/, { timeout: 90_000 });
   await waitUntilRunning(page);
+  const seen = await looks.end();
+  // At each moment one of the two led to the intranet: it answered, or sent on to the other.
+  expect(seen.length).toBeGreaterThan(10);
+  expect(seen.filter((statuses) => !statuses.some((status) => status < 400))).toEqual([]);
   await page.goto(instanceUrl("fjell-sport"));
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Written at the old address");
   await page.goto(instanceUrl("fjell"));
