@@ -103,7 +103,7 @@ function Row(props: {
     "touch flex min-h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm outline-none data-highlighted:bg-hover data-disabled:text-ink-3";
   const taken = backup.takenAt ?? backup.createdAt;
   return (
-    <div className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-2.5 md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,2fr)_minmax(0,4fr)_auto]">
+    <div className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-2.5 max-md:items-start md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,2fr)_minmax(0,4fr)_auto]">
       <div className="min-w-0">
         {named ? (
           <Link
@@ -119,6 +119,7 @@ function Row(props: {
           {named && `${reasons[backup.reason]}, `}
           {backup.version}
           {counts.length > 0 && `, ${counts.join(", ")}`}
+          {backup.bytes !== null && <span className="md:hidden">, {bytes(backup.bytes)}</span>}
         </span>
       </div>
       <time
@@ -128,11 +129,11 @@ function Row(props: {
       >
         {age(taken, now)}
       </time>
-      <span className="text-sm text-ink-2 tabular-nums">
+      <span className="text-sm text-ink-2 tabular-nums max-md:hidden">
         {backup.bytes === null ? "–" : bytes(backup.bytes)}
       </span>
       <Proof backup={backup} now={now} />
-      <span className="flex justify-end gap-1 max-md:col-span-2">
+      <span className="flex justify-end gap-1">
         <Button reason={offline ?? bad ?? refusals?.restore} onClick={() => onAsk("restore")}>
           <History size={15} strokeWidth={1.9} aria-hidden />
           Restore

@@ -3,7 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Archive, AtSign, Braces, Ellipsis, History, RotateCw, Trash2 } from "lucide-react";
 import dynamic from "next/dynamic";
 import { DropdownMenu } from "radix-ui";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts";
 import { useConnection } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
@@ -59,6 +59,7 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
   const operation = instance.operations[0];
   const offline = connection.live ? null : offlineReason;
   const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
+  const possible = (action: InstanceAction) => instance.refusals[action] === null;
   const isDestroyed = instance.status === "destroyed";
   const runs = operation?.state === "running" || operation?.state === "cancelling";
   const close = () => setAsked(undefined);
@@ -98,27 +99,37 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
         </>
       ) : (
         <>
-          <Button
-            reason={reason("backUp")}
-            sending={backUp.isPending}
-            onClick={() => backUp.mutate({ instanceId: instance.id })}
-          >
-            <Archive {...icon} />
-            Back up now
-          </Button>
-          <Button reason={reason("changeAddress")} onClick={() => setAsked("address")}>
-            <AtSign {...icon} />
-            Change address
-          </Button>
-          <Button reason={reason("editVariables")} onClick={() => setAsked("variables")}>
-            <Braces {...icon} />
-            Edit variables
-          </Button>
-          <More reason={reason} onChoose={setAsked} />
-          <Button look="danger-line" reason={reason("destroy")} onClick={() => setAsked("destroy")}>
-            <Trash2 {...icon} />
-            Destroy instance
-          </Button>
+          <Possible now={possible("backUp")}>
+            <Button
+              reason={reason("backUp")}
+              sending={backUp.isPending}
+              onClick={() => backUp.mutate({ instanceId: instance.id })}
+            >
+              <Archive {...icon} />
+              Back up now
+            </Button>
+          </Possible>
+          <Possible now={possible("changeAddress")}>
+            <Button reason={reason("changeAddress")} onClick={() => setAsked("address")}>
+              <AtSign {...icon} />
+              Change address
+            </Button>
+          </Possible>
+          <Possible now={possible("editVariables")}>
+            <Button reason={reason("editVariables")} onClick={() => setAsked("variables")}>
+              <Braces {...icon} />
+              Edit variables
+            </Button>
+          </Possible>
+          <Possible now={menu.some(({ action }) => possible(action))}>
+            <More reason={reason} onChoose={setAsked} />
+          </Possible>
+          <Possible now={possible("destroy")}>
+            <Button look="danger-line" reason={reason("destroy")} onClick={() => setAsked("destroy")}>
+              <Trash2 {...icon} />
+              Destroy instance
+            </Button>
+          </Possible>
         </>
       )}
       {error !== null && (
@@ -141,6 +152,11 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
       )}
     </div>
   );
+}
+
+/** A phone has no room for what cannot be pressed now; elsewhere it stays in its place and says why. */
+function Possible({ now, children }: { now: boolean; children: ReactNode }) {
+  return <span className={now ? "contents" : "contents max-md:hidden"}>{children}</span>;
 }
 
 function More({

@@ -3,6 +3,7 @@ import Link from "next/link";
 import { useSearchParams } from "next/navigation";
 import type { InstanceDetail } from "../../../../server/views.ts";
 import { StatusPill } from "../../../status.tsx";
+import { BackLink } from "../../../ui/pageFrame.tsx";
 import { Actions } from "./actions.tsx";
 
 const tabs = [
@@ -24,9 +25,7 @@ export function Header({ instance, tab }: { instance: InstanceDetail; tab: strin
   };
   return (
     <header className="border-b border-line px-4 pt-6 md:px-10 md:pt-8">
-      <Link href="/" className="touch inline-flex items-center text-sm text-ink-2 hover:text-ink">
-        Instances ›
-      </Link>
+      <BackLink href="/" label="Instances" />
       <div className="flex flex-wrap items-start justify-between gap-4">
         <div className="min-w-0">
           <div className="flex flex-wrap items-center gap-3">
