@@ -75,6 +75,23 @@ test("the local DNS decides what a name reaches", async () => {
   expect((await visit("acme.intranet.localhost")).status).toBe(404);
 });
 
+test("who reads waits for a site that restarts, and not for one that is switched off", async () => {
+  const record = await ask("POST", records, { type: "A", name: "acme", data: address });
+  await vi.waitUntil(async () => (await visit("acme.intranet.localhost")).status === 200, {
+    timeout: 10_000,
+  });
+  expect(await execute(cloud, address, "service stop intranet")).toMatchObject({ code: 0 });
+  const during = visit("acme.intranet.localhost");
+  // A slow restart: nothing listens for longer than a reader's patience with what never answered.
+  const [answer] = await Promise.all([during, execute(cloud, address, "sleep 3; service start intranet")]);
+  expect(answer.status).toBe(200);
+
+  expect(await act(ask, id, { type: "power_off" })).toBe("completed");
+  expect((await visit("acme.intranet.localhost")).status).toBe(502);
+  expect(await act(ask, id, { type: "power_on" })).toBe("completed");
+  await ask("DELETE", `${records}/${recordIdOf(record)}`);
+});
+
 test("it leads to droplets only, whatever a record says", async () => {
   await ask("POST", records, { type: "A", name: "elsewhere", data: "127.0.0.1" });
   expect((await visit("elsewhere.intranet.localhost")).status).toBe(502);

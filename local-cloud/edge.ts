@@ -5,8 +5,12 @@ import type { Cloud } from "./context.ts";
 import { resolve } from "./dns.ts";
 import { pageHtml } from "./pages.ts";
 
-/** How long a reader waits for a site that does not listen. */
+/** How long a reader waits for a site that does not listen, in ms. */
 const patienceMs = 1500;
+/** What answered so short a time ago is only being restarted, and is waited for. */
+const restartMs = 10_000;
+/** Nothing listens, or what listened went away before it said anything. */
+const gone = new Set(["ECONNREFUSED", "ECONNRESET"]);
 
 /**
  * The way from a browser to a droplet: Host header → A record of the local DNS → web port of that
@@ -14,6 +18,7 @@ const patienceMs = 1500;
  */
 export function createEdge(cloud: Cloud): Server {
   const agent = new http.Agent({ keepAlive: false });
+  const answeredAt = new Map<string, number>();
   const server = http.createServer((request, response) => {
     const { host, addresses } = route(cloud, request);
     const [address] = addresses;
@@ -31,8 +36,8 @@ export function createEdge(cloud: Cloud): Server {
       ]);
     if (!isDroplet(cloud, address)) return silent();
     let upstream: http.ClientRequest;
-    const began = Date.now();
     // A restart takes a moment in which nothing listens: who only reads waits for it, as behind any web server.
+    const until = Math.max(Date.now() + patienceMs, (answeredAt.get(address) ?? 0) + restartMs);
     const patient = request.method === "GET" || request.method === "HEAD";
     const ask = () => {
       upstream = http.request(
@@ -45,6 +50,7 @@ export function createEdge(cloud: Cloud): Server {
           agent,
         },
         (answer) => {
+          answeredAt.set(address, Date.now());
           response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders);
           // Server-sent events have a head long before they have a body.
           response.flushHeaders();
@@ -54,7 +60,7 @@ export function createEdge(cloud: Cloud): Server {
       );
       upstream.on("error", (error: NodeJS.ErrnoException) => {
         if (response.headersSent) response.destroy();
-        else if (patient && error.code === "ECONNREFUSED" && Date.now() - began < patienceMs)
+        else if (patient && gone.has(error.code ?? "") && Date.now() < until && isOn(cloud, address))
           setTimeout(ask, 100);
         else silent();
       });
@@ -98,6 +104,10 @@ function route(cloud: Cloud, request: IncomingMessage): { host: string; addresse
 /** The edge leads to droplets and to nothing else on this machine or behind it. */
 function isDroplet(cloud: Cloud, address: string): boolean {
   return cloud.store.state.droplets.some((one) => one.address === address && one.deletedAt === null);
+}
+
+function isOn(cloud: Cloud, address: string): boolean {
+  return cloud.store.state.droplets.some((one) => one.address === address && one.status === "active");
 }
 
 function forwarded(request: IncomingMessage, host: string): http.OutgoingHttpHeaders {
