@@ -1,20 +1,15 @@
-import { and, eq, inArray, ne } from "drizzle-orm";
-import { z } from "zod";
+import { and, eq, inArray, ne, or } from "drizzle-orm";
 import { type Tx, write } from "../db/client.ts";
 import { instances, operations, strays } from "../db/schema.ts";
-import type { Beginner } from "./instances/begin.ts";
-import { beginOperation } from "./operations/begin.ts";
-import { catalogue } from "./operations/catalogue.ts";
+import { type Beginner, beginFor } from "./instances/begin.ts";
 import { operationIdOf } from "./operations/droplet.ts";
 import type { Engine } from "./operations/engine.ts";
-import { machineFacts } from "./operations/machine.ts";
 import type { Droplet } from "./providers/digitalocean/digitalocean.ts";
 import { Refusal } from "./refusal.ts";
 import type { StrayView } from "./views.ts";
 
 /** Younger ones may be somebody's in a moment; and the list lags behind what is destroyed. */
 const settledMs = 10 * 60_000;
-const facts = z.object(machineFacts).partial();
 
 /** Writes down which of our droplets belong to nothing: none should, whatever happened here or at DigitalOcean. */
 export async function noteStrays(engine: Engine): Promise<void> {
@@ -47,21 +42,19 @@ function straysAmong(tx: Tx, droplets: readonly Droplet[], now: number): (typeof
     .select()
     .from(operations)
     .where(
-      and(
-        ne(operations.kind, "remove-stray"),
-        inArray(operations.state, ["running", "cancelling", "failed"]),
+      or(
+        and(ne(operations.kind, "remove-stray"), inArray(operations.state, ["running", "cancelling"])),
+        and(eq(operations.kind, "prove"), eq(operations.state, "failed")),
       ),
     )
-    .all()
-    .map((row) => ({ ...row, known: facts.safeParse(row.facts).data }))
-    .filter((row) => row.state !== "failed" || row.known?.throwaway === true);
+    .all();
   const owned = new Set([
     ...tx
       .select({ dropletId: instances.dropletId })
       .from(instances)
       .all()
       .map((row) => row.dropletId),
-    ...open.map((row) => row.known?.dropletId),
+    ...open.map((row) => row.facts.dropletId),
   ]);
   return settled.flatMap(({ id: dropletId, name, priceMonthly, createdAt }) => {
     const buyer = bought.find((row) => row.id === buyers.get(dropletId));
@@ -89,31 +82,19 @@ export const strayViews = (tx: Pick<Tx, "select">): StrayView[] =>
     }));
 
 /** Destroys one of them. The second press is the first one's. */
-export function removeStray({ db, wake }: Beginner, { dropletId }: { dropletId: number }, who: string) {
-  const begun = write(db, (tx) => {
-    const stray = strayViews(tx).find((one) => one.dropletId === dropletId);
-    if (stray === undefined)
-      throw new Refusal("not-found", "This droplet is gone, or belongs to an instance.");
-    const { instanceId, slug, name } = stray;
-    const live = tx
-      .select()
-      .from(operations)
-      .where(and(eq(operations.kind, "remove-stray"), eq(operations.state, "running")))
-      .all()
-      .find((row) => row.facts.dropletId === dropletId);
-    const operationId =
-      live?.id ??
-      beginOperation(
-        tx,
-        {
-          ...{ kind: "remove-stray", instanceId, who, at: Date.now() },
-          what: `destroyed the stray droplet ${name}`,
-          facts: { dropletId, throwaway: true },
-        },
-        catalogue["remove-stray"],
-      );
-    return { operationId, instanceId, slug };
+export function removeStray(beginner: Beginner, { dropletId }: { dropletId: number }, who: string) {
+  const stray = strayViews(beginner.db).find((one) => one.dropletId === dropletId);
+  if (stray === undefined) throw new Refusal("not-found", "This droplet is gone, or belongs to an instance.");
+  const { instanceId, slug, name } = stray;
+  const operationId = beginFor(beginner, {
+    instanceId,
+    kind: "remove-stray",
+    who,
+    isSame: ({ facts }) => facts.dropletId === dropletId,
+    plan: () => ({
+      what: `destroyed the stray droplet ${name}`,
+      facts: { dropletId, throwaway: true },
+    }),
   });
-  wake(begun.operationId);
-  return begun;
+  return { operationId, instanceId, slug };
 }

@@ -28,7 +28,8 @@ export const newestOperation = (tx: Tx, instanceId: string) =>
 
 type Wish = {
   instanceId: string;
-  action: InstanceAction;
+  /** What the rules are asked for; without it nothing of the instance's state stands in the way. */
+  action?: InstanceAction;
   kind: OperationKind;
   who: string;
   batchId?: string | undefined;
@@ -55,9 +56,10 @@ export function beginFor({ db, wake }: Beginner, wish: Wish): string {
           eq(operations.state, "running"),
         ),
       )
-      .get();
-    if (live !== undefined && (wish.isSame?.(live) ?? true)) return live.id;
-    const refusal = refusalsOf(instance)[wish.action];
+      .all()
+      .find(wish.isSame ?? (() => true));
+    if (live !== undefined) return live.id;
+    const refusal = wish.action === undefined ? null : refusalsOf(instance)[wish.action];
     if (refusal !== null) throw new Refusal("not-now", refusal);
     const { kind, who, batchId } = wish;
     const { what, facts = {} } = wish.plan(tx, instance);

@@ -106,11 +106,6 @@ export function setPower(
   });
 }
 
-const sizeFacts = ({ slug, priceMonthlyCents }: { slug: string; priceMonthlyCents: number }) => ({
-  slug,
-  priceMonthly: priceMonthlyCents,
-});
-
 /** Another size of droplet. */
 export async function resizeInstance(
   web: Web,
@@ -119,12 +114,13 @@ export async function resizeInstance(
 ): Promise<string> {
   const choices = await options(web.env, web.digitalocean, Date.now());
   const size = choices.sizes.find((one) => one.slug === input.size);
+  const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
   return beginFor(web, {
     instanceId: input.instanceId,
     action: "resize",
     kind: "resize",
     who,
-    isSame: ({ facts }) => isDeepStrictEqual(facts.size, size && sizeFacts(size)),
+    isSame: ({ facts }) => isDeepStrictEqual(facts.size, wished),
     plan: (_tx, instance) => {
       const current = choices.sizes.find((one) => one.slug === instance.size);
       const problem =
@@ -138,7 +134,7 @@ export async function resizeInstance(
       return {
         what: `resized ${instance.company} from ${current?.name ?? instance.size} to ${size.name}`,
         facts: {
-          size: sizeFacts(size),
+          size: wished,
           previousSize: { slug: instance.size, priceMonthly: instance.priceMonthly },
         },
       };

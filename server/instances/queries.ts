@@ -76,6 +76,16 @@ function rowView(
   };
 }
 
+/** What one click began with many instances: each with that click's operation, whatever came after it. */
+export function batchRows(env: Env, tx: Tx, batchId: string): InstanceRow[] {
+  const batch = tx.select().from(operations).where(eq(operations.batchId, batchId)).all();
+  const views = new Map(operationViews(tx, batch).map((view) => [view.instanceId, view]));
+  return instanceRows(env, tx, [...views.keys()]).map((row) => ({
+    ...row,
+    operation: views.get(row.id) ?? null,
+  }));
+}
+
 /** Everything the instance's page shows: the live or newest one of that slug, or an older one by its id. */
 export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): InstanceDetail | undefined {
   const all = tx

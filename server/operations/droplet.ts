@@ -1,5 +1,6 @@
 import { eq } from "drizzle-orm";
 import { aliases } from "../../db/schema.ts";
+import { ourTag } from "../providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { done, later, type Outcome, poll, type Step, type StepContext, step } from "./definition.ts";
 import { type MachineFacts, machineIs, machineOf } from "./machine.ts";
@@ -9,7 +10,6 @@ type Context = StepContext<MachineFacts>;
 /** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
 export const visibilityWindowMs = 60_000;
 
-const ourTag = "spawner";
 /** The one handle by which a droplet is found again after an unclear create. */
 export const operationTag = (operationId: string) => `spawner-op-${operationId}`;
 /** The operation that bought the droplet with these tags; undefined when it was none of a Spawner's. */

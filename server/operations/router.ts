@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { instances, operations } from "../../db/schema.ts";
-import { instanceRows } from "../instances/queries.ts";
+import { batchRows } from "../instances/queries.ts";
 import { lastEventId } from "../live.ts";
 import { Refusal } from "../refusal.ts";
 import { procedure, router } from "../trpc.ts";
@@ -28,15 +28,9 @@ export const operationsRouter = router({
   /** What one click began with many instances: each with that click's operation. */
   together: procedure.input(z.object({ batchId: operationId })).query(({ ctx: { web }, input }) =>
     web.db.transaction((tx) => {
-      const batch = tx.select().from(operations).where(eq(operations.batchId, input.batchId)).all();
-      if (batch.length === 0)
-        throw new Refusal("not-found", "There is nothing that was begun together here.");
-      const views = new Map(operationViews(tx, batch).map((view) => [view.instanceId, view]));
-      const rows = instanceRows(web.env, tx, [...views.keys()]);
-      return {
-        lastEventId: lastEventId(tx),
-        instances: rows.map((row) => ({ ...row, operation: views.get(row.id) ?? null })),
-      };
+      const rows = batchRows(web.env, tx, input.batchId);
+      if (rows.length === 0) throw new Refusal("not-found", "There is nothing that was begun together here.");
+      return { lastEventId: lastEventId(tx), instances: rows };
     }),
   ),
   log: procedure

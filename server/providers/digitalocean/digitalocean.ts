@@ -37,7 +37,7 @@ export type DropletAction =
 export type DigitalOcean = ReturnType<typeof createDigitalOcean>;
 
 /** Every droplet of ours carries this tag: one list call finds them all. */
-const ourTag = "spawner";
+export const ourTag = "spawner";
 const defaultMaxAgeMs = 1000;
 
 /** The part of DigitalOcean's API that the product uses. Every method throws ProviderError. */
