@@ -126,17 +126,7 @@ async function run<Facts extends PlaybookFacts>(
       facts: facts({ round: at.round, cursor: 0, lost: at.lost + 1 }),
       log: [...log, { at: context.now(), text: "The run has vanished from this machine. It begins anew." }],
     });
-  const explained = explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
-  const { sentence, detail } =
-    read.state === "lost"
-      ? {
-          sentence:
-            "Ansible ended three times without a result on the Spawner's own machine. See its last line below, then try again.",
-          detail: explained.detail,
-        }
-      : read.state === "cancelled"
-        ? { sentence: "Ansible was stopped.", detail: "The run was cancelled from outside." }
-        : explained;
+  const { sentence, detail } = explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
   const failure = new StepFailure(sentence, detail);
   failure.log.push(...log);
   throw failure;

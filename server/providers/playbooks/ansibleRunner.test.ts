@@ -293,7 +293,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     process.kill(Number(await readFile(join(folder, "pid"), "utf8")), "SIGKILL");
     const { state, events } = await toTheEnd("spawn-1", cursor);
     expect(state).toBe("lost");
-    expect(explainFailure(events).sentence).toBe("Setting up the droplet was interrupted. Try again.");
+    expect(explainFailure(events).sentence).toMatch(/was interrupted on the Spawner's own machine/);
     expect(await processesOfRun(folder)).toEqual([]);
     await expect(access(join(folder, "env/extravars"))).rejects.toThrow();
   });

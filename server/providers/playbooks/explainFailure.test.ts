@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { explainFailure, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
+import { CANCELLED_LINE, explainFailure, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
 import type { PlaybookEvent } from "./playbooks.ts";
 
 function failed(line: string, name = "Unpack the intranet's software"): PlaybookEvent {
@@ -50,6 +50,14 @@ describe("explainFailure", () => {
 
   it("knows a lost run, and one that stopped before its first task", () => {
     expect(explainFailure([{ at: 0, line: LOST_LINE }]).sentence).toMatch(/interrupted/);
+    expect(explainFailure([{ at: 0, line: CANCELLED_LINE }]).sentence).toBe("Ansible was stopped.");
+    // A task that failed before does not hide why it ended.
+    const both = [
+      failed("fatal: no", "Start the intranet"),
+      { at: 1, line: "OSError: no" },
+      { at: 2, line: LOST_LINE },
+    ];
+    expect(explainFailure(both).detail).toBe(`${LOST_LINE} OSError: no`);
     const early = explainFailure([
       { at: 0, line: "ERROR! the playbook: provision.yml could not be found" },
       { at: 0, line: "" },

@@ -47,6 +47,8 @@ const BY_TASK: Readonly<Record<string, string>> = {
  * `events` are all of a run's, or at least its last ones; they come masked.
  */
 export function explainFailure(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+  const interruption = explainInterruption(events);
+  if (interruption !== undefined) return interruption;
   const failures = events.filter((event) => event.failed === true);
   const last = failures.at(-1);
   if (last === undefined) return explainWithoutTask(events);
@@ -69,17 +71,26 @@ export function explainFailure(events: readonly PlaybookEvent[]): { sentence: st
   return { sentence: BY_TASK[task] ?? `The step "${task}" did not work.`, detail };
 }
 
-function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
-  const lines = events
-    .map((event) => stripVTControlCharacters(event.line))
-    .filter((line) => line.trim() !== "");
-  if (lines.includes(LOST_LINE)) {
-    const lastWords = lines.slice(0, lines.indexOf(LOST_LINE)).at(-1) ?? "";
+const linesOf = (events: readonly PlaybookEvent[]) =>
+  events.map((event) => stripVTControlCharacters(event.line)).filter((line) => line.trim() !== "");
+
+/** A run that did not come to an end of its own; undefined for the others. */
+function explainInterruption(
+  events: readonly PlaybookEvent[],
+): { sentence: string; detail: string } | undefined {
+  const [before = "", last] = ["", ...linesOf(events)].slice(-2);
+  if (last === CANCELLED_LINE)
+    return { sentence: "Ansible was stopped.", detail: "The run was cancelled from outside." };
+  if (last === LOST_LINE)
     return {
-      sentence: "Setting up the droplet was interrupted. Try again.",
-      detail: `${LOST_LINE} ${lastWords}`.trim(),
+      sentence: "Ansible was interrupted on the Spawner's own machine and left no result. Try again.",
+      detail: `${LOST_LINE} ${before}`.trim(),
     };
-  }
+  return undefined;
+}
+
+function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+  const lines = linesOf(events);
   const error = lines.findLastIndex((line) => /ERROR/.test(line));
   return {
     sentence: "The playbook stopped before its first step. This is a defect of the Spawner's installation.",
