@@ -20,6 +20,9 @@ const keptLines = 20_000;
 /** Ms in which events that come in a burst are drawn together; the first of them is drawn at once. */
 const burstMs = 16;
 
+/** Why a command cannot be sent while the connection is lost. */
+export const offlineReason = "Possible once the connection is back.";
+
 type Connection = { live: boolean; since: number };
 
 const ConnectionContext = createContext<Connection | undefined>(undefined);
@@ -44,6 +47,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (from === undefined) return;
     void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
     void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.operations.together.queryKey() });
     if (operationId !== undefined)
       void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
   }, [queryClient, trpc, from, operationId]);

@@ -5,6 +5,7 @@ import { signOut } from "next-auth/react";
 import { DropdownMenu } from "radix-ui";
 import { chooseTheme, type Theme } from "../theme.ts";
 import { useTRPC } from "../trpc.tsx";
+import { Initial } from "../ui/initial.tsx";
 
 const themes: { value: Theme; label: string }[] = [
   { value: "system", label: "As the system" },
@@ -29,12 +30,7 @@ export function Account({ alone = false }: { alone?: boolean }) {
             : "-mx-2 flex items-center gap-2.5 border-t border-line px-2 pt-3 text-left md:max-lg:justify-center"
         }
       >
-        <span
-          className="grid size-6 shrink-0 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink"
-          aria-hidden
-        >
-          {name.slice(0, 1).toUpperCase()}
-        </span>
+        <Initial name={name} />
         {!alone && (
           <>
             <span className="grow truncate md:max-lg:sr-only">{name}</span>

@@ -6,11 +6,12 @@ import Link from "next/link";
 import type { AppRouter } from "../../server/router.ts";
 import { spawnerItself } from "../../server/views.ts";
 import { Fork } from "../mark.tsx";
-import { day, duration, exact, useNow } from "../time.ts";
+import { duration, exact } from "../time.ts";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
+import { Days } from "../ui/days.tsx";
+import { Initial } from "../ui/initial.tsx";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
-import { manyRows, Rows } from "../ui/rows.tsx";
 import { useOnEnded } from "./useOnEnded.ts";
 
 type Entry = inferRouterOutputs<AppRouter>["activity"]["list"]["entries"][number];
@@ -18,7 +19,6 @@ type Entry = inferRouterOutputs<AppRouter>["activity"]["list"]["entries"][number
 /** Who did what and what came of it, by day, newest first: everywhere, or with one instance. */
 export function ActivityList({ instanceId, search = "" }: { instanceId?: string; search?: string }) {
   const trpc = useTRPC();
-  const now = useNow(30_000);
   const query = useInfiniteQuery(
     trpc.activity.list.infiniteQueryOptions(
       { search, ...(instanceId === undefined ? {} : { instanceId }) },
@@ -40,25 +40,11 @@ export function ActivityList({ instanceId, search = "" }: { instanceId?: string;
   const entries = query.data.pages.flatMap((page) => page.entries);
   if (entries.length === 0)
     return <Empty title={search === "" ? "Nothing has happened yet." : "Nothing fits."} />;
-  const days = new Map<string, Entry[]>();
-  for (const entry of entries) days.set(day(entry.at), [...(days.get(day(entry.at)) ?? []), entry]);
   return (
     <>
-      {[...days].map(([title, list]) => (
-        <section key={title} aria-label={title} className="mt-6">
-          <h2 className="border-b border-line pb-2 text-sm font-semibold">
-            {title === day(now) ? "Today" : title}
-          </h2>
-          <Rows
-            items={list}
-            keyOf={(entry) => String(entry.id)}
-            estimate={46}
-            virtual={entries.length > manyRows}
-          >
-            {(entry) => <Line entry={entry} />}
-          </Rows>
-        </section>
-      ))}
+      <Days items={entries} keyOf={(entry) => String(entry.id)} atOf={(entry) => entry.at} estimate={46}>
+        {(entry) => <Line entry={entry} />}
+      </Days>
       {query.hasNextPage && (
         <div className="mt-4">
           <Button sending={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
@@ -84,7 +70,13 @@ function Line({ entry }: { entry: Entry }) {
         {new Date(at).toLocaleTimeString("en-GB", { timeStyle: "short" })}
       </time>
       <span className="flex min-w-0 items-center gap-2 max-md:order-3 max-md:text-sm max-md:text-ink-3">
-        <Initial who={who} />
+        {who === spawnerItself ? (
+          <span className="grid size-6 shrink-0 place-items-center rounded-full border border-line-2 max-md:hidden">
+            <Fork width={16} />
+          </span>
+        ) : (
+          <Initial name={who} className="max-md:hidden" />
+        )}
         <span className="truncate">{who}</span>
       </span>
       <span className="min-w-0 text-ink-2 max-md:order-1 max-md:col-span-3">
@@ -116,23 +108,6 @@ function Named({ text, name }: { text: string; name: string }) {
       <strong className="font-medium text-ink">{name}</strong>
       {text.slice(at + name.length)}
     </>
-  );
-}
-
-function Initial({ who }: { who: string }) {
-  if (who === spawnerItself)
-    return (
-      <span className="grid size-5 shrink-0 place-items-center overflow-hidden rounded-full border border-line-2 max-md:hidden">
-        <Fork width={14} />
-      </span>
-    );
-  return (
-    <span
-      aria-hidden
-      className="grid size-5 shrink-0 place-items-center rounded-full bg-ink text-xs font-medium text-on-ink max-md:hidden"
-    >
-      {who.slice(0, 1).toUpperCase()}
-    </span>
   );
 }
 

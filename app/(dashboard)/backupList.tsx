@@ -5,12 +5,11 @@ import Link from "next/link";
 import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import type { BackupReason, BackupView, InstanceAction } from "../../server/views.ts";
-import { useConnection } from "../live.tsx";
-import { age, bytes, day, duration, exact, useNow } from "../time.ts";
+import { offlineReason, useConnection } from "../live.tsx";
+import { age, bytes, duration, exact, useNow } from "../time.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
+import { Days } from "../ui/days.tsx";
 import { Empty } from "../ui/notice.tsx";
-import { manyRows, Rows } from "../ui/rows.tsx";
-import { offlineReason } from "./instances/[slug]/actions.tsx";
 
 const RestoreDialog = dynamic(() =>
   import("./instances/[slug]/simpleDialogs.tsx").then((module) => module.RestoreDialog),
@@ -52,30 +51,18 @@ export function BackupList({ backups, refusals, named = false }: Props) {
         </p>
       </Empty>
     );
-  const days = new Map<string, BackupView[]>();
-  for (const backup of backups) {
-    const title = day(backup.createdAt);
-    days.set(title, [...(days.get(title) ?? []), backup]);
-  }
   const of = (backup: BackupView) => (refusals instanceof Map ? refusals.get(backup.instanceId) : refusals);
   return (
     <>
-      {[...days].map(([title, list]) => (
-        <section key={title} aria-label={title} className="mt-6 first:mt-0">
-          <h2 className="border-b border-line pb-2 text-sm font-semibold">
-            {title === day(now) ? "Today" : title}
-          </h2>
-          <Rows items={list} keyOf={(one) => one.id} estimate={59} virtual={backups.length > manyRows}>
-            {(backup) => (
-              <Row
-                {...{ backup, named, now }}
-                refusals={of(backup) as Refusals | undefined}
-                onAsk={(dialog) => setAsked({ dialog, backup })}
-              />
-            )}
-          </Rows>
-        </section>
-      ))}
+      <Days items={backups} keyOf={(backup) => backup.id} atOf={(backup) => backup.createdAt} estimate={59}>
+        {(backup) => (
+          <Row
+            {...{ backup, named, now }}
+            refusals={of(backup) as Refusals | undefined}
+            onAsk={(dialog) => setAsked({ dialog, backup })}
+          />
+        )}
+      </Days>
       {asked?.dialog === "restore" && (
         <RestoreDialog backup={asked.backup} onClose={() => setAsked(undefined)} />
       )}

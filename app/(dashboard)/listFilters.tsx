@@ -3,16 +3,14 @@ import { Search } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { InstanceRow, InstanceStatus } from "../../server/views.ts";
 import { allStatuses, statusLooks } from "../status.tsx";
+import { isTyping } from "../ui/typing.ts";
 
 /** Always in sight; `/` leads to it. */
 export function SearchBox({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const box = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
-      const typing =
-        event.target instanceof HTMLElement &&
-        event.target.matches("input:not([type=checkbox]), textarea, select");
-      if (event.key !== "/" || typing) return;
+      if (event.key !== "/" || isTyping(event)) return;
       event.preventDefault();
       box.current?.focus();
     };

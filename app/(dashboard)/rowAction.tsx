@@ -3,7 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { RotateCw } from "lucide-react";
 import Link from "next/link";
 import type { InstanceRow } from "../../server/views.ts";
-import { useConnection } from "../live.tsx";
+import { offlineReason, useConnection } from "../live.tsx";
 import { sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { useToast } from "../ui/toast.tsx";
@@ -31,7 +31,7 @@ function Retry({ company, operationId }: { company: string; operationId: string 
   return (
     <Button
       sending={retry.isPending}
-      reason={connection.live ? null : "Possible once the connection is back."}
+      reason={connection.live ? null : offlineReason}
       onClick={() => retry.mutate({ operationId })}
     >
       <RotateCw size={15} strokeWidth={1.9} aria-hidden />

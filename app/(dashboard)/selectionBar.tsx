@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
 import type { InstanceRow } from "../../server/views.ts";
 import { money } from "../time.ts";
+import { isTyping } from "../ui/typing.ts";
 
 /**
  * What is selected, what it costs a month, and what can be done with it (`children`). Esc clears.
@@ -10,22 +11,19 @@ import { money } from "../time.ts";
  */
 export function SelectionBar({
   rows,
-  unseen = 0,
+  unseen,
   onClear,
   children,
 }: {
   rows: InstanceRow[];
-  unseen?: number;
+  unseen: number;
   onClear: () => void;
-  children?: ReactNode;
+  children: ReactNode;
 }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       // A dialog or a menu that closes has taken the key for itself; in a field it belongs to the field.
-      const typing =
-        event.target instanceof HTMLElement &&
-        event.target.matches("input:not([type=checkbox]), textarea, select");
-      if (event.key === "Escape" && !event.defaultPrevented && !typing) onClear();
+      if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event)) onClear();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);

@@ -8,6 +8,7 @@ import { useTRPC } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { useBegun } from "./instances/[slug]/useBegun.ts";
+import { useOnEnded } from "./useOnEnded.ts";
 
 const lookEveryMs = 60_000;
 
@@ -16,9 +17,9 @@ export function Strays() {
   const trpc = useTRPC();
   const now = useNow(lookEveryMs);
   const [asked, setAsked] = useState<StrayView>();
-  const { data: strays = [] } = useQuery(
-    trpc.instances.strays.queryOptions(undefined, { refetchInterval: lookEveryMs }),
-  );
+  const query = useQuery(trpc.instances.strays.queryOptions(undefined, { refetchInterval: lookEveryMs }));
+  useOnEnded(query.refetch);
+  const strays = query.data ?? [];
   if (strays.length === 0) return null;
   const sum = strays.reduce((total, stray) => total + stray.priceMonthlyCents, 0);
   return (

@@ -30,10 +30,11 @@ export function planOf(stretches: readonly Stretch[], words: Readonly<Record<str
   return [...plan, { label: "Open", tone: "ahead" }];
 }
 
-const has = (tone: Tone, plan: Plan[number] | undefined): boolean =>
-  plan !== undefined &&
-  ("lanes" in plan ? plan.lanes.flat() : [plan]).some((mark) => mark.tone === tone || mark.tone === "now");
-const begun = (part: Plan[number] | undefined): Tone => (has("past", part) ? "past" : "ahead");
+/** The way to a part of the plan: behind once anything of it has begun. */
+function begun(part: Plan[number] | undefined): Tone {
+  const marks = part === undefined ? [] : "lanes" in part ? part.lanes.flat() : [part];
+  return marks.some((mark) => mark.tone !== "ahead") ? "past" : "ahead";
+}
 
 /** From left to right: labels below the line, those of the upper lane above it. */
 export function wide(plan: Plan): Drawing {

@@ -5,7 +5,7 @@ import dynamic from "next/dynamic";
 import { DropdownMenu } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts";
-import { useConnection } from "../../../live.tsx";
+import { offlineReason, useConnection } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button, buttonClass } from "../../../ui/button.tsx";
 import { useBegun } from "./useBegun.ts";
@@ -24,7 +24,6 @@ const BringBackDialog = dynamic(() =>
 const ResizeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.ResizeDialog));
 const UpgradeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.UpgradeDialog));
 
-export const offlineReason = "Possible once the connection is back.";
 const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;
 
 type Asked =
