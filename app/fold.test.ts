@@ -8,22 +8,8 @@ import type {
   OperationView,
 } from "../server/views.ts";
 import { foldDetail, foldList, foldLog, foldTogether, newestChanges } from "./fold.ts";
-import { instanceRow as row } from "./testRow.ts";
+import { operationView as operation, instanceRow as row } from "./testViews.ts";
 
-const operation = (id: string, state: OperationView["state"]): OperationView => ({
-  ...{
-    id,
-    state,
-    kind: "spawn",
-    label: "Spawn",
-    instanceId: "i1",
-    createdBy: "joe",
-    createdAt: 0,
-    endedAt: null,
-  },
-  ...{ failure: null, cancelRequestedAt: null, canRetry: false, steps: [] },
-  ...{ batchId: null, cancelling: "", cancelRefusal: null },
-});
 const plan: InstanceDetail["backupPlan"] = {
   ...{ every: "never", at: "03:00", weekday: 0, timeZone: "UTC", keepCount: 1, keepDays: 1 },
   ...{ proveEvery: "never", setAt: 0 },

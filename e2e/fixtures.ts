@@ -4,7 +4,7 @@ import { join } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
 import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
-import { openDatabase } from "../db/client.ts";
+import { type Db, openDatabase } from "../db/client.ts";
 import { instances } from "../db/schema.ts";
 import { openVariables } from "../server/instances/variables.ts";
 import { deriveKey } from "../server/secrets.ts";
@@ -12,6 +12,19 @@ import { expectRulesToHold } from "./rules.ts";
 import { account, cloudUrl, ports } from "./world.ts";
 
 export { expect };
+
+/** The data folder of the application under test; `playwright.config.ts` chooses it. */
+const dataDir = () => process.env.E2E_DATA_DIR ?? "";
+
+/** What the application has written, opened as another process on the same file. */
+export function withDatabase<Result>(work: (db: Db) => Result): Result {
+  const { db, connection } = openDatabase(join(dataDir(), "spawner.sqlite"));
+  try {
+    return work(db);
+  } finally {
+    connection.close();
+  }
+}
 
 /** A signed-in page for each test; after it, the rules that always hold are looked at. */
 export const test = base.extend<{ rules: undefined }>({
@@ -107,14 +120,11 @@ export const askIntranet = (
 
 /** The key that the Spawner made for this instance, read as the worker reads it. */
 export function adminKey(slug: string): string {
-  const dataDir = process.env.E2E_DATA_DIR ?? "";
-  const { db, connection } = openDatabase(join(dataDir, "spawner.sqlite"));
-  const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
-  const key = deriveKey(readFileSync(join(dataDir, "secret.key"), "utf8").trim(), "variables");
-  const found = openVariables(db, key, instance?.id ?? "", instance?.variableSet ?? 1).find(
-    (variable) => variable.name === "ADMIN_KEY",
-  );
-  connection.close();
+  const key = deriveKey(readFileSync(join(dataDir(), "secret.key"), "utf8").trim(), "variables");
+  const found = withDatabase((db) => {
+    const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
+    return openVariables(db, key, instance?.id ?? "", instance?.variableSet ?? 1);
+  }).find((variable) => variable.name === "ADMIN_KEY");
   if (found === undefined) throw new Error(`${slug} has no ADMIN_KEY`);
   return found.value;
 }
@@ -135,7 +145,7 @@ export async function arm(request: APIRequestContext, fault: Record<string, unkn
 
 /** The process id of one of the application's processes, as its supervisor has noted it. */
 export function processId(name: string): number {
-  const file = join(process.env.E2E_DATA_DIR ?? "", "processes.json");
+  const file = join(dataDir(), "processes.json");
   const text = readFileSync(file, "utf8");
   const found: unknown = JSON.parse(text);
   const list: unknown[] = Array.isArray(found) ? found : Object.values(found as object).flat();
@@ -193,9 +203,15 @@ export async function disarm(request: APIRequestContext): Promise<void> {
 
 /** The file on the instance's droplet that holds its posts. */
 export function postsOf(slug: string): string {
-  const dataDir = process.env.E2E_DATA_DIR ?? "";
-  const { db, connection } = openDatabase(join(dataDir, "spawner.sqlite"));
-  const row = db.select().from(instances).where(eq(instances.slug, slug)).get();
-  connection.close();
-  return join(dataDir, "cloud", "droplets", String(row?.dropletId), "disk", "var", "intranet", "posts.json");
+  const row = withDatabase((db) => db.select().from(instances).where(eq(instances.slug, slug)).get());
+  return join(
+    dataDir(),
+    "cloud",
+    "droplets",
+    String(row?.dropletId),
+    "disk",
+    "var",
+    "intranet",
+    "posts.json",
+  );
 }

@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { and, asc, eq } from "drizzle-orm";
-import { openDatabase } from "../db/client.ts";
 import { events, instances, mail, operations, steps } from "../db/schema.ts";
 import {
   arm,
@@ -14,17 +12,8 @@ import {
   stepOf,
   test,
   waitUntilRunning,
+  withDatabase,
 } from "./fixtures.ts";
-
-/** Reads what the application has written, as another process on the same file. */
-function withDatabase<Result>(read: (db: ReturnType<typeof openDatabase>["db"]) => Result): Result {
-  const { db, connection } = openDatabase(join(process.env.E2E_DATA_DIR ?? "", "spawner.sqlite"));
-  try {
-    return read(db);
-  } finally {
-    connection.close();
-  }
-}
 
 const stepState = (slug: string, name: string) =>
   withDatabase(

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
-import { openDatabase } from "../db/client.ts";
 import { instances, strays } from "../db/schema.ts";
-import { expect, spawn, test, waitForDone, waitUntilRunning } from "./fixtures.ts";
+import { expect, spawn, test, waitForDone, waitUntilRunning, withDatabase } from "./fixtures.ts";
 import { cloudUrl } from "./world.ts";
 
 test("a droplet that belongs to no instance is shown with its price, and goes with one press", async ({
@@ -18,17 +16,17 @@ test("a droplet that belongs to no instance is shown with its price, and goes wi
   });
   const { droplet } = await made.json();
   // As the chore of each minute would note it once the droplet is ten minutes old.
-  const { db, connection } = openDatabase(join(process.env.E2E_DATA_DIR ?? "", "spawner.sqlite"));
-  const instance = db.select().from(instances).where(eq(instances.slug, "ensam")).get();
   const note = () =>
-    db
-      .insert(strays)
-      .values({
-        ...{ dropletId: droplet.id, instanceId: instance?.id ?? "", name: "left-behind" },
-        ...{ priceMonthly: 1200, createdAt: Date.now() },
-      })
-      .onConflictDoNothing()
-      .run();
+    withDatabase((db) => {
+      const instance = db.select().from(instances).where(eq(instances.slug, "ensam")).get();
+      db.insert(strays)
+        .values({
+          ...{ dropletId: droplet.id, instanceId: instance?.id ?? "", name: "left-behind" },
+          ...{ priceMonthly: 1200, createdAt: Date.now() },
+        })
+        .onConflictDoNothing()
+        .run();
+    });
   const region = page.getByRole("region", { name: "Stray droplets" });
   await expect(async () => {
     note();
@@ -41,7 +39,6 @@ test("a droplet that belongs to no instance is shown with its price, and goes wi
       .click({ timeout: 2000 });
     await page.waitForURL(/operation=/, { timeout: 2000 });
   }).toPass({ timeout: 60_000 });
-  connection.close();
   await waitForDone(page, "Destroy the droplet");
   const asked = await request.get(`${cloudUrl}/v2/droplets/${droplet.id}`, {
     headers: { authorization: "Bearer e2e" },

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../db/schema.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { newId } from "./ids.ts";
-import { createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import type { Providers } from "./operations/definition.ts";
+import { createTestEngine, insertInstance, only } from "./operations/testEngine.ts";
 import { createFolderStore } from "./providers/backups/folderStore.ts";
 import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 
@@ -16,18 +17,17 @@ let removed: string[];
 beforeEach(() => {
   removed = [];
   world = createTestEngine();
-  world.engine.providers = {
-    ...Object.assign({}, world.engine.providers),
+  world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
-    digitalocean: {
+    digitalocean: only<DigitalOcean>("digitalocean", {
       listDroplets: async () => [],
-      deleteSnapshot: async (id: number) => void removed.push(`snapshot ${id}`),
-      removeARecords: async ({ name, address }: { name: string; address: string }) => {
+      deleteSnapshot: async (id) => void removed.push(`snapshot ${id}`),
+      removeARecords: async ({ name, address }) => {
         removed.push(`record ${name} at ${address}`);
         return 1;
       },
-    } as unknown as DigitalOcean,
-  } as typeof world.engine.providers;
+    }),
+  });
 });
 afterEach(() => world.close());
 

@@ -2,8 +2,9 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations, strays } from "../db/schema.ts";
 import { catalogue } from "./operations/catalogue.ts";
+import type { Providers } from "./operations/definition.ts";
 import { operationTag } from "./operations/droplet.ts";
-import { begin, createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, only } from "./operations/testEngine.ts";
 import type { DigitalOcean, Droplet } from "./providers/digitalocean/digitalocean.ts";
 import { noteStrays, removeStray } from "./strays.ts";
 
@@ -11,11 +12,11 @@ let world: ReturnType<typeof createTestEngine>;
 let droplets: Droplet[];
 beforeEach(() => {
   droplets = [];
-  world = createTestEngine();
-  world.engine.providers = {
-    ...Object.assign({}, world.engine.providers),
-    digitalocean: { listDroplets: async () => droplets } as unknown as DigitalOcean,
-  };
+  world = createTestEngine({
+    providers: only<Providers>("providers", {
+      digitalocean: only<DigitalOcean>("digitalocean", { listDroplets: async () => droplets }),
+    }),
+  });
 });
 afterEach(() => world.close());
 

@@ -3,7 +3,8 @@ import { openDatabase } from "../db/client.ts";
 import { readEnv } from "./env.ts";
 import type { SpawnInput } from "./instances/rules.ts";
 import { watchEvents } from "./live.ts";
-import { createTestEngine } from "./operations/testEngine.ts";
+import { createTestEngine, only } from "./operations/testEngine.ts";
+import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { appRouter } from "./router.ts";
 import { deriveKey } from "./secrets.ts";
 import { signIn } from "./sessions.ts";
@@ -32,14 +33,14 @@ export async function createTestWeb() {
     env,
     db: world.db,
     connection: openDatabase(world.file).connection,
-    digitalocean: {
+    digitalocean: only<DigitalOcean>("digitalocean", {
       regions: async () => [{ slug: "fra1", name: "Frankfurt 1", available: true }],
       sizes: async () => [
         sizeOf("s-1vcpu-2gb", 12, ["fra1"]),
         sizeOf("s-2vcpu-4gb", 24, ["fra1"]),
         sizeOf("s-4vcpu-8gb", 48, ["nyc1"]),
       ],
-    } as unknown as Web["digitalocean"],
+    }),
     variablesKey: deriveKey(env.secretKey, "variables"),
     sessionsKey: "unused",
     wake: () => {},

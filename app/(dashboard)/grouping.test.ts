@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { InstanceRow, InstanceStatus } from "../../server/views.ts";
-import { instanceRow } from "../testRow.ts";
+import { instanceRow } from "../testViews.ts";
 import { arrange, type Group } from "./grouping.ts";
 
 const row = (id: string, status: InstanceStatus, company = id): InstanceRow => ({

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import type { OperationView, StepView } from "../../server/views.ts";
+import type { StepView } from "../../server/views.ts";
 import { stretches } from "../progress/stretches.ts";
+import { operationView } from "../testViews.ts";
 import { drawArrival } from "./draw.ts";
 import { planOf, tall, wide } from "./geometry.ts";
 
@@ -17,7 +18,7 @@ const steps = [
   step("app-ready", "waiting"),
   step("email", "waiting"),
 ];
-const operation = { state: "running", steps } as unknown as OperationView;
+const operation = operationView("o1", "running", steps);
 const arrival = { company: `<b>Acme</b> & "Sons"`, doing: "is being prepared", operation };
 const words = { "create-droplet": "Machine", provision: "Installing", "create-dns": "Address" };
 

@@ -23,7 +23,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
   const engine: Engine = {
     db,
     catalogue,
-    providers: unreachable("providers"),
+    providers: only<Providers>("providers", {}),
     site: testSite,
     now: () => clock.now,
     random: () => 0.5,
@@ -62,10 +62,12 @@ const testSite: Site = {
   keyName: "test",
 };
 
-function unreachable(what: string): Providers {
-  return new Proxy({} as Providers, {
-    get: (_target, name) => {
-      throw new Error(`This test's engine has no ${what}.${String(name)}.`);
+/** The part of something that a test needs: whatever else is asked of it throws. */
+export function only<Whole extends object>(what: string, part: Partial<Whole>): Whole {
+  return new Proxy(part as Whole, {
+    get: (target, name, receiver) => {
+      if (name in target) return Reflect.get(target, name, receiver);
+      throw new Error(`This test has no ${what}.${String(name)}.`);
     },
   });
 }

@@ -1,4 +1,4 @@
-import { type InstanceRow, instanceActions, type OperationView } from "../server/views.ts";
+import { type InstanceRow, instanceActions, type OperationView, type StepView } from "../server/views.ts";
 
 /** A row of the list for tests: company and slug are its id. */
 export const instanceRow = (
@@ -11,4 +11,15 @@ export const instanceRow = (
   ...{ destroyedAt: null, answeredAt: null, answeredInMs: null, silentSince: null },
   ...{ isProtected: false, lastGoodBackupAt: null, backupWarning: null },
   refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
+});
+
+/** An operation as the page knows it, for tests. */
+export const operationView = (
+  id: string,
+  state: OperationView["state"],
+  steps: StepView[] = [],
+): OperationView => ({
+  ...{ id, state, steps, kind: "spawn", label: "Spawn", instanceId: "i1", createdBy: "joe", createdAt: 0 },
+  ...{ endedAt: null, failure: null, cancelRequestedAt: null, canRetry: false },
+  ...{ batchId: null, cancelling: "", cancelRefusal: null },
 });
