@@ -3,6 +3,10 @@ import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from
 
 /** Every time in this schema is a Unix time in milliseconds. */
 const time = (name: string) => integer(name);
+/** Milliseconds by the clock that only grows: see server/clock.ts. Never compared with a time. */
+const monotonic = (name: string) => integer(name);
+/** The order in which a table's rows were made: the wall clock can be set back. */
+const sequence = () => integer().notNull().default(0);
 
 export const instanceStatuses = [
   "spawning",
@@ -175,6 +179,7 @@ export const operations = sqliteTable(
   "operations",
   {
     id: text().primaryKey(),
+    sequence: sequence(),
     instanceId: text("instance_id")
       .notNull()
       .references(() => instances.id),
@@ -198,7 +203,8 @@ export const operations = sqliteTable(
     uniqueIndex("operations_one_live")
       .on(table.instanceId)
       .where(sql`mutating = 1 and state in ('running', 'cancelling')`),
-    index("operations_by_instance").on(table.instanceId, table.createdAt),
+    index("operations_by_sequence").on(table.sequence),
+    index("operations_by_instance").on(table.instanceId, table.sequence),
     index("operations_by_state").on(table.state),
     index("operations_by_batch").on(table.batchId),
   ],
@@ -227,11 +233,13 @@ export const steps = sqliteTable(
     attempts: integer().notNull().default(0),
     fence: integer().notNull().default(0),
     claimedBy: text("claimed_by"),
-    claimedUntil: time("claimed_until"),
-    dueAt: time("due_at").notNull(),
+    claimedUntil: monotonic("claimed_until"),
+    dueAt: monotonic("due_at").notNull(),
     /** When it began to wait for one of the limited places (playbooks at once). */
-    queuedAt: time("queued_at"),
+    queuedAt: monotonic("queued_at"),
     startedAt: time("started_at"),
+    /** The same moment by the clock that is never set: its age is measured with it. */
+    startedMonotonic: monotonic("started_monotonic"),
     endedAt: time("ended_at"),
     progress: text({ mode: "json" }).$type<StepProgress>(),
     failure: text({ mode: "json" }).$type<Failure>(),
@@ -265,7 +273,7 @@ export const wakeUps = sqliteTable("wake_ups", {
   operationId: text("operation_id")
     .primaryKey()
     .references(() => operations.id),
-  dueAt: time("due_at").notNull(),
+  dueAt: monotonic("due_at").notNull(),
   sentAt: time("sent_at"),
 });
 
@@ -295,6 +303,7 @@ export const snapshots = sqliteTable(
   {
     /** DigitalOcean's id. */
     id: integer().primaryKey(),
+    sequence: sequence(),
     instanceId: text("instance_id")
       .notNull()
       .references(() => instances.id),
@@ -304,7 +313,10 @@ export const snapshots = sqliteTable(
     takenAt: time("taken_at").notNull(),
     removedAt: time("removed_at"),
   },
-  (table) => [index("snapshots_by_instance").on(table.instanceId)],
+  (table) => [
+    index("snapshots_by_sequence").on(table.sequence),
+    index("snapshots_by_instance").on(table.instanceId),
+  ],
 );
 
 /** What is in a backup, as the droplet itself counted it. */
@@ -325,6 +337,7 @@ export const backups = sqliteTable(
   "backups",
   {
     id: text().primaryKey(),
+    sequence: sequence(),
     instanceId: text("instance_id")
       .notNull()
       .references(() => instances.id),
@@ -347,7 +360,10 @@ export const backups = sqliteTable(
     proofFailure: text("proof_failure"),
     removedAt: time("removed_at"),
   },
-  (table) => [index("backups_by_instance").on(table.instanceId, table.createdAt)],
+  (table) => [
+    index("backups_by_sequence").on(table.sequence),
+    index("backups_by_instance").on(table.instanceId, table.sequence),
+  ],
 );
 
 export const mail = sqliteTable(
@@ -370,7 +386,7 @@ export const mail = sqliteTable(
     /** The provider's id, or "outbox" while no Resend key is set. */
     providerId: text("provider_id"),
     attempts: integer().notNull().default(0),
-    dueAt: time("due_at").notNull(),
+    dueAt: monotonic("due_at").notNull(),
     failure: text(),
   },
   (table) => [

@@ -1,9 +1,10 @@
 import type { Db } from "../db/client.ts";
 import { createBackupStore } from "./backups/store.ts";
+import type { Clock } from "./clock.ts";
 import type { Env } from "./env.ts";
 import { instanceUrl } from "./instances/address.ts";
 import { openVariables } from "./instances/variables.ts";
-import { sendMail } from "./mailbox.ts";
+import { type Mailbox, sendMail } from "./mailbox.ts";
 import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
@@ -20,13 +21,15 @@ import { ensureSshKeyPair } from "./sshKey.ts";
 export function createEngine(
   env: Env,
   db: Db,
+  clock: Clock,
   wake: Engine["wake"],
-): Engine & { mailbox: Parameters<typeof sendMail>[0] } {
+): Engine & { mailbox: Mailbox } {
   const key = ensureSshKeyPair(env.dataDir);
   const variablesKey = deriveKey(env.secretKey, "variables");
   const urlOf: Engine["urlOf"] = (instance) => instanceUrl(env, instance);
-  const mailbox = { db, mailer: createMailer(env), urlOf, dashboardUrl: env.dashboardUrl };
+  const mailbox = { ...clock, db, mailer: createMailer(env), urlOf, dashboardUrl: env.dashboardUrl };
   return {
+    ...clock,
     db,
     catalogue,
     mailbox,
@@ -55,7 +58,6 @@ export function createEngine(
       publicKey: key.publicKey,
       keyName: key.name,
     },
-    now: Date.now,
     random: Math.random,
     claimant: String(process.pid),
     isAlive,

@@ -52,7 +52,16 @@ async function addBackup(
   world.db
     .insert(backups)
     .values({
-      ...{ id, instanceId, operationId: id, reason: "manual", state, key, version: "2.14.0" },
+      ...{
+        id,
+        sequence: 1000 - ageDays,
+        instanceId,
+        operationId: id,
+        reason: "manual",
+        state,
+        key,
+        version: "2.14.0",
+      },
       ...{ createdAt, takenAt: createdAt, verifiedAt: createdAt, bytes: 1, sha256: "0" },
       contents: { files: 1, bytes: 1, tree: "0", counts: {} },
     })

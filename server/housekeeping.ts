@@ -97,7 +97,7 @@ async function applyRetention(engine: Engine): Promise<void> {
     .from(backups)
     .innerJoin(instances, eq(instances.id, backups.instanceId))
     .where(and(isNull(instances.destroyedAt), inArray(backups.state, ["good", "failed"])))
-    .orderBy(desc(backups.createdAt))
+    .orderBy(desc(backups.sequence))
     .all();
   const inUse = backupsInUse(engine);
   const good = new Map<string, number>();
@@ -125,7 +125,7 @@ async function removeOldSnapshots(engine: Engine): Promise<void> {
     .select()
     .from(snapshots)
     .where(isNull(snapshots.removedAt))
-    .orderBy(desc(snapshots.takenAt))
+    .orderBy(desc(snapshots.sequence))
     .all();
   const seen = new Set<string>();
   for (const snapshot of kept) {
@@ -200,7 +200,7 @@ function warnOfStaleBackups(engine: Engine): void {
         round: lastGoodAt ?? 0,
         recipient: createdBy,
         createdAt: now,
-        dueAt: now,
+        dueAt: engine.monotonic(),
       })
       .onConflictDoNothing()
       .run();

@@ -3,13 +3,14 @@ import { type Db, write } from "../db/client.ts";
 import { instances, mail, operations } from "../db/schema.ts";
 import { lastGoodBackups } from "./backups/queries.ts";
 import { staleness } from "./backups/schedule.ts";
+import type { Clock } from "./clock.ts";
 import { renderFailedMail, renderReadyMail, renderStaleMail } from "./emails/render.tsx";
 import { newId } from "./ids.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
 import { report } from "./report.ts";
 
-type Mailbox = {
+export type Mailbox = Pick<Clock, "now" | "monotonic"> & {
   db: Db;
   mailer: Mailer;
   urlOf: (at: { slug: string; domain: string }) => string;
@@ -22,7 +23,7 @@ export async function sendMail(mailbox: Mailbox, operationId: string, kind: Kind
   const row = write(mailbox.db, (tx) => {
     const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
     if (operation === undefined) throw new Error(`There is no operation ${operationId} to write about.`);
-    const now = Date.now();
+    const now = mailbox.now();
     // "Ready" is said once in an operation's life; a failure once for each round of it.
     const round = kind === "failed" ? operation.round : 0;
     tx.insert(mail)
@@ -33,7 +34,7 @@ export async function sendMail(mailbox: Mailbox, operationId: string, kind: Kind
         round,
         recipient: operation.createdBy,
         createdAt: now,
-        dueAt: now,
+        dueAt: mailbox.monotonic(),
       })
       .onConflictDoNothing()
       .run();
@@ -57,7 +58,10 @@ async function deliver(mailbox: Mailbox, row: typeof mail.$inferSelect): Promise
       .run();
   const { subject, html, text } = content;
   const { id } = await mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id });
-  db.update(mail).set({ sentAt: Date.now(), providerId: id, failure: null }).where(eq(mail.id, row.id)).run();
+  db.update(mail)
+    .set({ sentAt: mailbox.now(), providerId: id, failure: null })
+    .where(eq(mail.id, row.id))
+    .run();
 }
 
 async function render(mailbox: Mailbox, row: typeof mail.$inferSelect) {
@@ -66,7 +70,7 @@ async function render(mailbox: Mailbox, row: typeof mail.$inferSelect) {
     : renderAboutOperation(mailbox, row, row.operationId);
 }
 
-function renderAboutInstance({ db, dashboardUrl }: Mailbox, row: typeof mail.$inferSelect) {
+function renderAboutInstance({ db, dashboardUrl, now }: Mailbox, row: typeof mail.$inferSelect) {
   const instance = db
     .select()
     .from(instances)
@@ -78,14 +82,14 @@ function renderAboutInstance({ db, dashboardUrl }: Mailbox, row: typeof mail.$in
   return renderStaleMail({
     company,
     sentence:
-      staleness(backupPlan, { lastGoodAt, createdAt, now: Date.now() }) ??
+      staleness(backupPlan, { lastGoodAt, createdAt, now: now() }) ??
       "Its newest good backup was older than its plan wants; meanwhile there is a new one.",
     dashboardUrl: `${dashboardUrl}/instances/${slug}?tab=backups`,
   });
 }
 
 async function renderAboutOperation(
-  { db, urlOf, dashboardUrl }: Mailbox,
+  { db, urlOf, dashboardUrl, now }: Mailbox,
   row: typeof mail.$inferSelect,
   operationId: string,
 ) {
@@ -103,7 +107,7 @@ async function renderAboutOperation(
       company: instance.company,
       url: urlOf(instance),
       dashboardUrl: pageUrl,
-      tookMs: Date.now() - operation.createdAt,
+      tookMs: now() - operation.createdAt,
       priceMonthlyCents: instance.priceMonthly,
       version: instance.version,
     });
@@ -126,14 +130,16 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
   const due = mailbox.db
     .select()
     .from(mail)
-    .where(and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale"]), lte(mail.dueAt, Date.now())))
+    .where(
+      and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale"]), lte(mail.dueAt, mailbox.monotonic())),
+    )
     .all();
   for (const row of due) {
     try {
       await deliver(mailbox, row);
     } catch (error) {
       const attempts = row.attempts + 1;
-      const dueAt = Date.now() + Math.min(3_600_000, 5000 * 2 ** attempts);
+      const dueAt = mailbox.monotonic() + Math.min(3_600_000, 5000 * 2 ** attempts);
       const failure = error instanceof Error ? error.message : String(error);
       mailbox.db.update(mail).set({ attempts, dueAt, failure }).where(eq(mail.id, row.id)).run();
       report(

@@ -4,7 +4,7 @@ import type { WorkerUtils } from "graphile-worker";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { wakeUps } from "../db/schema.ts";
 import { catalogue } from "./operations/catalogue.ts";
-import { begin, createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, realClock } from "./operations/testEngine.ts";
 import { createWaker } from "./queue.ts";
 
 type Added = { operationId: string; runAt: Date | undefined; at: number };
@@ -15,14 +15,14 @@ let isAway: boolean;
 let waker: ReturnType<typeof createWaker>;
 
 beforeEach(() => {
-  world = createTestEngine({ now: Date.now });
+  world = createTestEngine(realClock);
   added = [];
   isAway = false;
   const addJob = async (_task: string, payload: unknown, spec: { runAt?: Date } = {}) => {
     if (isAway) throw new Error("PostgreSQL is away");
     added.push({ ...(payload as { operationId: string }), runAt: spec.runAt, at: Date.now() });
   };
-  waker = createWaker(world.db, addJob as unknown as WorkerUtils["addJob"]);
+  waker = createWaker(world.db, realClock, addJob as unknown as WorkerUtils["addJob"]);
 });
 afterEach(() => world.close());
 

@@ -2,6 +2,7 @@ import { eq, isNull, lt, or } from "drizzle-orm";
 import type { WorkerUtils } from "graphile-worker";
 import type { Db } from "../db/client.ts";
 import { wakeUps } from "../db/schema.ts";
+import type { Clock } from "./clock.ts";
 import { report } from "./report.ts";
 
 export const advanceTask = "advance";
@@ -17,24 +18,27 @@ const keptMs = 60_000;
  * Hands wake-ups from SQLite's outbox to the queue. PostgreSQL may be away, slow or empty, and this process may end:
  * what was not handed over stays unsent and is swept up again, here or by a successor.
  */
-export function createWaker(db: Db, addJob: AddJob) {
+export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
   const tail = new Map<string, Promise<void>>();
   /** Those that a send will read anew in a moment: another wish for them changes nothing. */
   const queued = new Set<string>();
   /** What was due and went to PostgreSQL, and when. */
   const handedOver = new Map<string, { dueAt: number; at: number }>();
-  const timers = new Map<string, NodeJS.Timeout>();
+  const timers = new Map<string, () => void>();
 
   async function send(operationId: string): Promise<void> {
     queued.delete(operationId);
-    clearTimeout(timers.get(operationId));
+    timers.get(operationId)?.();
     timers.delete(operationId);
     const row = db.select().from(wakeUps).where(eq(wakeUps.operationId, operationId)).get();
     if (row === undefined) return;
-    const waitMs = row.dueAt - Date.now();
+    const waitMs = row.dueAt - clock.monotonic();
     if (waitMs > 0 && waitMs <= keptMs) {
       // Timers may fire a little early: then it is looked at once more.
-      timers.set(operationId, setTimeout(() => wake(operationId), waitMs).unref());
+      timers.set(
+        operationId,
+        clock.after(waitMs, () => wake(operationId)),
+      );
       return;
     }
     const job = { jobKey: operationId, maxAttempts: 1 };
@@ -43,10 +47,10 @@ export function createWaker(db: Db, addJob: AddJob) {
       await addJob(advanceTask, { operationId }, job);
       // Where nobody sweeps it must not grow; to forget is one wake-up too many.
       if (handedOver.size > 1000) handedOver.clear();
-      handedOver.set(operationId, { dueAt: row.dueAt, at: Date.now() });
+      handedOver.set(operationId, { dueAt: row.dueAt, at: clock.monotonic() });
     } else {
-      await addJob(advanceTask, { operationId }, { ...job, runAt: new Date(row.dueAt) });
-      db.update(wakeUps).set({ sentAt: Date.now() }).where(eq(wakeUps.operationId, operationId)).run();
+      await addJob(advanceTask, { operationId }, { ...job, runAt: new Date(clock.now() + waitMs) });
+      db.update(wakeUps).set({ sentAt: clock.now() }).where(eq(wakeUps.operationId, operationId)).run();
     }
   }
 
@@ -68,11 +72,11 @@ export function createWaker(db: Db, addJob: AddJob) {
 
   /** Re-adds what is unsent, or was due or handed over more than `graceMs` ago. A wake-up too many is harmless. */
   function sweep(graceMs: number): void {
-    const overdue = or(isNull(wakeUps.sentAt), lt(wakeUps.dueAt, Date.now() - graceMs));
+    const overdue = or(isNull(wakeUps.sentAt), lt(wakeUps.dueAt, clock.monotonic() - graceMs));
     const rows = db.select().from(wakeUps).where(overdue).all();
     for (const row of rows) {
       const handed = handedOver.get(row.operationId);
-      if (handed?.dueAt !== row.dueAt || handed.at < Date.now() - graceMs) wake(row.operationId);
+      if (handed?.dueAt !== row.dueAt || handed.at < clock.monotonic() - graceMs) wake(row.operationId);
     }
     // What has no row any more is over.
     const open = new Set(rows.map((row) => row.operationId));

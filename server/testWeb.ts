@@ -3,7 +3,7 @@ import { openDatabase } from "../db/client.ts";
 import { readEnv } from "./env.ts";
 import type { SpawnInput } from "./instances/rules.ts";
 import { watchEvents } from "./live.ts";
-import { createTestEngine, only } from "./operations/testEngine.ts";
+import { createTestEngine, only, realClock } from "./operations/testEngine.ts";
 import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { appRouter } from "./router.ts";
 import { deriveKey } from "./secrets.ts";
@@ -30,6 +30,7 @@ export async function createTestWeb() {
     databaseFile: world.file,
   };
   const web: Web = {
+    ...realClock,
     env,
     db: world.db,
     connection: openDatabase(world.file).connection,

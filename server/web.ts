@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import { makeWorkerUtils } from "graphile-worker";
 import { type Db, openDatabase } from "../db/client.ts";
+import { type Clock, createClock } from "./clock.ts";
 import { type Env, readEnv } from "./env.ts";
 import { type Live, watchEvents } from "./live.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
@@ -8,7 +9,7 @@ import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/
 import { createWaker } from "./queue.ts";
 import { deriveKey } from "./secrets.ts";
 
-export type Web = {
+export type Web = Clock & {
   env: Env;
   db: Db;
   connection: Database.Database;
@@ -29,9 +30,11 @@ export function web(): Web {
 
 function createWeb(env: Env): Web {
   const { db, connection } = openDatabase(env.databaseFile);
+  const clock = createClock(db);
   const utils = makeWorkerUtils({ connectionString: env.databaseUrl });
-  const waker = createWaker(db, async (...job) => (await utils).addJob(...job));
+  const waker = createWaker(db, clock, async (...job) => (await utils).addJob(...job));
   return {
+    ...clock,
     env,
     db,
     connection,

@@ -1,6 +1,7 @@
 import { run } from "graphile-worker";
 import { z } from "zod";
 import { openDatabase } from "../db/client.ts";
+import { createClock } from "./clock.ts";
 import { createEngine } from "./engine.ts";
 import { readEnv } from "./env.ts";
 import { keepHouse } from "./housekeeping.ts";
@@ -25,9 +26,10 @@ process.on("uncaughtException", (error) => die("uncaught exception", error));
 
 const env = readEnv();
 const { db, connection } = openDatabase(env.databaseFile);
+const clock = createClock(db);
 // The queue needs the engine and the engine the queue: the first wake-ups wait for both.
 let wake = (_operationId: string): void => {};
-const engine = createEngine(env, db, (operationId) => wake(operationId));
+const engine = createEngine(env, db, clock, (operationId) => wake(operationId));
 releaseDeadClaims(engine);
 
 const runner = await run({
@@ -50,7 +52,7 @@ runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot b
 runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));
 runner.promise.catch((error: unknown) => die("the queue has ended", error));
 
-const waker = createWaker(db, runner.addJob);
+const waker = createWaker(db, clock, runner.addJob);
 wake = waker.wake;
 waker.sweep(-1);
 

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { and, desc, eq, inArray } from "drizzle-orm";
 import type { z } from "zod";
 import { type Tx, write } from "../../db/client.ts";
@@ -11,7 +10,7 @@ import {
   noBackupPlan,
   operations,
 } from "../../db/schema.ts";
-import { newId } from "../ids.ts";
+import { newId, newSecret } from "../ids.ts";
 import { addressTaken, isTaken } from "../instances/addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
 import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
@@ -45,7 +44,7 @@ export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
     .select()
     .from(backups)
     .where(and(eq(backups.instanceId, instanceId), eq(backups.state, "good")))
-    .orderBy(desc(backups.takenAt), desc(backups.id))
+    .orderBy(desc(backups.sequence))
     .get();
 
 /** Makes a backup now. */
@@ -132,7 +131,7 @@ export function restoreAsNew(
     if (before !== undefined) throw new Refusal("conflict", "This has been begun already: look at the list.");
     const { domain } = from;
     if (isTaken(tx, { slug, domain })) throw addressTaken(tx, { slug, domain });
-    const at = Date.now();
+    const at = web.now();
     const id = newId();
     tx.insert(instances)
       .values({
@@ -149,13 +148,13 @@ export function restoreAsNew(
         createdAt: at,
       })
       .run();
-    const adminKey = randomBytes(24).toString("base64url");
+    const adminKey = newSecret();
     copyVariables(tx, web.variablesKey, from, { id, variableSet: 1 }, adminKey, at);
     const operationId = beginOperation(tx, {
       kind: "restore-as-new",
       instanceId: id,
       who,
-      at,
+      clock: web,
       what: `restored a backup of ${from.company} as ${company}`,
       facts: { source },
     });
@@ -167,13 +166,13 @@ export function restoreAsNew(
 
 /** When backups of an instance are made, and which are kept. */
 export function setBackupPlan(
-  { db }: Pick<Beginner, "db">,
+  { db, now }: Pick<Beginner, "db" | "now">,
   { instanceId, plan }: { instanceId: string; plan: z.infer<typeof backupPlanInput> },
   who: string,
 ): void {
   write(db, (tx) => {
     const instance = instanceOf(tx, instanceId);
-    const at = Date.now();
+    const at = now();
     const backupPlan = { ...plan, setAt: at };
     tx.update(instances)
       .set({ backupPlan, nextBackupAt: nextBackup(backupPlan, at), nextProofAt: nextProof(backupPlan, at) })

@@ -15,7 +15,7 @@ export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): Backup
         instanceId === undefined ? undefined : eq(backups.instanceId, instanceId),
       ),
     )
-    .orderBy(desc(backups.createdAt), desc(backups.id))
+    .orderBy(desc(backups.sequence))
     .all()
     .map(({ backup, company, slug }) => {
       const {

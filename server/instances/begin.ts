@@ -1,6 +1,7 @@
 import { and, desc, eq } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import { Refusal } from "../refusal.ts";
@@ -9,7 +10,7 @@ import { refusalsOf } from "./judge.ts";
 
 type Row = typeof instances.$inferSelect;
 /** Who begins something: a person by their email, or the Spawner by itself. */
-export type Beginner = { db: Db; wake: (operationId: string) => void };
+export type Beginner = Pick<Clock, "now" | "monotonic"> & { db: Db; wake: (operationId: string) => void };
 
 export function instanceOf(tx: Tx, instanceId: string): Row {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
@@ -23,7 +24,7 @@ export const newestOperation = (tx: Tx, instanceId: string) =>
     .select()
     .from(operations)
     .where(and(eq(operations.instanceId, instanceId), eq(operations.mutating, true)))
-    .orderBy(desc(operations.createdAt), desc(operations.id))
+    .orderBy(desc(operations.sequence))
     .get();
 
 type Wish = {
@@ -43,8 +44,8 @@ type Wish = {
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
  * button, with the same wish, is the first one's. Throws Refusal when the rules say no.
  */
-export function beginFor({ db, wake }: Beginner, wish: Wish): string {
-  const operationId = write(db, (tx) => {
+export function beginFor(beginner: Beginner, wish: Wish): string {
+  const operationId = write(beginner.db, (tx) => {
     const instance = instanceOf(tx, wish.instanceId);
     const live = tx
       .select({ id: operations.id, facts: operations.facts, batchId: operations.batchId })
@@ -65,10 +66,10 @@ export function beginFor({ db, wake }: Beginner, wish: Wish): string {
     const { what, facts = {} } = wish.plan(tx, instance);
     return beginOperation(
       tx,
-      { kind, instanceId: instance.id, who, at: Date.now(), what, facts, batchId },
+      { kind, instanceId: instance.id, who, clock: beginner, what, facts, batchId },
       catalogue[kind],
     );
   });
-  wake(operationId);
+  beginner.wake(operationId);
   return operationId;
 }

@@ -42,7 +42,7 @@ export function changeAddress(beginner: Beginner, input: z.infer<typeof addressI
 
 /** Brings another set of variables into effect; a secret without a value keeps the one it has. */
 export function editVariables(
-  web: Pick<Web, "db" | "wake" | "variablesKey">,
+  web: Beginner & Pick<Web, "variablesKey">,
   input: { instanceId: string; variables: EditedVariable[] },
   who: string,
 ): string {
@@ -53,7 +53,7 @@ export function editVariables(
     who,
     isSame: () => false,
     plan: (tx, instance) => {
-      const set = newVariableSet(tx, web.variablesKey, instance, input.variables, Date.now());
+      const set = newVariableSet(tx, web.variablesKey, instance, input.variables, web.now());
       return {
         what: `changed the variables of ${instance.company}`,
         facts: { variableSet: set, previousSet: instance.variableSet },
@@ -64,7 +64,7 @@ export function editVariables(
 
 /** Brings the variables of an earlier set into effect again. */
 export function restoreVariables(
-  web: Pick<Web, "db" | "wake">,
+  web: Beginner,
   input: { instanceId: string; set: number },
   who: string,
 ): string {
@@ -75,7 +75,7 @@ export function restoreVariables(
     who,
     isSame: () => false,
     plan: (tx, instance) => {
-      const set = restoreVariableSet(tx, instance, input.set, Date.now());
+      const set = restoreVariableSet(tx, instance, input.set, web.now());
       return {
         what: `put the earlier variables of ${instance.company} back`,
         facts: { variableSet: set, previousSet: instance.variableSet },
@@ -112,7 +112,7 @@ export async function resizeInstance(
   input: { instanceId: string; size: string },
   who: string,
 ): Promise<string> {
-  const choices = await options(web.env, web.digitalocean, Date.now());
+  const choices = await options(web.env, web.digitalocean, web.now());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
   return beginFor(web, {

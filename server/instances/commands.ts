@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { and, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import { instances, operations } from "../../db/schema.ts";
-import { newId } from "../ids.ts";
+import { newId, newSecret } from "../ids.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
@@ -18,7 +17,7 @@ type Clicked = { instanceId: string; slug: string; operationId: string };
  * twice is the same instance; of many presses for one address the first wins and the others are told.
  */
 export async function spawnInstance(web: Web, input: SpawnInput, who: string): Promise<Clicked> {
-  const choices = await options(web.env, web.digitalocean, Date.now());
+  const choices = await options(web.env, web.digitalocean, web.now());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const fields: Record<string, string> = {};
   if (size === undefined) fields.size = "DigitalOcean does not offer this size. Choose another one.";
@@ -33,7 +32,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
     const before = clickedBefore(tx, input.clickKey);
     if (before !== undefined) return before;
     if (isTaken(tx, input)) throw addressTaken(tx, input);
-    const at = Date.now();
+    const at = web.now();
     const id = newId();
     const { clickKey, company, contactName, contactEmail, slug, domain, region, version } = input;
     tx.insert(instances)
@@ -50,17 +49,14 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
       tx,
       web.variablesKey,
       { id, variableSet: 1 },
-      [
-        ...input.variables,
-        { name: "ADMIN_KEY", value: randomBytes(24).toString("base64url"), secret: true, system: true },
-      ],
+      [...input.variables, { name: "ADMIN_KEY", value: newSecret(), secret: true, system: true }],
       at,
     );
     const operationId = beginOperation(tx, {
       kind: "spawn",
       instanceId: id,
       who,
-      at,
+      clock: web,
       what: `spawned ${company}`,
     });
     return { instanceId: id, slug, operationId };

@@ -110,14 +110,14 @@ export function purgeInstance(
 
 /** Sets or takes away the protection against Destroy. */
 export function protectInstance(
-  { db }: Pick<Beginner, "db">,
+  { db, now }: Pick<Beginner, "db" | "now">,
   input: { instanceId: string; isProtected: boolean },
   who: string,
 ): void {
   write(db, (tx) => {
     const instance = instanceOf(tx, input.instanceId);
     if (instance.isProtected === input.isProtected) return;
-    const at = Date.now();
+    const at = now();
     tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
     const what = input.isProtected
       ? `protected ${instance.company} against Destroy`

@@ -106,7 +106,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       .select()
       .from(operations)
       .where(eq(operations.instanceId, row.id))
-      .orderBy(desc(operations.createdAt), desc(operations.id))
+      .orderBy(desc(operations.sequence))
       .all(),
   );
   return {

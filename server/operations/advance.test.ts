@@ -269,7 +269,7 @@ describe("a fault", () => {
     expect(instance()?.status).toBe("failed");
     expect(db.select().from(mail).all()).toHaveLength(1);
     broken = false;
-    retryOperation(db, id, "joe@intranet.localhost", engine.now());
+    retryOperation(engine, id, "joe@intranet.localhost");
     await toEnd();
     expect(operationOf(db, id)).toMatchObject({ state: "done", failure: null, round: 1 });
     expect(instance()?.status).toBe("running");
@@ -346,8 +346,8 @@ describe("cancel", () => {
     );
     await advance(engine, id);
     await advance(engine, id);
-    cancelOperation(db, id, "joe@intranet.localhost", engine.now());
-    cancelOperation(db, id, "joe@intranet.localhost", engine.now());
+    cancelOperation(engine, id, "joe@intranet.localhost");
+    cancelOperation(engine, id, "joe@intranet.localhost");
     await toEnd();
     expect(calls).toEqual(["stop", "undo"]);
     expect(states(db, id)).toEqual({
@@ -362,9 +362,9 @@ describe("cancel", () => {
   });
 
   test("of something that is over is refused", async () => {
-    const { engine, db, id, toEnd } = start(define([noop("one")]));
+    const { engine, id, toEnd } = start(define([noop("one")]));
     await toEnd();
-    expect(() => cancelOperation(db, id, "joe", engine.now())).toThrow("nothing to cancel");
+    expect(() => cancelOperation(engine, id, "joe")).toThrow("nothing to cancel");
   });
 });
 

@@ -6,7 +6,14 @@ import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variabl
 import { percentile } from "./durations.ts";
 import { type Engine, leaseMs } from "./engine.ts";
 import { hasten } from "./hasten.ts";
-import { commitFault, commitOutcome, commitStopped, rememberFacts, StaleClaim } from "./outcome.ts";
+import {
+  commitFault,
+  commitOutcome,
+  commitStopped,
+  elapsedOf,
+  rememberFacts,
+  StaleClaim,
+} from "./outcome.ts";
 import { stepsByName } from "./plan.ts";
 
 /**
@@ -30,13 +37,15 @@ export async function advance(engine: Engine, operationId: string): Promise<void
 
 async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): Promise<void> {
   const abort = new AbortController();
-  const timeout = setTimeout(
-    () => abort.abort(new Error(`"${step.label}" did not come back within ${step.timeoutMs / 1000} s.`)),
-    step.timeoutMs,
+  const cancelTimeout = engine.after(step.timeoutMs, () =>
+    abort.abort(new Error(`"${step.label}" did not come back within ${step.timeoutMs / 1000} s.`)),
   );
-  const heartbeat = setInterval(() => {
-    if (!renewClaim(engine, claim.step)) abort.abort(new StaleClaim());
-  }, leaseMs / 4);
+  let cancelHeartbeat = (): void => {};
+  const beat = () => {
+    if (renewClaim(engine, claim.step)) cancelHeartbeat = engine.after(leaseMs / 4, beat);
+    else abort.abort(new StaleClaim());
+  };
+  cancelHeartbeat = engine.after(leaseMs / 4, beat);
   const opened = new Map<number, Variable[]>();
   const variablesOf = (set: number): Variable[] => {
     const known = opened.get(set) ?? engine.openVariables(claim.instance, set);
@@ -57,8 +66,8 @@ async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): P
   } catch (error) {
     if (!(error instanceof StaleClaim)) commitFault(engine, claim, step, error, secrets);
   } finally {
-    clearTimeout(timeout);
-    clearInterval(heartbeat);
+    cancelTimeout();
+    cancelHeartbeat();
   }
 }
 
@@ -105,7 +114,8 @@ function contextOf(
     providers: engine.providers,
     signal,
     now: engine.now,
-    startedAt: step.startedAt ?? engine.now(),
+    monotonic: engine.monotonic,
+    elapsed: () => elapsedOf(engine, step),
     // A look into history that few steps need.
     get usuallyAtLeastMs() {
       return usuallyAtLeast(engine, claim);

@@ -41,7 +41,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
     },
     async (context) => {
       if (options.when?.(context) === false) return skipped();
-      const { providers, now, startedAt, signal, instance } = context;
+      const { providers, now, elapsed, signal, instance } = context;
       const version = options.version?.(context) ?? instance.version;
       const answer = await providers.probe.answer(options.url?.(context) ?? context.url, { signal });
       if (answer.ok && answer.version !== version)
@@ -58,7 +58,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
         );
       }
       // The first seconds decide how long it feels; after that a second more or less does not.
-      return later({ afterMs: now() - startedAt < 10_000 ? 250 : 2000, progress: { label: missing } });
+      return later({ afterMs: elapsed() < 10_000 ? 250 : 2000, progress: { label: missing } });
     },
   );
 }

@@ -7,6 +7,7 @@ import { verifyArchive } from "../providers/backups/verify.ts";
 import { done, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
 import { machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
+import { nextSequence } from "./sequence.ts";
 
 /** The manifest that the playbook leaves beside its dump, as archive.py writes it. */
 const manifest = z.object({
@@ -78,6 +79,7 @@ function insertBackup(tx: Tx, context: Context, reason: BackupReason): void {
   tx.insert(backups)
     .values({
       id: operation.id,
+      sequence: nextSequence(tx, backups),
       instanceId: instance.id,
       operationId: operation.id,
       reason,

@@ -2,10 +2,12 @@ import { eq } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
 import type { JsonObject, OperationKind } from "../../db/schema.ts";
 import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
 import { catalogue } from "./catalogue.ts";
 import { type AnyDefinition, plannedSteps } from "./definition.ts";
 import { appendEvent } from "./events.ts";
+import { nextSequence } from "./sequence.ts";
 
 /**
  * Writes an operation, its steps, its first event and its wake-up: with the caller's transaction a click is either
@@ -17,7 +19,7 @@ export function beginOperation(
     kind: OperationKind;
     instanceId: string;
     who: string;
-    at: number;
+    clock: Pick<Clock, "now" | "monotonic">;
     facts?: JsonObject;
     what: string;
     /** What one click began together. */
@@ -26,7 +28,9 @@ export function beginOperation(
   definition: AnyDefinition = catalogue[wish.kind],
 ): string {
   const id = newId();
-  const { kind, instanceId, who, at } = wish;
+  const { kind, instanceId, who, clock } = wish;
+  const at = clock.now();
+  const dueAt = clock.monotonic();
   const before = tx
     .select({ status: instances.status })
     .from(instances)
@@ -35,6 +39,7 @@ export function beginOperation(
   tx.insert(operations)
     .values({
       id,
+      sequence: nextSequence(tx, operations),
       instanceId,
       kind,
       state: "running",
@@ -56,13 +61,13 @@ export function beginOperation(
         fork,
         branch,
         state: "waiting",
-        dueAt: at,
+        dueAt,
       })
       .run();
   const { during } = definition.status;
   if (during !== "before")
     tx.update(instances).set({ status: during }).where(eq(instances.id, instanceId)).run();
-  tx.insert(wakeUps).values({ operationId: id, dueAt: at }).run();
+  tx.insert(wakeUps).values({ operationId: id, dueAt }).run();
   tx.insert(audit).values({ at, who, what: wish.what, instanceId, operationId: id }).run();
   appendEvent(tx, { at, kind: "operation", instanceId, operationId: id, data: { state: "running", kind } });
   return id;

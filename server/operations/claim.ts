@@ -31,9 +31,9 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     }
     const instance = tx.select().from(instances).where(eq(instances.id, operation.instanceId)).get();
     if (instance === undefined) return undefined;
-    const now = engine.now();
+    const at = engine.monotonic();
     const isFree = (row: StepRow) =>
-      row.claimedBy === null || (row.claimedUntil ?? 0) <= now || !engine.isAlive(row.claimedBy);
+      row.claimedBy === null || (row.claimedUntil ?? 0) <= at || !engine.isAlive(row.claimedBy);
 
     const rows = stepsOf(tx, operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
@@ -46,7 +46,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
       operation.state = "cancelling";
     }
     const heads = runnable(stepsOf(tx, operationId)).filter(isFree);
-    const due = heads.filter((row) => row.dueAt <= now).sort((a, b) => a.dueAt - b.dueAt);
+    const due = heads.filter((row) => row.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
     for (const row of due) {
       if (!hasPlace(engine, tx, operation, row)) continue;
       return take(engine, tx, { operation, instance, row, errand: "run", moreDue: due.length > 1 });
@@ -62,21 +62,22 @@ function take(
   tx: Tx,
   { operation, instance, row, errand, moreDue }: Omit<Claim, "step"> & { row: StepRow },
 ): Claim {
-  const now = engine.now();
+  const at = engine.monotonic();
   const begins = row.state === "waiting";
   const claimed = {
     fence: row.fence + 1,
     claimedBy: engine.claimant,
-    claimedUntil: now + leaseMs,
+    claimedUntil: at + leaseMs,
     state: "running" as const,
-    startedAt: row.startedAt ?? now,
+    startedAt: row.startedAt ?? engine.now(),
+    startedMonotonic: row.startedMonotonic ?? at,
     queuedAt: null,
     progress: begins ? null : row.progress,
   };
   tx.update(steps).set(claimed).where(thisStep(row)).run();
   if (begins)
     appendEvent(tx, {
-      at: now,
+      at: engine.now(),
       kind: "step",
       instanceId: operation.instanceId,
       operationId: operation.id,
@@ -110,14 +111,14 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
 function hasPlace(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
   const planned = stepsByName(engine.catalogue[operation.kind]).get(row.name);
   if (planned?.takesPlace !== true || row.state === "running") return true;
-  const now = engine.now();
+  const at = engine.monotonic();
   const names = placeTakers(engine);
   const held = tx
     .select({ count: count() })
     .from(steps)
     .where(and(inArray(steps.name, names), eq(steps.state, "running")))
     .get();
-  const queuedAt = row.queuedAt ?? now;
+  const queuedAt = row.queuedAt ?? at;
   const ahead = tx
     .select({ count: count() })
     .from(steps)
@@ -140,12 +141,12 @@ function hasPlace(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow)
   // How many have to come to an end before this one may begin.
   const waitsFor = taken + before - engine.places + 1;
   tx.update(steps)
-    .set({ queuedAt, dueAt: now + 1000, progress: { ahead: waitsFor } })
+    .set({ queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } })
     .where(thisStep(row))
     .run();
   if (row.progress?.ahead !== waitsFor)
     appendEvent(tx, {
-      at: now,
+      at: engine.now(),
       kind: "step",
       instanceId: operation.instanceId,
       operationId: operation.id,
@@ -181,7 +182,7 @@ export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
 export function renewClaim(engine: Engine, row: StepRow): boolean {
   const result = engine.db
     .update(steps)
-    .set({ claimedUntil: engine.now() + leaseMs })
+    .set({ claimedUntil: engine.monotonic() + leaseMs })
     .where(and(thisStep(row), eq(steps.fence, row.fence)))
     .run();
   return result.changes === 1;

@@ -1,11 +1,15 @@
 import { and, desc, eq, gte } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
 import { Refusal } from "../refusal.ts";
 import { catalogue } from "./catalogue.ts";
 import { appendEvent } from "./events.ts";
 import { stepsOf } from "./outcome.ts";
 import { cancelRefusal, type OperationRow, retryRefusal } from "./plan.ts";
+
+/** What a command works with. */
+type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
 
 function find(tx: Tx, operationId: string) {
   const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
@@ -19,7 +23,7 @@ function isNewest(tx: Tx, operation: OperationRow): boolean {
     .select({ id: operations.id })
     .from(operations)
     .where(and(eq(operations.instanceId, operation.instanceId), eq(operations.mutating, operation.mutating)))
-    .orderBy(desc(operations.createdAt), desc(operations.id))
+    .orderBy(desc(operations.sequence))
     .get();
   return newest?.id === operation.id;
 }
@@ -31,8 +35,9 @@ const overtaken =
  * Asks an operation to stop: honoured between steps, and by stopping a running playbook. What it has done so far is
  * undone; of a failed one as well. Twice is once.
  */
-export function cancelOperation(db: Db, operationId: string, who: string, now: number): void {
-  write(db, (tx) => {
+export function cancelOperation(context: CommandContext, operationId: string, who: string): void {
+  const now = context.now();
+  write(context.db, (tx) => {
     const operation = find(tx, operationId);
     if (operation.cancelRequestedAt !== null) return;
     const definition = catalogue[operation.kind];
@@ -43,14 +48,15 @@ export function cancelOperation(db: Db, operationId: string, who: string, now: n
       goOn(tx, operation, { state: "running" });
     }
     tx.update(operations).set({ cancelRequestedAt: now }).where(eq(operations.id, operationId)).run();
-    wakeNow(tx, operationId, now);
+    wakeNow(tx, operationId, context.monotonic());
     record(tx, operation, who, now, `cancelled ${definition.label.toLowerCase()}`);
   });
 }
 
 /** Goes on with a failed operation from the step that failed; after an automatic way back, from where that led. */
-export function retryOperation(db: Db, operationId: string, who: string, now: number): void {
-  write(db, (tx) => {
+export function retryOperation(context: CommandContext, operationId: string, who: string): void {
+  const now = context.now();
+  write(context.db, (tx) => {
     const operation = find(tx, operationId);
     if (operation.state === "running") return;
     const refusal = retryRefusal(operation);
@@ -61,8 +67,9 @@ export function retryOperation(db: Db, operationId: string, who: string, now: nu
     const again = {
       state: "waiting" as const,
       attempts: 0,
-      dueAt: now,
+      dueAt: context.monotonic(),
       startedAt: null,
+      startedMonotonic: null,
       endedAt: null,
       failure: null,
       progress: null,
@@ -85,7 +92,7 @@ export function retryOperation(db: Db, operationId: string, who: string, now: nu
       .where(and(ofThis, eq(steps.state, "failed")))
       .run();
     goOn(tx, operation, { state: cancels ? "cancelling" : "running" });
-    wakeNow(tx, operationId, now);
+    wakeNow(tx, operationId, context.monotonic());
     record(tx, operation, who, now, `tried ${definition.label.toLowerCase()} again`);
   });
 }
@@ -101,10 +108,10 @@ function goOn(tx: Tx, operation: OperationRow, { state }: { state: "running" | "
     tx.update(instances).set({ status: during }).where(eq(instances.id, operation.instanceId)).run();
 }
 
-function wakeNow(tx: Tx, operationId: string, now: number): void {
+function wakeNow(tx: Tx, operationId: string, dueAt: number): void {
   tx.insert(wakeUps)
-    .values({ operationId, dueAt: now, sentAt: null })
-    .onConflictDoUpdate({ target: wakeUps.operationId, set: { dueAt: now, sentAt: null } })
+    .values({ operationId, dueAt, sentAt: null })
+    .onConflictDoUpdate({ target: wakeUps.operationId, set: { dueAt, sentAt: null } })
     .run();
 }
 

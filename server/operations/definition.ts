@@ -70,9 +70,12 @@ export type StepContext<Facts> = {
   site: Site;
   providers: Providers;
   signal: AbortSignal;
+  /** Wall clock, Unix ms. */
   now: () => number;
-  /** When this step began, Unix ms. */
-  startedAt: number;
+  /** Ms that only grow: what `elapsed` and every age among the facts is measured with. See server/clock.ts. */
+  monotonic: () => number;
+  /** How long this step has been running, in ms. */
+  elapsed: () => number;
   /** Ms this step usually takes at least (10th percentile of earlier runs); undefined without history. */
   usuallyAtLeastMs: number | undefined;
   /** For whoever watches the outside on a waiting step's behalf: has the step looked at now. Never throws. */

@@ -16,6 +16,7 @@ import { createDns, removeDns } from "./dns.ts";
 import { destroyDroplet } from "./droplet.ts";
 import { machineFacts } from "./machine.ts";
 import { type ActionFacts, actionFacts, ensureAction, isSwitchedOff, switchOn } from "./power.ts";
+import { nextSequence } from "./sequence.ts";
 
 type Facts = ActionFacts & {
   snapshotId: number;
@@ -69,7 +70,7 @@ async function takeSnapshot(context: StepContext<Facts>): Promise<Outcome<Facts>
       rows: (tx) =>
         tx
           .insert(snapshots)
-          .values({ ...row, takenAt })
+          .values({ ...row, sequence: nextSequence(tx, snapshots), takenAt })
           .onConflictDoNothing()
           .run(),
     });

@@ -25,18 +25,18 @@ const ownTag = ({ facts, instance }: Pick<Context, "facts" | "instance">) =>
 /** Asks for the operation's one droplet: finds it by its tag before it buys. */
 export const requestDroplet = (name: string, label: string): Step<MachineFacts> =>
   step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
-    const { facts, instance, operation, providers, site, now } = context;
+    const { facts, instance, operation, providers, site, monotonic } = context;
     const tag = operationTag(operation.id);
     if (facts.dropletId !== undefined) return done();
     if (facts.createAskedAt !== undefined) {
       const found = await providers.digitalocean.findDropletByTag(tag, { maxAgeMs: 0 });
       if (found !== undefined) return done(learned(context, found.id));
-      if (now() - facts.createAskedAt < visibilityWindowMs)
+      if (monotonic() - facts.createAskedAt < visibilityWindowMs)
         return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
     }
     const key = await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey, context.signal);
     // The intent is on disk before the call, so that whoever comes after a crash looks before it buys.
-    context.remember({ createAskedAt: now() });
+    context.remember({ createAskedAt: monotonic() });
     try {
       const host = `${instance.slug}.${instance.domain}`;
       const droplet = await providers.digitalocean.createDroplet({
@@ -78,15 +78,15 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
       },
     },
     async (context): Promise<Outcome<MachineFacts>> => {
-      const { facts, operation, providers, site, startedAt, now, usuallyAtLeastMs } = context;
+      const { facts, operation, providers, site, elapsed, usuallyAtLeastMs } = context;
       const machine = machineOf(context);
       if (machine.address !== undefined && machine.hostKey !== undefined) return done();
-      if (usuallyAtLeastMs !== undefined && now() - startedAt < usuallyAtLeastMs * 0.8)
-        return later({ afterMs: usuallyAtLeastMs * 0.95 - (now() - startedAt) });
+      if (usuallyAtLeastMs !== undefined && elapsed() < usuallyAtLeastMs * 0.8)
+        return later({ afterMs: usuallyAtLeastMs * 0.95 - elapsed() });
       const droplet = await providers.digitalocean.findDropletByTag(operationTag(operation.id));
       if (droplet === undefined) return later({ progress: { label: "Requested" } });
       // Where it usually comes up the first answer is near; a knock at its door asks nothing of DigitalOcean.
-      const nearMs = now() - startedAt < (usuallyAtLeastMs ?? 0) * 1.5 ? 100 : 300;
+      const nearMs = elapsed() < (usuallyAtLeastMs ?? 0) * 1.5 ? 100 : 300;
       if (droplet.status !== "active" || droplet.address === undefined)
         return later({
           progress: { label: droplet.status === "active" ? "Waiting for its address" : "Starting up" },
@@ -108,7 +108,7 @@ export const destroyDroplet = (
     name,
     label,
     async (context): Promise<Outcome<MachineFacts>> => {
-      const { facts, providers, now } = context;
+      const { facts, providers, monotonic } = context;
       const { digitalocean } = providers;
       const known = machineOf(context).dropletId ?? facts.dropletId;
       if (known !== undefined && (await digitalocean.getDroplet(known)) !== undefined) {
@@ -126,7 +126,7 @@ export const destroyDroplet = (
       if (
         known === undefined &&
         facts.createAskedAt !== undefined &&
-        now() - facts.createAskedAt < visibilityWindowMs
+        monotonic() - facts.createAskedAt < visibilityWindowMs
       )
         return later({ afterMs: 3000, progress: { label: "Making sure that no droplet was made" } });
       const gone = machineIs(facts, { dropletId: undefined, address: undefined, hostKey: undefined });

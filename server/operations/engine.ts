@@ -1,15 +1,14 @@
 import type { Db } from "../../db/client.ts";
 import type { OperationKind } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
 import type { AnyDefinition, Instance, Providers, Site, Variable } from "./definition.ts";
 
 /** What the engine works with. Tests make their own: another clock, other providers, other operations. */
-export type Engine = {
+export type Engine = Clock & {
   db: Db;
   catalogue: Readonly<Record<OperationKind, AnyDefinition>>;
   providers: Providers;
   site: Site;
-  /** Unix ms. */
-  now: () => number;
   /** 0 ≤ random() < 1, for jitter. */
   random: () => number;
   /** Who claims: the process id, so that a successor on this machine can see that its holder is dead. */

@@ -13,7 +13,7 @@ import { setWakeUp } from "./outcome.ts";
 export function hasten(engine: Engine, { operation, step }: Claim): void {
   try {
     const hastened = write(engine.db, (tx) => {
-      const now = engine.now();
+      const now = engine.monotonic();
       const mine = and(thisStep(step), eq(steps.fence, step.fence), eq(steps.state, "running"));
       const waits = and(mine, isNull(steps.claimedBy), gt(steps.dueAt, now));
       const { changes } = tx.update(steps).set({ dueAt: now }).where(waits).run();

@@ -18,7 +18,7 @@ import { cancelOperation, retryOperation } from "./commands.ts";
 import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { createTestPlaybooks, createTestTransfer, type TestArchive, testArchive } from "./testBackups.ts";
-import { begin, createTestEngine, insertInstance, operationOf, runToEnd } from "./testEngine.ts";
+import { begin, createTestEngine, insertInstance, operationOf, realClock, runToEnd } from "./testEngine.ts";
 import { brokenRules } from "./testInvariants.ts";
 import { startOf } from "./testStarts.ts";
 
@@ -85,7 +85,7 @@ async function tidy({ db }: Engine): Promise<void> {
 
 /** An engine on the real client, cloud and store; the playbooks and the intranet answer at once. */
 function createWorld() {
-  const world = createTestEngine({ now: Date.now });
+  const world = createTestEngine(realClock);
   const { engine, db } = world;
   const { playbooks, versionAt } = createTestPlaybooks();
   engine.site = { ...engine.site, sshPort, publicKey, keyName: `test-${newId()}` };
@@ -118,7 +118,7 @@ function createWorld() {
 /** Backoffs and polls are not waited for: the step is due at once, the cloud's own waiting is what is real. */
 async function play(engine: Engine, operationId: string): Promise<void> {
   await runToEnd(engine, operationId, async (until) => {
-    if (until > engine.now()) await wait(Math.min(until - engine.now(), 40));
+    if (until > engine.monotonic()) await wait(Math.min(until - engine.monotonic(), 40));
     engine.db
       .update(steps)
       .set({ dueAt: 0 })
@@ -238,7 +238,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
           failure: { sentence: "The other side refuses." },
         });
         broken = false;
-        retryOperation(engine.db, operationId, "joe", engine.now());
+        retryOperation(engine, operationId, "joe");
         await play(engine, operationId);
       });
       expect(operation.state).toBe("done");
@@ -250,7 +250,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
     const cancelling = withStep(definition, name, (step) => async (context) => {
       const outcome = await step(context);
       try {
-        cancelOperation(world.engine.db, context.operation.id, "joe", Date.now());
+        cancelOperation(world.engine, context.operation.id, "joe");
       } catch (error) {
         // Past the point of no return it says so.
         expect(String(error)).toContain("cannot be stopped any more");
@@ -290,9 +290,9 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
       const isFinal = plannedSteps(definition).find(({ step }) => step.name === name)?.step.final === true;
       if (isFinal) {
         // Past the point of no return there is only the way on.
-        expect(() => cancelOperation(engine.db, operationId, "joe", engine.now())).toThrow("any more");
-        retryOperation(engine.db, operationId, "joe", engine.now());
-      } else cancelOperation(engine.db, operationId, "joe", engine.now());
+        expect(() => cancelOperation(engine, operationId, "joe")).toThrow("any more");
+        retryOperation(engine, operationId, "joe");
+      } else cancelOperation(engine, operationId, "joe");
       await play(engine, operationId);
       expect(operationOf(engine.db, operationId).state).toBe(isFinal ? "done" : "cancelled");
     });
@@ -363,7 +363,7 @@ describe("a spawn that cannot succeed", () => {
       breakIt(engine);
       // Time passes ten times a look: ten minutes are over after a few of them.
       let ahead = 0;
-      engine.now = () => Date.now() + ahead;
+      engine.monotonic = () => Date.now() + ahead;
       const instanceId = insertInstance(db, { slug: `${name}-${newId().slice(0, 6)}`, status: "spawning" });
       const operationId = begin(engine, instanceId, catalogue.spawn);
       await runToEnd(engine, operationId, async () => {
@@ -374,7 +374,7 @@ describe("a spawn that cannot succeed", () => {
       expect(operation.state).toBe("failed");
       expect(operation.failure?.sentence).toMatch(sentence);
       expect(db.select().from(mail).all()).toMatchObject([{ kind: "failed", round: 0 }]);
-      engine.now = Date.now;
+      engine.monotonic = Date.now;
       const { createAskedAt, dropletId, address } = operation.facts;
       const destroyed = begin(engine, instanceId, catalogue.destroy, { createAskedAt, dropletId, address });
       await play(engine, destroyed);

@@ -58,6 +58,10 @@ function mergeFacts(tx: Tx, operationId: string, facts: AnyFacts): void {
     .run();
 }
 
+/** How long the step has been running, in ms. */
+export const elapsedOf = (engine: Pick<Engine, "monotonic">, { startedMonotonic }: StepRow): number =>
+  startedMonotonic === null ? 0 : engine.monotonic() - startedMonotonic;
+
 /** Writes what a step came back with: facts, step, log, event and the next wake-up, in one transaction. */
 export function commitOutcome(
   engine: Engine,
@@ -72,7 +76,7 @@ export function commitOutcome(
     learn(tx, claim, outcome, secrets);
     if (outcome.done) {
       endStep(engine, tx, claim, outcome.skipped === true ? "skipped" : "done");
-    } else if (step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs) {
+    } else if (step.giveUp !== undefined && elapsedOf(engine, claim.step) > step.giveUp.afterMs) {
       const last = outcome.progress?.label ?? claim.step.progress?.label;
       endStep(engine, tx, claim, "failed", {
         sentence: step.giveUp.sentence,
@@ -85,7 +89,7 @@ export function commitOutcome(
         .set({
           claimedBy: null,
           claimedUntil: null,
-          dueAt: now + (outcome.afterMs ?? step.everyMs),
+          dueAt: engine.monotonic() + (outcome.afterMs ?? step.everyMs),
           progress,
         })
         .where(owned(claim.step))
@@ -120,7 +124,7 @@ export function commitFault(
     if (error instanceof StepFailure) learn(tx, claim, { log: error.log }, secrets);
     // Being asked to wait is not a failed attempt.
     const attempts = claim.step.attempts + (fault.retryAfterMs === undefined ? 1 : 0);
-    const timeIsUp = step.giveUp !== undefined && now - (claim.step.startedAt ?? now) > step.giveUp.afterMs;
+    const timeIsUp = step.giveUp !== undefined && elapsedOf(engine, claim.step) > step.giveUp.afterMs;
     if (!fault.retryable || attempts >= step.tries || timeIsUp) {
       tx.update(steps).set({ attempts }).where(owned(claim.step)).run();
       endStep(engine, tx, claim, "failed", failure);
@@ -131,7 +135,7 @@ export function commitFault(
           attempts,
           claimedBy: null,
           claimedUntil: null,
-          dueAt: now + (fault.retryAfterMs ?? backoff),
+          dueAt: engine.monotonic() + (fault.retryAfterMs ?? backoff),
           progress: { ...claim.step.progress, label: failure.sentence },
         })
         .where(owned(claim.step))
@@ -240,8 +244,9 @@ export function appendUndo(
       undo: true,
       state: "waiting" as const,
       attempts: 0,
-      dueAt: engine.now(),
+      dueAt: engine.monotonic(),
       startedAt: null,
+      startedMonotonic: null,
       endedAt: null,
       progress: null,
       failure: null,
@@ -321,7 +326,7 @@ function end(
         round: operation.round,
         recipient: operation.createdBy,
         createdAt: now,
-        dueAt: now,
+        dueAt: engine.monotonic(),
       })
       .onConflictDoNothing()
       .run();
@@ -335,7 +340,7 @@ export function setWakeUp(engine: Engine, tx: Tx, operationId: string): void {
     return;
   }
   const cancels = operation.cancelRequestedAt !== null && operation.state === "running";
-  const now = engine.now();
+  const now = engine.monotonic();
   // A claimed step is looked at again when its claim would end: by then its holder has said something, or is dead.
   const times = runnable(stepsOf(tx, operationId)).map((row) =>
     row.claimedBy === null ? (cancels ? now : row.dueAt) : (row.claimedUntil ?? now),

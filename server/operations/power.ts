@@ -43,7 +43,7 @@ export async function ensureAction(
   droplet: Droplet,
   action: DropletAction,
 ): Promise<{ status: "in-progress" | "completed"; askedAt: number }> {
-  const { facts, providers, now } = context;
+  const { facts, providers, monotonic } = context;
   const key = `${context.step} ${context.operation.round} ${action.type}`;
   const known = facts.actions?.[key];
   const remember = (entry: { askedAt: number; id?: number } | undefined) => {
@@ -60,9 +60,9 @@ export async function ensureAction(
       retryable: true,
     });
   }
-  if (known !== undefined && now() - known.askedAt < unclearMs)
+  if (known !== undefined && monotonic() - known.askedAt < unclearMs)
     return { status: "in-progress", askedAt: known.askedAt };
-  const askedAt = now();
+  const askedAt = monotonic();
   remember({ askedAt });
   try {
     const { id } = await providers.digitalocean.dropletAction(droplet.id, action);
@@ -82,7 +82,7 @@ export async function ensureAction(
 export async function isSwitchedOff(context: Context, droplet: Droplet): Promise<boolean> {
   if (droplet.status === "off") return true;
   const shutdown = await ensureAction(context, droplet, { type: "shutdown" });
-  if (context.now() - shutdown.askedAt > shutdownMs)
+  if (context.monotonic() - shutdown.askedAt > shutdownMs)
     await ensureAction(context, droplet, { type: "power_off" });
   return false;
 }

@@ -42,12 +42,12 @@ export const operationsRouter = router({
       })),
     ),
   cancel: procedure.input(z.object({ operationId })).mutation(({ ctx: { web, user }, input }) => {
-    cancelOperation(web.db, input.operationId, user.email, Date.now());
+    cancelOperation(web, input.operationId, user.email);
     web.wake(input.operationId);
     return { operationId: input.operationId };
   }),
   retry: procedure.input(z.object({ operationId })).mutation(({ ctx: { web, user }, input }) => {
-    retryOperation(web.db, input.operationId, user.email, Date.now());
+    retryOperation(web, input.operationId, user.email);
     web.wake(input.operationId);
     return { operationId: input.operationId };
   }),

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import { type Db, openDatabase, write } from "../../db/client.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
 import { instances, operations, wakeUps } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
 import { advance } from "./advance.ts";
 import { beginOperation } from "./begin.ts";
@@ -25,7 +27,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     catalogue,
     providers: only<Providers>("providers", {}),
     site: testSite,
-    now: () => clock.now,
+    ...testClock(clock),
     random: () => 0.5,
     claimant: "this-worker",
     isAlive: () => true,
@@ -48,6 +50,25 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     },
   };
 }
+
+/** A clock that stands where it is put; only what runs meanwhile in the background keeps to real time. */
+export const testClock = (at: { now: number }): Clock => ({
+  now: () => at.now,
+  monotonic: () => at.now,
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms).unref();
+    return () => clearTimeout(timer);
+  },
+  wait: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+  deadline: AbortSignal.timeout,
+});
+
+/** The system's clock, as it is. */
+export const realClock: Clock = {
+  ...testClock({ now: 0 }),
+  now: Date.now,
+  monotonic: Date.now,
+};
 
 const testSite: Site = {
   runtime: "local",
@@ -106,7 +127,7 @@ export function begin(engine: Engine, instanceId: string, definition: AnyDefinit
         kind: definition.kind,
         instanceId,
         who: "joe@intranet.localhost",
-        at: engine.now(),
+        clock: engine,
         what: "began",
         facts,
       },

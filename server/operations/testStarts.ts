@@ -72,7 +72,7 @@ export const startOf: Record<OperationKind, Start> = {
     after: ["spawn"],
     begin: (engine, instanceId) =>
       editVariables(
-        { db: engine.db, wake: engine.wake, variablesKey: randomBytes(32) },
+        { ...engine, variablesKey: randomBytes(32) },
         { instanceId, variables: [{ name: "WELCOME_TEXT", value: "Hej", secret: false }] },
         who,
       ),

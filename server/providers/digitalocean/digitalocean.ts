@@ -43,7 +43,7 @@ const defaultMaxAgeMs = 1000;
 /** The part of DigitalOcean's API that the product uses. Every method throws ProviderError. */
 export function createDigitalOcean(
   options: Pick<RequesterOptions, "token" | "apiUrl"> &
-    Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait">> & {
+    Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait" | "deadline" | "fetch">> & {
       /** This process' part of the requests that the token may make, 0…1; all of them unless told. */
       budgetShare?: number;
     },
@@ -59,6 +59,8 @@ export function createDigitalOcean(
     random: options.random ?? Math.random,
     now,
     wait,
+    deadline: options.deadline ?? AbortSignal.timeout,
+    fetch: options.fetch ?? fetch,
     budget: createBudget({ now, wait }, options.budgetShare),
   });
 

@@ -30,7 +30,16 @@ export type RequesterOptions = {
   random: () => number;
   now: () => number;
   wait: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** A signal that aborts that many ms from now. */
+  deadline: (ms: number) => AbortSignal;
+  fetch: Fetch;
 };
+
+/** What the client needs of `fetch`. */
+export type Fetch = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; signal: AbortSignal; body?: string },
+) => Promise<Pick<Response, "status" | "ok" | "text"> & { headers: Pick<Headers, "get"> }>;
 
 /** Attempts of a call that is safe to repeat. */
 const attempts = 4;
@@ -40,7 +49,7 @@ const attempts = 4;
  * repeated with full jitter; of a POST that got no clear answer the error says `unclear`.
  */
 export function createRequester(options: RequesterOptions): Requester {
-  const { token, apiUrl, budget, timeoutMs, random, now, wait } = options;
+  const { token, apiUrl, budget, timeoutMs, random, now, wait, deadline, fetch } = options;
   let count = 0;
   let refusalsInARow = 0;
 
@@ -70,8 +79,8 @@ export function createRequester(options: RequesterOptions): Requester {
       });
     await turn(call);
     count += 1;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    let response: Response;
+    const timeout = deadline(timeoutMs);
+    let response: Awaited<ReturnType<Fetch>>;
     let text: string;
     try {
       response = await fetch(`${apiUrl}/v2/${path}`, {
@@ -91,7 +100,12 @@ export function createRequester(options: RequesterOptions): Requester {
     throw refusal(`${method} /v2/${path}`, method, response, text);
   }
 
-  function refusal(what: string, method: string, response: Response, text: string): ProviderError {
+  function refusal(
+    what: string,
+    method: string,
+    response: Awaited<ReturnType<Fetch>>,
+    text: string,
+  ): ProviderError {
     const { status } = response;
     const parsed = errorAnswer.safeParse(parseJson(text));
     const message = parsed.success ? parsed.data.message : `HTTP ${status}`;

@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { platform } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { type Db, write } from "../db/client.ts";
+import { settings } from "../db/schema.ts";
+
+/** Time and chance as the server uses them. Production has one of these; a simulation brings its own. */
+export type Clock = {
+  /** Wall clock, Unix ms: for people and calendars. It can be set forward or back at any moment. */
+  now: () => number;
+  /**
+   * Ms that only ever grow, whatever happens to the wall clock, and that all processes of an installation share, across
+   * restarts too. For ages, leases and due times. Starts near Unix time, but must never be compared with `now`.
+   */
+  monotonic: () => number;
+  /** Calls back once, `ms` from now. The result cancels it. Does not keep the process alive. */
+  after: (ms: number, callback: () => void) => () => void;
+  /** Resolves `ms` from now; rejects with the signal's reason when that aborts first. */
+  wait: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** A signal that aborts with a TimeoutError `ms` from now. */
+  deadline: (ms: number) => AbortSignal;
+};
+
+const anchorName = "monotonic-anchor";
+const anchorSchema = z.object({ boot: z.string(), offset: z.number(), seen: z.number() });
+
+/**
+ * The system's clock. What `monotonic` counts from is kept in the database: the processes of one boot share it, and
+ * after a reboot it continues from where it was last seen.
+ */
+export function createClock(db: Db): Clock {
+  const offset = write(db, (tx) => {
+    const row = tx.select().from(settings).where(eq(settings.name, anchorName)).get();
+    const known = row === undefined ? undefined : anchorSchema.parse(JSON.parse(row.value));
+    const boot = bootId();
+    const since = sinceBoot();
+    const found =
+      known !== undefined && known.boot === boot
+        ? known.offset
+        : Math.max(Date.now(), (known?.seen ?? 0) + 1) - since;
+    const value = JSON.stringify({ boot, offset: found, seen: found + since });
+    tx.insert(settings)
+      .values({ name: anchorName, value })
+      .onConflictDoUpdate({ target: settings.name, set: { value } })
+      .run();
+    return found;
+  });
+  return {
+    now: Date.now,
+    monotonic: () => offset + sinceBoot(),
+    after(ms, callback) {
+      const timer = setTimeout(callback, ms).unref();
+      return () => clearTimeout(timer);
+    },
+    wait: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+    deadline: AbortSignal.timeout,
+  };
+}
+
+/** Ms since the machine started: the same for every process. Whole, because SQLite keeps them as integers. */
+const sinceBoot = () => Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
+
+/** Changes with every start of the machine. Without one, each process counts on from what was last seen. */
+function bootId(): string {
+  if (platform() === "linux") {
+    try {
+      return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    } catch {
+      // Not mounted: as on other systems.
+    }
+  }
+  return `process ${process.pid}`;
+}
