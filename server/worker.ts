@@ -4,9 +4,9 @@ import { openDatabase } from "../db/client.ts";
 import { createClock } from "./clock.ts";
 import { createEngine } from "./engine.ts";
 import { readEnv } from "./env.ts";
-import { keepHouse } from "./housekeeping.ts";
 import { watchHealth } from "./instances/health.ts";
 import { sendDueMail } from "./mailbox.ts";
+import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
 import { releaseDeadClaims } from "./operations/claim.ts";
 import { advanceTask, createWaker } from "./queue.ts";
@@ -14,7 +14,7 @@ import { report } from "./report.ts";
 
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
-const housekeepingTask = "keep-house";
+const maintenanceTask = "maintenance";
 
 /** A process in a bad state ends; its supervisor starts a new one, and recovery at boot makes that cheap. */
 function die(what: string, error: unknown): never {
@@ -43,10 +43,10 @@ const runner = await run({
     [advanceTask]: async (input) => {
       await advance(engine, payload.parse(input).operationId);
     },
-    [housekeepingTask]: () => keepHouse(engine),
+    [maintenanceTask]: () => runMaintenance(engine),
   },
   // Every minute, once however many workers there are; what was missed is not made up for: the next one sees it.
-  crontab: `* * * * * ${housekeepingTask} ?max=1`,
+  crontab: `* * * * * ${maintenanceTask} ?max=1`,
 });
 runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
 runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { operationKinds } from "../../db/schema.ts";
 import { lastEventId } from "../live.ts";
+import { removeStray, strayViews } from "../maintenance/strays.ts";
 import { planView } from "../operations/queries.ts";
 import { Refusal } from "../refusal.ts";
-import { removeStray, strayViews } from "../strays.ts";
 import { procedure, router } from "../trpc.ts";
 import { checkSlug } from "./addresses.ts";
 import { inBulk } from "./bulk.ts";

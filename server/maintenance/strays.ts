@@ -1,12 +1,12 @@
 import { and, eq, inArray, ne, or } from "drizzle-orm";
-import { type Tx, write } from "../db/client.ts";
-import { instances, operations, strays } from "../db/schema.ts";
-import { type Beginner, beginFor } from "./instances/begin.ts";
-import { operationIdOf } from "./operations/droplet.ts";
-import type { Engine } from "./operations/engine.ts";
-import type { Droplet } from "./providers/digitalocean/digitalocean.ts";
-import { Refusal } from "./refusal.ts";
-import type { StrayView } from "./views.ts";
+import { type Tx, write } from "../../db/client.ts";
+import { instances, operations, strays } from "../../db/schema.ts";
+import { type Beginner, beginFor } from "../instances/begin.ts";
+import { operationIdOf } from "../operations/droplet.ts";
+import type { Engine } from "../operations/engine.ts";
+import type { Droplet } from "../providers/digitalocean/digitalocean.ts";
+import { Refusal } from "../refusal.ts";
+import type { StrayView } from "../views.ts";
 
 /** Younger ones may be somebody's in a moment; and the list lags behind what is destroyed. */
 const settledMs = 10 * 60_000;

@@ -2,13 +2,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../db/schema.ts";
-import { keepHouse } from "./housekeeping.ts";
-import { newId } from "./ids.ts";
-import type { Providers } from "./operations/definition.ts";
-import { createTestEngine, insertInstance, only } from "./operations/testEngine.ts";
-import { createFolderStore } from "./providers/backups/folderStore.ts";
-import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
+import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../../db/schema.ts";
+import { newId } from "../ids.ts";
+import type { Providers } from "../operations/definition.ts";
+import { createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import { createFolderStore } from "../providers/backups/folderStore.ts";
+import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import { runMaintenance } from "./maintenance.ts";
 
 const day = 86_400_000;
 let world: ReturnType<typeof createTestEngine>;
@@ -79,11 +79,11 @@ const kept = () =>
 test("a backup that is due begins by itself, and the next one is planned", async () => {
   const plan = { ...noBackupPlan, every: "day" as const, at: "03:00", timeZone: "UTC", setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now - 1000 });
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(begun()).toEqual([{ kind: "backup", who: "Spawner" }]);
   expect(rowOf(id).nextBackupAt).toBeGreaterThan(world.clock.now);
   // The next look finds nothing to begin.
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(begun()).toHaveLength(1);
 });
 
@@ -95,7 +95,7 @@ test("what is off when its backup is due is asked again later", async () => {
     backupPlan: plan,
     nextBackupAt: world.clock.now,
   });
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(begun()).toEqual([]);
   expect(rowOf(id).nextBackupAt).toBe(world.clock.now + 10 * 60_000);
 });
@@ -104,7 +104,7 @@ test("a proof that is due takes the newest good backup", async () => {
   const plan = { ...noBackupPlan, proveEvery: "week" as const, setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextProofAt: world.clock.now });
   const backupId = await addBackup(id, 1);
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   const [operation] = world.db.select().from(operations).all();
   expect(operation).toMatchObject({ kind: "prove", mutating: false, facts: { source: { id: backupId } } });
   expect(rowOf(id)).toMatchObject({ status: "running", nextProofAt: world.clock.now + 7 * day });
@@ -121,7 +121,7 @@ test("backups go by count and by age, never the last good one", async () => {
   const failed = await addBackup(id, 5, "failed");
   const lonely = insertInstance(world.db, { ...ran, slug: "lonely" });
   const old = await addBackup(lonely, 400);
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(new Set(kept())).toEqual(new Set([newest, second, old]));
   for (const gone of [third, failed])
     expect(await world.engine.providers.backups.find(`${gone}.tar.gz`)).toBeUndefined();
@@ -138,7 +138,7 @@ test("each instance keeps its newest snapshot", async () => {
       .insert(snapshots)
       .values({ id, instanceId, operationId: "", name: "s", sizeGb: 1, takenAt })
       .run();
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(removed).toEqual(["snapshot 1"]);
 });
 
@@ -152,7 +152,7 @@ test("a redirect ends when its time is over, and not before", async () => {
       { ...alias, id: "b", slug: "not-yet", expiresAt: world.clock.now + day },
     ])
     .run();
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(removed).toEqual(["record over at 127.0.0.9"]);
   expect(
     world.db
@@ -177,7 +177,7 @@ test("what is kept of a destroyed instance is removed when its time is over", as
     keptUntil: world.clock.now + day,
     snapshotId: 8,
   });
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(begun()).toEqual([{ kind: "purge", who: "Spawner" }]);
 });
 
@@ -185,10 +185,10 @@ test("an old backup is warned of once", async () => {
   const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now + day });
   await addBackup(id, 3);
-  await keepHouse(world.engine);
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
+  await runMaintenance(world.engine);
   expect(world.db.select().from(mail).all()).toMatchObject([{ kind: "stale", instanceId: id }]);
   await addBackup(id, 0);
-  await keepHouse(world.engine);
+  await runMaintenance(world.engine);
   expect(world.db.select().from(mail).all()).toHaveLength(1);
 });

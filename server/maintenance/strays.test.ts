@@ -1,11 +1,11 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { instances, operations, strays } from "../db/schema.ts";
-import { catalogue } from "./operations/catalogue.ts";
-import type { Providers } from "./operations/definition.ts";
-import { operationTag } from "./operations/droplet.ts";
-import { begin, createTestEngine, insertInstance, only } from "./operations/testEngine.ts";
-import type { DigitalOcean, Droplet } from "./providers/digitalocean/digitalocean.ts";
+import { instances, operations, strays } from "../../db/schema.ts";
+import { catalogue } from "../operations/catalogue.ts";
+import type { Providers } from "../operations/definition.ts";
+import { operationTag } from "../operations/droplet.ts";
+import { begin, createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
 import { noteStrays, removeStray } from "./strays.ts";
 
 let world: ReturnType<typeof createTestEngine>;
