@@ -322,6 +322,8 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       });
     if (first === "account" && second === "keys") {
       if (method === "GET") return page("ssh_keys", isStranger ? [] : keys, query, (one) => one);
+      if (keys.some((known) => known.public_key === body.public_key))
+        return refusal(422, "SSH Key is already in use on your account");
       const key = {
         id: newId(),
         fingerprint: "aa:bb",
