@@ -22,9 +22,11 @@ export type BackupStore = {
   put(key: string, content: Readable, signal?: AbortSignal): Promise<Stored>;
   /** Streams an object out. */
   get(key: string, signal?: AbortSignal): Promise<Readable>;
-  find(key: string): Promise<StoredObject | undefined>;
+  find(key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
   /** Gone already is fine. */
-  remove(key: string): Promise<void>;
+  remove(key: string, signal?: AbortSignal): Promise<void>;
+  /** Removes what uploads left behind whose process was killed, a day after they began. To be called now and then. */
+  tidy?(): Promise<void>;
   /** Writes, reads and removes a small object: the live check of the settings page. */
   check(): Promise<{ ok: boolean; sentence: string }>;
 };
