@@ -1,5 +1,5 @@
 import { and, eq, inArray } from "drizzle-orm";
-import { operations } from "../../db/schema.ts";
+import { backups, operations } from "../../db/schema.ts";
 import type { Engine } from "../operations/engine.ts";
 import { operationOfRun } from "../operations/playbook.ts";
 
@@ -16,7 +16,10 @@ export async function tidyPlaybookRuns({ db, providers }: Engine): Promise<void>
   });
 }
 
-/** What uploads left behind whose process was killed. */
-export async function tidyBackupStore({ providers }: Engine): Promise<void> {
-  await providers.backups.tidy?.();
+/** What is left of uploads whose process was killed; other programs may use the same bucket. */
+export async function tidyBackupStore({ db, providers }: Engine): Promise<void> {
+  await providers.backups.tidy?.((key) => {
+    const known = db.select({ id: backups.id }).from(backups).where(eq(backups.key, key)).get();
+    return known !== undefined;
+  });
 }
