@@ -217,3 +217,16 @@ test("a playbook's run is needed for as long as its operation lives", async () =
   const keys = [live, cancelling, failed, "unknown"].map((id) => `${id}-provisioned-0-0`);
   expect(keys.map((key) => isRunNeeded(key))).toEqual([true, true, false, false]);
 });
+
+test("the backup store is tidied once an hour, of uploads that are ours", async () => {
+  const tidied: boolean[] = [];
+  const store = world.engine.providers.backups;
+  const id = await addBackup(insertInstance(world.db), 0);
+  store.tidy = async (isOurs) => void tidied.push(isOurs(`${id}.tar.gz`), isOurs("somebody-elses.tar.gz"));
+  await runMaintenance(world.engine);
+  await runMaintenance(world.engine);
+  expect(tidied).toEqual([true, false]);
+  world.clock.now += day / 24;
+  await runMaintenance(world.engine);
+  expect(tidied).toHaveLength(4);
+});

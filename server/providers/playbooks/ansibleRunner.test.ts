@@ -347,6 +347,17 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await expect(access(join(folder, "env/extravars"))).rejects.toThrow();
   });
 
+  it("reads a run of which a process that died has forgotten one half", async () => {
+    await prepareRun(playbookCommand(aRun("spawn-1"), options), runsDir);
+    const folder = join(runsDir, "spawn-1");
+    const event = { counter: 1, event: "verbose", stdout: "a line" };
+    await writeFile(join(folder, "artifacts/run/job_events/1-a.json"), JSON.stringify(event));
+    await writeFile(join(folder, "artifacts/run/rc"), "0");
+    await rm(join(folder, "run.json"));
+    const { state, events } = await runner.readRun("spawn-1", 0, []);
+    expect({ state, text: text(events) }).toEqual({ state: "succeeded", text: "a line" });
+  });
+
   it("says what ansible-runner said when it died by itself, without secrets", async () => {
     const run = aRun("spawn-1");
     await prepareRun(playbookCommand(run, options), runsDir);

@@ -120,8 +120,9 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
   }
 
   async function totalTasks(folder: string): Promise<number> {
-    const about = JSON.parse(await readFile(join(folder, "run.json"), "utf8"));
-    return countTasks(about);
+    const about = await contentOf(join(folder, "run.json"));
+    // Of a run that is being forgotten it may be gone before the events are.
+    return about === "" ? 0 : countTasks(JSON.parse(about));
   }
 
   async function cancelRun(key: string): Promise<void> {

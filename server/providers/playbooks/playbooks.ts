@@ -45,7 +45,7 @@ export type PlaybookReading = { state: PlaybookState; events: PlaybookEvent[]; c
 
 /** Runs playbooks elsewhere: in a process of their own, or on another machine. */
 export type PlaybookRunner = {
-  /** Starts the run unless its key has begun before. Safe to call twice, also from two processes at once. */
+  /** Starts the run unless its key has begun or was cancelled before. Safe to call twice, also from two processes at once. */
   ensureRun(run: PlaybookRun): Promise<void>;
   /**
    * What happened after `cursor` (0 at first), complete and in order. A state other than `running` comes
