@@ -15,6 +15,7 @@ import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
 import { createProbe } from "./providers/probe.ts";
 import { scanHostKey } from "./providers/ssh.ts";
+import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 import { ensureSshKeyPair } from "./sshKey.ts";
 
@@ -35,7 +36,12 @@ export function createEngine(
     catalogue,
     mailbox,
     providers: {
-      digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.worker }),
+      digitalocean: createDigitalOcean({
+        ...env.digitalocean,
+        monotonic: clock.monotonic,
+        ledger: createRequestLedger(db, clock),
+        budgetShare: budgetShares.worker,
+      }),
       playbooks: createAnsibleRunner({
         runsDir: env.runsDir,
         ansibleDir: env.ansible.dir,

@@ -15,6 +15,8 @@ import { report } from "./report.ts";
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
 const maintenanceTask = "maintenance";
+/** How long a stop waits for what is running: less than the 8 s after which the supervisor kills. */
+const stopWithinMs = 4000;
 
 /** A process in a bad state ends; its supervisor starts a new one, and recovery at boot makes that cheap. */
 function die(what: string, error: unknown): never {
@@ -68,7 +70,11 @@ void engine.providers.playbooks.warmUp?.(engine.site.runtime);
 async function stop(): Promise<void> {
   clearInterval(sweeper);
   health.stop();
-  await runner.stop();
+  const allEnded = await Promise.race([
+    runner.stop().then(() => true),
+    clock.wait(stopWithinMs).then(() => false),
+  ]);
+  if (!allEnded) report("the worker stops although steps are still at work; its successor resumes them");
   connection.close();
   process.exit(0);
 }

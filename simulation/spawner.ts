@@ -96,6 +96,7 @@ export function startWorker(world: World, number: number): Worker {
         apiUrl: "https://api",
         random: random.next,
         now: process.clock.now,
+        monotonic: process.clock.monotonic,
         wait: process.clock.wait,
         deadline: process.clock.deadline,
         fetch: world.cloud.fetchFor(process),

@@ -4,21 +4,29 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
+import { catalogue } from "../operations/catalogue.ts";
 import type { Providers } from "../operations/definition.ts";
-import { createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import { runMaintenance } from "./maintenance.ts";
 
 const day = 86_400_000;
 let world: ReturnType<typeof createTestEngine>;
 let removed: string[];
+let isRunNeeded: (key: string) => boolean;
 
 beforeEach(() => {
   removed = [];
   world = createTestEngine();
   world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
+    playbooks: only<PlaybookRunner>("playbooks", {
+      tidy: async (isNeeded) => {
+        isRunNeeded = isNeeded;
+      },
+    }),
     digitalocean: only<DigitalOcean>("digitalocean", {
       listDroplets: async () => [],
       deleteSnapshot: async (id) => void removed.push(`snapshot ${id}`),
@@ -191,4 +199,34 @@ test("an old backup is warned of once", async () => {
   await addBackup(id, 0);
   await runMaintenance(world.engine);
   expect(world.db.select().from(mail).all()).toHaveLength(1);
+});
+
+test("a playbook's run is needed for as long as its operation lives", async () => {
+  const [live, cancelling, failed] = [1, 2, 3].map(() =>
+    begin(world.engine, insertInstance(world.db), catalogue.spawn),
+  );
+  const setState = (id: string | undefined, state: "cancelling" | "failed") =>
+    world.db
+      .update(operations)
+      .set({ state })
+      .where(eq(operations.id, id ?? ""))
+      .run();
+  setState(cancelling, "cancelling");
+  setState(failed, "failed");
+  await runMaintenance(world.engine);
+  const keys = [live, cancelling, failed, "unknown"].map((id) => `${id}-provisioned-0-0`);
+  expect(keys.map((key) => isRunNeeded(key))).toEqual([true, true, false, false]);
+});
+
+test("the backup store is tidied once an hour, of uploads that are ours", async () => {
+  const tidied: boolean[] = [];
+  const store = world.engine.providers.backups;
+  const id = await addBackup(insertInstance(world.db), 0);
+  store.tidy = async (isOurs) => void tidied.push(isOurs(`${id}.tar.gz`), isOurs("somebody-elses.tar.gz"));
+  await runMaintenance(world.engine);
+  await runMaintenance(world.engine);
+  expect(tidied).toEqual([true, false]);
+  world.clock.now += day / 24;
+  await runMaintenance(world.engine);
+  expect(tidied).toHaveLength(4);
 });

@@ -2,6 +2,7 @@ import type { Engine } from "../operations/engine.ts";
 import { report } from "../report.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { tidyBackupStore, tidyPlaybookRuns } from "./leftovers.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { endRedirects } from "./redirects.ts";
 import { applyRetention } from "./retention.ts";
@@ -10,7 +11,7 @@ import { noteStrays } from "./strays.ts";
 
 /**
  * What time brings: backups and proofs that are due, backups and snapshots nobody needs any more, redirects whose time
- * is over, what is kept of destroyed instances, and warnings. Run every minute; whatever fails is tried by the next.
+ * is over, what is kept of destroyed instances, what interrupted work left behind, and warnings. Run every minute; whatever fails is tried by the next.
  */
 export async function runMaintenance(engine: Engine): Promise<void> {
   const chores: [what: string, chore: (engine: Engine) => Promise<void> | void][] = [
@@ -20,6 +21,8 @@ export async function runMaintenance(engine: Engine): Promise<void> {
     ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
     ["redirects whose time is over could not be removed", endRedirects],
     ["what was kept of destroyed instances could not be removed", purgeExpired],
+    ["what playbooks left behind could not be removed", tidyPlaybookRuns],
+    ["what interrupted uploads left behind could not be removed", tidyBackupStore],
     ["nobody could be warned of old backups", warnOfStaleBackups],
     ["it is not known whether there are stray droplets", noteStrays],
   ];
