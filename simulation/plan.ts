@@ -27,11 +27,12 @@ export const actions = [
 export type Action = (typeof actions)[number];
 
 /** One thing that happens in a life, `at` ms from its beginning. `chance` (0…1) decides what is left open. */
-export type Happening = { at: number; chance: number } & (
-  | { what: "click" /** The first of these that is possible. */; choice: Action[]; times: number }
+export type Happening = { at: number; chance: number } & Occasion;
+type Occasion =
+  /** Presses the first of the choices that is possible. */
+  | { what: "click"; choice: Action[]; times: number }
   | { what: "post" }
-  | { what: "fault"; kind: FaultKind; times: number; lastsMs: number }
-);
+  | { what: "fault"; kind: FaultKind; times: number; lastsMs: number };
 
 export type Plan = {
   seed: string;
