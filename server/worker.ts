@@ -5,7 +5,7 @@ import { createClock } from "./clock.ts";
 import { createEngine } from "./engine.ts";
 import { readEnv } from "./env.ts";
 import { watchHealth } from "./instances/health.ts";
-import { sendDueMail } from "./mailbox.ts";
+import { keepSendingMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
 import { releaseDeadClaims } from "./operations/claim.ts";
@@ -58,17 +58,14 @@ const waker = createWaker(db, clock, runner.addJob);
 wake = waker.wake;
 waker.sweep(-1);
 
-const sweeper = setInterval(() => {
-  waker.sweep(3000);
-  void sendDueMail(engine.mailbox).catch((error: unknown) =>
-    report("the outgoing mail could not be read", error),
-  );
-}, sweepEveryMs);
+const sweeper = setInterval(() => waker.sweep(3000), sweepEveryMs);
+const sender = keepSendingMail(engine.mailbox);
 const health = watchHealth(engine);
 void engine.providers.playbooks.warmUp?.(engine.site.runtime);
 
 async function stop(): Promise<void> {
   clearInterval(sweeper);
+  sender.stop();
   health.stop();
   const allEnded = await Promise.race([
     runner.stop().then(() => true),

@@ -6,7 +6,7 @@ import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots 
 import { newId } from "../ids.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import type { Providers } from "../operations/definition.ts";
-import { begin, createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
@@ -190,6 +190,7 @@ test("what is kept of a destroyed instance is removed when its time is over", as
 });
 
 test("an old backup is warned of once", async () => {
+  insertUser(world.db);
   const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now + day });
   await addBackup(id, 3);
