@@ -16,6 +16,7 @@ import {
 } from "./operations/testEngine.ts";
 import { ProviderError } from "./providers/errors.ts";
 import type { Mail } from "./providers/mail/mail.ts";
+import { checkMail } from "./settings/connections.ts";
 import { settled, testTimers } from "./testTimers.ts";
 import { spawnerItself } from "./views.ts";
 
@@ -50,7 +51,7 @@ beforeEach(() => {
         sent.push(mail);
         return answer(mail);
       },
-      check: async () => ({ ok: true, sentence: "" }),
+      check: async () => ({ ok: true, sentence: "Well." }),
     },
   };
 });
@@ -205,6 +206,12 @@ describe("without Resend", () => {
     expect(sent.length).toBeLessThan(10);
     expect(rows()[0]).toMatchObject({ failure: "The address is not one.", sentAt: null });
     expect(rows()[0]?.abandonedAt).not.toBeNull();
+    expect(await checkMail(mailbox.mailer, world.db, world.clock.now)).toEqual({
+      ok: false,
+      sentence: "Well. 1 email was not sent in the last 7 days, the newest because: The address is not one.",
+    });
+    const later = world.clock.now + 8 * 24 * hour;
+    expect(await checkMail(mailbox.mailer, world.db, later)).toEqual({ ok: true, sentence: "Well." });
   });
 
   test("a provider that says nothing holds up its own mail, not the others", async () => {
