@@ -14,9 +14,11 @@ export function warnOfStaleBackups(engine: Engine): void {
     engine.db,
     live.map((row) => row.id),
   );
-  for (const row of live) {
-    const lastGoodAt = lastGood.get(row.id) ?? null;
-    if (staleness(row.backupPlan, { lastGoodAt, createdAt: row.createdAt, now }) === null) continue;
-    write(engine.db, (tx) => addStaleMail(tx, engine, row, lastGoodAt));
-  }
+  write(engine.db, (tx) => {
+    for (const row of live) {
+      const lastGoodAt = lastGood.get(row.id) ?? null;
+      if (staleness(row.backupPlan, { lastGoodAt, createdAt: row.createdAt, now }) !== null)
+        addStaleMail(tx, engine, row, lastGoodAt);
+    }
+  });
 }
