@@ -246,6 +246,27 @@ test("two workers do not send the same mail", async () => {
   expect(sent).toHaveLength(1);
 });
 
+test("a sender that was suspended neither sends nor rewords what its successor has sent", async () => {
+  addUser(joe);
+  await run("spawn", emailReady());
+  let finish = (): void => {};
+  const slow = {
+    ...mailbox.templates,
+    ready: () =>
+      new Promise<ReturnType<typeof letter>>((resolve) => {
+        finish = () => resolve(letter("another wording"));
+      }),
+  };
+  const suspended = sendDueMail({ ...mailbox, templates: slow });
+  await settled();
+  world.clock.now += 2 * 60_000;
+  await sendDueMail(mailbox);
+  finish();
+  await suspended;
+  expect(sent).toHaveLength(1);
+  expect(rows()[0]?.subject).toBe(sent[0]?.subject);
+});
+
 test("a process sends one mail after the other, and stops when it is told to", async () => {
   addUser(joe);
   for (let count = 0; count < 3; count += 1) await run("spawn", emailReady());

@@ -38,8 +38,8 @@ const hourMs = 3_600_000;
 const sendEveryMs = 2000;
 /** How long one mail may take: to be rendered, and to be answered by the provider. */
 const sendWithinMs = 30_000;
-/** Whoever has not said by then how it went is dead. */
-const leaseMs = 60_000;
+/** Longer than rendering and sending may take together: whoever has not said by then how it went is dead. */
+const leaseMs = 90_000;
 /** A mail that can't be taken at the moment is worth four days; one that is refused is worth an afternoon. */
 const tries = { passing: 100, refused: 6 };
 
@@ -85,8 +85,8 @@ async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
   let isHandedOver = false;
   try {
     const { subject, html, text } = await contentOf(mailbox, row);
-    // Another sender may have it by now.
-    if (mailbox.monotonic() >= row.dueAt) return;
+    // One that was suspended may not be done before its lease ends, and another sender begins.
+    if (mailbox.monotonic() + sendWithinMs > row.dueAt) return;
     isHandedOver = true;
     const { id } = await within(mailbox, sendWithinMs, (signal) =>
       mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id }, signal),
@@ -99,6 +99,10 @@ async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
     noteFault(mailbox, row, error, isHandedOver);
   }
 }
+
+/** The row, unless it has been claimed again since, or sent. */
+const stillClaimed = (row: Row) =>
+  and(eq(mail.id, row.id), eq(mail.attempts, row.attempts), isNull(mail.sentAt));
 
 /** Plans the next try of a mail that could not be sent, or gives up on it. */
 function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boolean): void {
@@ -115,7 +119,7 @@ function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boo
       ...(isUnclear ? {} : { unclearSince: row.unclearSince }),
       ...(isOver ? { abandonedAt: mailbox.now() } : {}),
     })
-    .where(and(eq(mail.id, row.id), eq(mail.attempts, row.attempts), isNull(mail.sentAt)))
+    .where(stillClaimed(row))
     .run();
   if (row.attempts === 1 || isOver)
     report(`the mail about ${row.operationId ?? row.instanceId} could not be sent`, error);
@@ -129,7 +133,7 @@ async function contentOf(mailbox: Mailbox, row: Row): Promise<Rendered> {
       ? renderAboutInstance(mailbox, row)
       : renderAboutOperation(mailbox, row, row.operationId),
   );
-  mailbox.db.update(mail).set({ subject, html, text }).where(eq(mail.id, row.id)).run();
+  mailbox.db.update(mail).set({ subject, html, text }).where(stillClaimed(row)).run();
   return { subject, html, text };
 }
 
