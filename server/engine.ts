@@ -8,6 +8,7 @@ import { type Mailbox, sendMail } from "./mailbox.ts";
 import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
+import { createWorker } from "./operations/lease.ts";
 import { transfer } from "./providers/backups/transfer.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
@@ -16,6 +17,9 @@ import { createProbe } from "./providers/probe.ts";
 import { scanHostKey } from "./providers/ssh.ts";
 import { deriveKey } from "./secrets.ts";
 import { ensureSshKeyPair } from "./sshKey.ts";
+
+/** Each keeps a line and a slot of the queue's busy for as long as hours; the others wait, and say so. */
+const transfersAtOnce = 4;
 
 /** Puts the engine together from the configuration: production's parts, whatever cloud they point at. */
 export function createEngine(
@@ -34,7 +38,7 @@ export function createEngine(
     catalogue,
     mailbox,
     providers: {
-      digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.worker }),
+      digitalocean: createDigitalOcean({ ...env.digitalocean, ...clock, budgetShare: budgetShares.worker }),
       playbooks: createAnsibleRunner({
         runsDir: env.runsDir,
         ansibleDir: env.ansible.dir,
@@ -59,22 +63,11 @@ export function createEngine(
       keyName: key.name,
     },
     random: Math.random,
-    claimant: String(process.pid),
-    isAlive,
-    places: env.playbooksAtOnce,
+    worker: createWorker(),
+    slots: { playbooks: env.playbooksAtOnce, transfers: transfersAtOnce },
     keepDestroyedMs: env.keepDestroyedDays * 86_400_000,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake,
   };
-}
-
-/** Whether the process that claimed a step still exists. SQLite is one machine's file, so its holders live here too. */
-function isAlive(claimant: string): boolean {
-  try {
-    process.kill(Number(claimant), 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

@@ -38,7 +38,7 @@ function createWeb(env: Env): Web {
     env,
     db,
     connection,
-    digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.web }),
+    digitalocean: createDigitalOcean({ ...env.digitalocean, ...clock, budgetShare: budgetShares.web }),
     variablesKey: deriveKey(env.secretKey, "variables"),
     sessionsKey: deriveKey(env.secretKey, "sessions").toString("base64"),
     wake: waker.wake,

@@ -8,7 +8,6 @@ import { watchHealth } from "./instances/health.ts";
 import { sendDueMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
-import { releaseDeadClaims } from "./operations/claim.ts";
 import { advanceTask, createWaker } from "./queue.ts";
 import { report } from "./report.ts";
 
@@ -30,7 +29,6 @@ const clock = createClock(db);
 // The queue needs the engine and the engine the queue: the first wake-ups wait for both.
 let wake = (_operationId: string): void => {};
 const engine = createEngine(env, db, clock, (operationId) => wake(operationId));
-releaseDeadClaims(engine);
 
 const runner = await run({
   connectionString: env.databaseUrl,

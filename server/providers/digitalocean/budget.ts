@@ -23,8 +23,8 @@ export type Budget = {
   take: (signal?: AbortSignal) => Promise<void>;
   /** Nobody asks for this long: DigitalOcean said so. */
   pauseFor: (ms: number) => void;
-  /** What DigitalOcean itself still allows, and until when (Unix ms). */
-  learn: (remaining: number, resetAt: number) => void;
+  /** What DigitalOcean itself still allows, and how many ms until it allows more. */
+  learn: (remaining: number, resetInMs: number) => void;
 };
 
 /**
@@ -33,10 +33,10 @@ export type Budget = {
  */
 export const budgetShares = { web: 1 / 8, worker: 7 / 8 } as const;
 
-type Clock = { now: () => number; wait: (ms: number, signal?: AbortSignal) => Promise<void> };
+type Clock = { monotonic: () => number; wait: (ms: number, signal?: AbortSignal) => Promise<void> };
 
 /** One budget for the whole process, so that nobody runs into a 429; `share` (0…1) when others spend from it too. */
-export function createBudget({ now, wait }: Clock, share = 1): Budget {
+export function createBudget({ monotonic: now, wait }: Clock, share = 1): Budget {
   const sent: number[] = [];
   let pausedUntil = 0;
   let tail: Promise<void> = Promise.resolve();
@@ -69,9 +69,9 @@ export function createBudget({ now, wait }: Clock, share = 1): Budget {
     pauseFor(ms) {
       pausedUntil = Math.max(pausedUntil, now() + ms);
     },
-    learn(remaining, resetAt) {
-      if (remaining <= 0 && resetAt > now())
-        pausedUntil = Math.max(pausedUntil, Math.min(resetAt, now() + hour.windowMs));
+    learn(remaining, resetInMs) {
+      if (remaining <= 0 && resetInMs > 0)
+        pausedUntil = Math.max(pausedUntil, now() + Math.min(resetInMs, hour.windowMs));
     },
   };
 }
