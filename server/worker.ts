@@ -8,8 +8,9 @@ import { watchHealth } from "./instances/health.ts";
 import { sendDueMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
-import { advanceTask, createWaker } from "./queue.ts";
+import { advanceTask, createQueuePool, createWaker } from "./queue.ts";
 import { report } from "./report.ts";
+import { createWatchdog } from "./watchdog.ts";
 
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
@@ -30,15 +31,17 @@ const clock = createClock(db);
 let wake = (_operationId: string): void => {};
 const engine = createEngine(env, db, clock, (operationId) => wake(operationId));
 
+const slots = 20;
+const watchdog = createWatchdog(engine, { slots });
 const runner = await run({
-  connectionString: env.databaseUrl,
-  concurrency: 20,
-  maxPoolSize: 22,
+  pgPool: createQueuePool(env.databaseUrl, slots + 2),
+  concurrency: slots,
   // Only for what LISTEN has missed: wake-ups are added the moment they are due.
   pollInterval: 1000,
   noHandleSignals: true,
   taskList: {
     [advanceTask]: async (input) => {
+      watchdog.taken();
       await advance(engine, payload.parse(input).operationId);
     },
     [maintenanceTask]: () => runMaintenance(engine),
@@ -55,6 +58,7 @@ wake = waker.wake;
 waker.sweep(-1);
 
 const sweeper = setInterval(() => {
+  if (watchdog.isStalled()) die("nothing has come from the queue for a minute, and much is due", undefined);
   waker.sweep(3000);
   void sendDueMail(engine.mailbox).catch((error: unknown) =>
     report("the outgoing mail could not be read", error),
