@@ -794,7 +794,7 @@ describe("a failed operation after a backup", () => {
       },
     };
   }
-  const setState = (db: World["db"], id: string, state: "done" | "running") =>
+  const setState = (db: World["db"], id: string, state: "done" | "failed") =>
     db.update(operations).set({ state }).where(eq(operations.id, id)).run();
 
   test("can still be retried, once the backup has ended", async () => {
@@ -808,6 +808,15 @@ describe("a failed operation after a backup", () => {
     retryOperation(engine, id, "joe");
     await toEnd();
     expect(operationOf(db, id).state).toBe("done");
+  });
+
+  test("cannot when it was a backup itself: the newer one did what had failed", async () => {
+    const { engine, db, instanceId, toEnd } = failed();
+    await toEnd();
+    const older = begin(engine, instanceId, catalogue.backup);
+    setState(db, older, "failed");
+    setState(db, begin(engine, instanceId, catalogue.backup), "done");
+    expect(() => retryOperation(engine, older, "joe")).toThrow("Something else has been done");
   });
 
   test("cannot after something that changed the instance", async () => {

@@ -19,7 +19,8 @@ function find(tx: Tx, operationId: string) {
 
 /**
  * Why a failed operation cannot become live again, in a sentence: something else is being done with the instance, or
- * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count.
+ * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count, but for
+ * one of its own kind: that did since what had failed.
  */
 export function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
   const others = tx
@@ -34,7 +35,7 @@ export function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): str
     )
     .all();
   const isSince = ({ kind, sequence }: (typeof others)[number]) =>
-    sequence > operation.sequence && catalogue[kind].changesNothing !== true;
+    sequence > operation.sequence && (kind === operation.kind || catalogue[kind].changesNothing !== true);
   if (others.some(isSince))
     return "Something else has been done with this instance since. Only the newest can be taken up again.";
   const live = others.find(({ state }) => state === "running" || state === "cancelling");

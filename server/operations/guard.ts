@@ -20,6 +20,9 @@ export function guardProviders(providers: Providers, caller: Caller): StepProvid
     get transfer() {
       return guard(providers.transfer, ["fetchFile", "sendFile", "removeFiles"], mayAct);
     },
+    get verifyArchive() {
+      return providers.verifyArchive;
+    },
     get probe() {
       return providers.probe;
     },
