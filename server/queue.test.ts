@@ -1,11 +1,13 @@
+import { createServer, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import type { WorkerUtils } from "graphile-worker";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { wakeUps } from "../db/schema.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import { begin, createTestEngine, insertInstance, realClock } from "./operations/testEngine.ts";
-import { createQueueClient, createWaker, type QueueConnection } from "./queue.ts";
+import { createQueueClient, createQueuePool, createWaker, type QueueConnection } from "./queue.ts";
 
 type Added = { operationId: string; runAt: Date | undefined; at: number };
 
@@ -176,4 +178,29 @@ describe("a process that only adds jobs", () => {
     expect(await add(...job)).toBe("added");
     expect(released).toEqual(["first", "second"]);
   });
+});
+
+test("a connection that has fallen silent is given up, and another one takes its place", async () => {
+  let connections = 0;
+  const sockets: Socket[] = [];
+  const ready = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
+  // Lets everybody in and answers nothing.
+  const server = createServer((socket) => {
+    connections += 1;
+    sockets.push(socket);
+    socket.once("data", () => socket.write(ready));
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const pool = createQueuePool(`postgresql://joe:secret@127.0.0.1:${port}/queue`, 1, 100);
+  for (let look = 1; look <= 3; look += 1) {
+    const client = await pool.connect();
+    await expect(client.query("select 1")).rejects.toThrow("timeout");
+    client.release();
+    expect(connections).toBe(look);
+  }
+  for (const socket of sockets) socket.destroy();
+  server.close();
+  await pool.end();
 });

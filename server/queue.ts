@@ -1,6 +1,6 @@
 import { eq, isNull, lt, or } from "drizzle-orm";
 import { makeWorkerUtils, type WorkerUtils } from "graphile-worker";
-import { Pool } from "pg";
+import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "../db/client.ts";
 import { wakeUps } from "../db/schema.ts";
 import type { Clock } from "./clock.ts";
@@ -13,22 +13,41 @@ type AddJob = WorkerUtils["addJob"];
  * Connections to the queue's PostgreSQL that give up: a connection can be lost without a word, and whoever waits for it
  * would wait until the kernel gives up, a quarter of an hour later.
  */
-export function createQueuePool(databaseUrl: string, max: number): Pool {
+export function createQueuePool(databaseUrl: string, max: number, answerWithinMs = 20_000): Pool {
   const pool = new Pool({
     connectionString: databaseUrl,
     max,
     connectionTimeoutMillis: 10_000,
-    statement_timeout: 20_000,
-    query_timeout: 25_000,
+    statement_timeout: answerWithinMs,
+    query_timeout: answerWithinMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });
   // Without listeners a lost connection would end the process; the pool replaces it by itself.
   const isLost = (error: Error) => report("a connection to PostgreSQL was lost", error);
   pool.on("error", isLost);
-  pool.on("connect", (client) => client.on("error", isLost));
+  pool.on("connect", (client) => {
+    client.on("error", isLost);
+    endAfterSilence(client);
+  });
   return pool;
 }
+
+/** A query that was given up would keep its connection busy for ever: it ends, and the pool makes another one. */
+function endAfterSilence(client: PoolClient): void {
+  client.query = new Proxy(client.query, {
+    apply(query, self, args) {
+      const answer: unknown = Reflect.apply(query, self, args);
+      if (answer instanceof Promise)
+        answer.catch((error: unknown) => {
+          const isSilent = error instanceof Error && error.message === "Query read timeout";
+          if (isSilent && client instanceof Client) client.end().catch(isExpected);
+        });
+      return answer;
+    },
+  });
+}
+const isExpected = (): void => {};
 
 /** What a process that only adds jobs holds of the queue. */
 export type QueueConnection = Pick<WorkerUtils, "addJob" | "release">;
