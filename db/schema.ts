@@ -232,8 +232,8 @@ export const steps = sqliteTable(
     state: text({ enum: stepStates }).notNull(),
     attempts: integer().notNull().default(0),
     fence: integer().notNull().default(0),
+    /** The worker that runs it now: its claim holds for as long as that worker's lease. */
     claimedBy: text("claimed_by"),
-    claimedUntil: monotonic("claimed_until"),
     dueAt: monotonic("due_at").notNull(),
     /** When it began to wait for one of the limited places (playbooks at once). */
     queuedAt: monotonic("queued_at"),
@@ -249,6 +249,13 @@ export const steps = sqliteTable(
     index("steps_by_state").on(table.state, table.name),
   ],
 );
+
+/** Workers that hold claims. One whose lease is over, or that has no row, holds nothing. */
+export const workers = sqliteTable("workers", {
+  /** Fresh for every life of a process, and after every lease that was lost. */
+  id: text().primaryKey(),
+  leaseUntil: monotonic("lease_until").notNull(),
+});
 
 export const eventKinds = ["operation", "step", "log", "instance"] as const;
 export type EventKind = (typeof eventKinds)[number];

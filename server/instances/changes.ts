@@ -112,7 +112,7 @@ export async function resizeInstance(
   input: { instanceId: string; size: string },
   who: string,
 ): Promise<string> {
-  const choices = await options(web.env, web.digitalocean, web.now());
+  const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
   return beginFor(web, {

@@ -14,6 +14,7 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  changesNothing: true,
   cancelling:
     "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
   steps: backupSteps((facts) => reason.parse(facts.reason), {

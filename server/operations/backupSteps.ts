@@ -33,7 +33,7 @@ export type DumpFacts = PlaybookFacts & { dump: z.infer<typeof dumpFact>; isVeri
 type Context = StepContext<DumpFacts>;
 
 /** A transfer may take hours; it is begun anew after a crash. */
-const transferMs = 6 * 3_600_000;
+export const isTransfer = { timeoutMs: 6 * 3_600_000, slot: "transfers", abortable: true } as const;
 
 export const archiveOnDroplet = (backupId: string) => `backups/${backupId}.tar.gz`;
 const manifestOnDroplet = (backupId: string) => `backups/${backupId}.json`;
@@ -68,8 +68,8 @@ export function backupSteps(
         rows: (tx) => insertBackup(tx, context, reason(context.facts)),
       }),
     }),
-    step("store", labels.store, async (context) => done(await store(context)), { timeoutMs: transferMs }),
-    step("verify", labels.verify, verify, { timeoutMs: transferMs }),
+    step("store", labels.store, async (context) => done(await store(context)), isTransfer),
+    step("verify", labels.verify, verify, isTransfer),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { JsonValue } from "../providers/playbooks/playbooks.ts";
-import { archiveOnDroplet, transferHost } from "./backupSteps.ts";
+import { archiveOnDroplet, isTransfer, transferHost } from "./backupSteps.ts";
 import { done, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
 
@@ -16,8 +16,6 @@ export const sourceFact = z.object({
 export const sourceFacts = { source: sourceFact };
 export type SourceFacts = PlaybookFacts & { source: z.infer<typeof sourceFact> };
 export type Source = z.infer<typeof sourceFact>;
-
-const transferMs = 6 * 3_600_000;
 
 const known = <Value>(value: Value | undefined): Value => {
   if (value === undefined) throw new StepFailure("It is not known which backup to restore.", "no source");
@@ -47,7 +45,7 @@ export const sendBackup = <Facts extends SourceFacts>(
         );
       return done();
     },
-    { timeoutMs: transferMs },
+    isTransfer,
   );
 
 type Where<Facts extends SourceFacts> = {
