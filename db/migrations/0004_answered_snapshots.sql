@@ -1,0 +1,1 @@
+ALTER TABLE `snapshots` ADD `answered` integer DEFAULT true NOT NULL;
