@@ -4,7 +4,16 @@ import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { type BackupReason, backups } from "../../db/schema.ts";
 import { verifyArchive } from "../providers/backups/verify.ts";
-import { done, type Known, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
+import {
+  done,
+  type Known,
+  later,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+  step,
+} from "./definition.ts";
 import { machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
 import { nextSequence } from "./sequence.ts";
@@ -39,8 +48,10 @@ const tidy = z.object({ kept: z.array(z.string()), archives: z.array(z.string())
 export type Tidy = z.infer<typeof tidy>;
 
 export const dumpFacts = {
-  /** The backup that was stored last. */
-  stored,
+  /** What was stored, by the backup's id. */
+  stored: z.record(z.string(), stored),
+  /** What ways back have dumped and is not good yet: the archive on the droplet may be the only copy. */
+  pending: z.array(z.string()),
   /** The backups of this operation that are good. */
   verified: z.array(z.string()),
   /**
@@ -52,7 +63,8 @@ export const dumpFacts = {
   tidy,
 };
 export type DumpFacts = PlaybookFacts & {
-  stored: z.infer<typeof stored>;
+  stored: Record<string, z.infer<typeof stored>>;
+  pending: string[];
   verified: string[];
   wayBack: z.infer<typeof wayBack>;
   tidy: Tidy;
@@ -133,7 +145,15 @@ export const dumpData = (label: string, making: Making): Step<DumpFacts> =>
         tidy_archives: isPlanned ? [...(facts.tidy?.archives ?? []), ...earlier] : [],
       };
     },
-    learned: (context) => ({ rows: (tx) => insertBackup(tx, context, making) }),
+    learned: (context) => {
+      const { operation, facts } = context;
+      const id = backupIdOf(operation.id, operation.round, making.part);
+      const pending = [...(facts.pending ?? []).filter((one) => one !== id), id];
+      return {
+        ...(making.part === "plan" ? {} : { facts: { pending } }),
+        rows: (tx) => insertBackup(tx, context, making),
+      };
+    },
   });
 
 const versionOf = (context: Context, { version }: Making) => version?.(context) ?? context.instance.version;
@@ -157,22 +177,27 @@ function insertBackup(tx: Tx, context: Context, making: Making): void {
     .run();
 }
 
-/** The backup that was dumped last and is not good yet; undefined when there is none. */
-function unfinished({ facts, operation }: Context, { dump, part }: Making): string | undefined {
-  const run = facts.runs?.[dump];
-  if (run === undefined) return undefined;
-  const id = backupIdOf(operation.id, run.round, part);
-  return facts.verified?.includes(id) === true ? undefined : id;
+/**
+ * What has been dumped and is not good yet: the plan's own backup, and what ways back have left. A way back does not
+ * bother with the plan's, which nobody needs any more.
+ */
+function unfinished({ facts, operation }: Context, { dump, part }: Making): string[] {
+  const run = part === "plan" ? facts.runs?.[dump] : undefined;
+  const planned = run === undefined ? [] : [backupIdOf(operation.id, run.round)];
+  return [...planned, ...(facts.pending ?? [])].filter((id) => facts.verified?.includes(id) !== true);
 }
 
 /** Stores what was dumped where backups live. */
 export const storeBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
-  step<DumpFacts>(
+  step(
     name,
     label,
     async (context) => {
-      const id = unfinished(context, making);
-      return id === undefined ? skipped() : done(await store(context, id));
+      const ids = unfinished(context, making).filter((id) => context.facts.stored?.[id] === undefined);
+      const [id, ...others] = ids;
+      if (id === undefined) return skipped();
+      const news = await store(context, id);
+      return others.length === 0 ? done(news) : later({ ...news, afterMs: 0 });
     },
     { timeoutMs: transferMs },
   );
@@ -198,7 +223,7 @@ async function store(context: Context, id: string) {
   const { contents, takenAt, version } = found;
   const { files, tree } = contents;
   return {
-    facts: { stored: { id, key, bytes, sha256, files, tree, version } },
+    facts: { stored: { ...context.facts.stored, [id]: { id, key, bytes, sha256, files, tree, version } } },
     rows: (tx: Tx) => {
       const news = { key, bytes, sha256, contents, takenAt, version };
       tx.update(backups).set(news).where(eq(backups.id, id)).run();
@@ -208,23 +233,28 @@ async function store(context: Context, id: string) {
 
 /** Reads the backup back from where it is stored; what is damaged there is stored once more before that is a failure. */
 export const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
-  step<DumpFacts>(
+  step(
     name,
     label,
     async (context) => {
-      const id = unfinished(context, making);
-      return id === undefined ? skipped() : verify(context, id, making);
+      const [id, ...others] = unfinished(context, making);
+      if (id === undefined) return skipped();
+      const news = await verify(context, id, making);
+      return others.length === 0 ? done(news) : later({ ...news, afterMs: 0 });
     },
     { timeoutMs: transferMs },
   );
 
-async function verify(context: Context, id: string, { part, stop }: Making) {
+async function verify(context: Context, id: string, { stop }: Making) {
   const { operation, providers, signal, now, facts } = context;
-  let backup = facts.stored;
-  if (backup?.id !== id) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
+  let known = facts.stored ?? {};
+  const first = known[id];
+  if (first === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
+  let backup = first;
   let result = await verifyArchive(providers.backups, backup.key, backup, signal);
   if (!result.ok) {
-    backup = (await store(context, id)).facts.stored;
+    known = (await store(context, id)).facts.stored;
+    backup = known[id] ?? first;
     result = await verifyArchive(providers.backups, backup.key, backup, signal);
   }
   if (!result.ok) throw new StepFailure(result.sentence, result.detail);
@@ -236,15 +266,17 @@ async function verify(context: Context, id: string, { part, stop }: Making) {
   await providers.transfer.removeFiles(transferHost(context), filesOnDroplet(id), signal);
   const verifiedAt = now();
   const { bytes, sha256, files } = backup;
-  return done<DumpFacts>({
+  const goBackTo = facts.wayBack ?? { ...backup, round: operation.round };
+  return {
     facts: {
-      stored: backup,
+      stored: known,
       verified: [...(facts.verified ?? []), id],
-      ...(part === "plan" && stop ? { wayBack: facts.wayBack ?? { ...backup, round: operation.round } } : {}),
+      pending: facts.pending?.filter((one) => one !== id),
+      ...(stop && !isOfWayBack(id) ? { wayBack: goBackTo } : {}),
     },
-    rows: (tx) => tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, id)).run(),
+    rows: (tx: Tx) => tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, id)).run(),
     log: [{ at: verifiedAt, text: `${files} files, ${bytes} bytes, SHA-256 ${sha256}` }],
-  });
+  };
 }
 
 const filesOnDroplet = (backupId: string) => [archiveOnDroplet(backupId), manifestOnDroplet(backupId)];
