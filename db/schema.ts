@@ -130,7 +130,7 @@ export const instances = sqliteTable(
     createdBy: text("created_by").notNull(),
     createdAt: time("created_at").notNull(),
     destroyedAt: time("destroyed_at"),
-    /** The last time the instance's own URL answered, and in how many milliseconds. */
+    /** The last time its droplet answered at the instance's own URL, and in how many milliseconds. */
     answeredAt: time("answered_at"),
     answeredInMs: integer("answered_in_ms"),
     silentSince: time("silent_since"),
@@ -316,6 +316,8 @@ export const snapshots = sqliteTable(
       .references(() => instances.id),
     operationId: text("operation_id").notNull(),
     name: text().notNull(),
+    /** Whether the droplet it was taken of had ever answered as an intranet. */
+    answered: integer({ mode: "boolean" }).notNull().default(true),
     sizeGb: real("size_gb").notNull(),
     takenAt: time("taken_at").notNull(),
     removedAt: time("removed_at"),
@@ -335,7 +337,8 @@ export type BackupManifest = {
   counts: Record<string, number>;
 };
 
-export const backupStates = ["running", "good", "failed", "removed"] as const;
+/** Removing: claimed by retention or a purge; it may be gone already, and nothing may begin to restore it. */
+export const backupStates = ["running", "good", "failed", "removing", "removed"] as const;
 export type BackupState = (typeof backupStates)[number];
 export const backupReasons = ["manual", "scheduled", "before-restore", "before-upgrade"] as const;
 export type BackupReason = (typeof backupReasons)[number];

@@ -20,6 +20,7 @@ ALTER TABLE `operations` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement
 CREATE INDEX `operations_by_sequence` ON `operations` (`sequence`);--> statement-breakpoint
 CREATE INDEX `operations_by_instance` ON `operations` (`instance_id`,`sequence`);--> statement-breakpoint
 ALTER TABLE `snapshots` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `snapshots` ADD `answered` integer DEFAULT true NOT NULL;--> statement-breakpoint
 CREATE INDEX `snapshots_by_sequence` ON `snapshots` (`sequence`);--> statement-breakpoint
 ALTER TABLE `steps` ADD `started_monotonic` integer;--> statement-breakpoint
 ALTER TABLE `steps` DROP COLUMN `claimed_until`;--> statement-breakpoint
