@@ -2,6 +2,8 @@ import type { Engine } from "../operations/engine.ts";
 import { report } from "../report.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { noteLateSnapshots } from "./lateSnapshots.ts";
+import { noteLostDroplets } from "./lostDroplets.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { endRedirects } from "./redirects.ts";
 import { applyRetention } from "./retention.ts";
@@ -17,11 +19,13 @@ export async function runMaintenance(engine: Engine): Promise<void> {
     ["the backups that are due could not be begun", beginDueBackups],
     ["the restore proofs that are due could not be begun", beginDueProofs],
     ["backups that are not kept any more could not be removed", applyRetention],
+    ["snapshots that were complete late could not be written down", noteLateSnapshots],
     ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
     ["redirects whose time is over could not be removed", endRedirects],
     ["what was kept of destroyed instances could not be removed", purgeExpired],
     ["nobody could be warned of old backups", warnOfStaleBackups],
     ["it is not known whether there are stray droplets", noteStrays],
+    ["it is not known whether droplets are gone", noteLostDroplets],
   ];
   for (const [what, chore] of chores) {
     try {
