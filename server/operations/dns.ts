@@ -15,6 +15,7 @@ import {
 } from "./definition.ts";
 import { lateMs } from "./droplet.ts";
 import { type MachineFacts, machineOf, type OwnRecord } from "./machine.ts";
+import { sameAccount } from "./sighting.ts";
 
 type Context = StepContext<MachineFacts>;
 type Place = { slug: string; domain: string };
@@ -49,7 +50,6 @@ export async function pointHere(context: Context, place: Place): Promise<OwnReco
   const { address } = machineOf(context);
   if (address === undefined) throw new StepFailure("The droplet has no address yet.", "address is not known");
   const { slug: name, domain } = place;
-  await digitalocean.ensureDomain(domain);
   const found = await digitalocean.findRecords(domain, name);
   const foreign = found.find((record) => !isOurs(context, place, record));
   if (foreign !== undefined)
@@ -62,7 +62,9 @@ export async function pointHere(context: Context, place: Place): Promise<OwnReco
     if (first.data !== address) await digitalocean.changeARecord(domain, first.id, name, address);
     return { id: first.id, domain, name, address };
   }
+  await sameAccount(context);
   const others = facts.recordsAsked ?? [];
+  await digitalocean.ensureDomain(domain);
   context.remember({ recordsAsked: [...others, { domain, name, address, at: monotonic() }] });
   try {
     const { id } = await digitalocean.createARecord(domain, name, address);
@@ -102,6 +104,8 @@ export async function pointNowhere(
   const { slug, domain } = place;
   const isOfThis = (one: { domain: string; name: string }) => one.domain === domain && one.name === slug;
   const found = await providers.digitalocean.findRecords(domain, slug);
+  // That there is none means something only in the team where they were made.
+  if (found.length === 0) await sameAccount(context);
   const ours = found.filter((one) => isOurs(context, place, one));
   for (const { id } of ours) await providers.digitalocean.removeRecord(domain, id);
   return {

@@ -99,6 +99,7 @@ test("a proof whose droplet was removed as a stray while it was taken up again g
   db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
   retryOperation(engine, operationId, joe);
   await play(operationId, () => creates() > 0);
+  expect(cloud.droplets).toHaveLength(1);
   expect(operationOf(db, operationId).facts.dropletId).toBe(cloud.droplets[0]?.id);
 });
 

@@ -265,10 +265,11 @@ export const destroyDroplet = (
   name: string,
   label: string,
   { after, final = false }: { final?: boolean; after?: string } = {},
-): Step<MachineFacts> =>
-  step(
+): Step<MachineFacts> => ({
+  ...poll<MachineFacts>(
     name,
     label,
+    { everyMs: 1000, giveUp: endGiveUp },
     async (context): Promise<Outcome<MachineFacts>> => {
       const { facts, instance, operation, providers, monotonic, now } = context;
       const known = machineOf(context).dropletId ?? facts.dropletId;
@@ -311,5 +312,6 @@ export const destroyDroplet = (
           : { rows: (tx) => tx.delete(aliases).where(eq(aliases.instanceId, instance.id)).run() }),
       });
     },
-    { giveUp: endGiveUp, final },
-  );
+  ),
+  final,
+});

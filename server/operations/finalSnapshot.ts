@@ -5,7 +5,7 @@ import { snapshots } from "../../db/schema.ts";
 import { done, later, type Outcome, poll, type Step, type StepContext, skipped, step } from "./definition.ts";
 import { type ActionFacts, actionFacts, actionsOf, ensureAction, isSwitchedOff } from "./power.ts";
 import { nextSequence } from "./sequence.ts";
-import { lookFor, secondLookMs } from "./sighting.ts";
+import { lookFor, sameAccount, secondLookMs } from "./sighting.ts";
 
 export const snapshotFacts = {
   ...actionFacts,
@@ -135,6 +135,7 @@ export const removeSnapshot = (name: string, label: string): Step<SnapshotFacts>
     const { facts, operation, providers, now, elapsed } = context;
     const { snapshotId, previousSnapshotId, previousSnapshotAt } = facts;
     if (snapshotId === undefined && actionsOf(facts, "snapshot").length === 0) return skipped();
+    await sameAccount(context);
     const found = (await providers.digitalocean.listSnapshots()).filter((one) =>
       one.name.endsWith(ending(operation.id)),
     );

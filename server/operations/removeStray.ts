@@ -6,9 +6,9 @@ import {
   done,
   later,
   type Outcome,
+  poll,
   type StepContext,
   StepFailure,
-  step,
 } from "./definition.ts";
 import { endDroplet, endGiveUp, nextLook } from "./droplet.ts";
 import { type MachineFacts, machineFacts } from "./machine.ts";
@@ -34,6 +34,16 @@ export const removeStray = defineOperation<MachineFacts>({
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   cancelling: "There is no way back once the droplet is being destroyed.",
-  steps: [step("destroy-stray", "Destroy the droplet", destroyStray, { final: true, giveUp: endGiveUp })],
+  steps: [
+    {
+      ...poll<MachineFacts>(
+        "destroy-stray",
+        "Destroy the droplet",
+        { everyMs: 1000, giveUp: endGiveUp },
+        destroyStray,
+      ),
+      final: true,
+    },
+  ],
   undo: [],
 });
