@@ -120,7 +120,9 @@ test("what is busy cannot be destroyed, and says why", () => {
 test("what is destroyed can come back from its snapshot, and nothing else can", () => {
   const gone = { isProtected: false, hasRun: true, isKept: true, isDropletGone: false, purgedAt: null };
   expect(instanceRefusals({ ...gone, status: "destroyed" }).bringBack).toBeNull();
-  expect(instanceRefusals({ ...gone, status: "destroyed", isKept: false }).bringBack).toMatch(/no snapshot and no good backup/);
+  expect(instanceRefusals({ ...gone, status: "destroyed", isKept: false }).bringBack).toMatch(
+    /no snapshot and no good backup/,
+  );
   expect(instanceRefusals({ ...gone, status: "destroyed", purgedAt: 1 }).bringBack).toMatch(/for good/);
   expect(instanceRefusals({ ...gone, status: "unreachable", isDropletGone: true })).toMatchObject({
     ...{ backUp: expect.stringMatching(/gone/), powerOff: expect.stringMatching(/gone/), destroy: null },
