@@ -25,6 +25,8 @@ const rowOf = (engine: Engine, id: string) => {
 };
 const newestBackup = (engine: Engine, id: string) =>
   engine.db.select().from(backups).where(eq(backups.instanceId, id)).all().at(-1)?.id ?? "";
+/** What the commands that look at DigitalOcean need besides. */
+const asWeb = (engine: Engine) => ({ ...engine, digitalocean: engine.providers.digitalocean });
 const plainly =
   (kind: OperationKind, facts: JsonObject = {}): Start["begin"] =>
   (engine, instanceId) =>
@@ -50,7 +52,7 @@ export const startOf: Record<OperationKind, Start> = {
   },
   "bring-back": {
     after: ["spawn", "destroy"],
-    begin: (engine, instanceId) => bringBack(engine, { instanceId }, who),
+    begin: (engine, instanceId) => bringBack(asWeb(engine), { instanceId }, who),
   },
   backup: { after: ["spawn"], begin: (engine, instanceId) => backUp(engine, { instanceId }, who) },
   restore: {
@@ -65,7 +67,11 @@ export const startOf: Record<OperationKind, Start> = {
     after: ["spawn"],
     begin: (engine, instanceId) => {
       const { slug, domain } = rowOf(engine, instanceId);
-      return changeAddress(engine, { instanceId, slug: `${slug}-moved`, domain, redirectDays: 0 }, who);
+      return changeAddress(
+        asWeb(engine),
+        { instanceId, slug: `${slug}-moved`, domain, redirectDays: 0 },
+        who,
+      );
     },
   },
   "edit-variables": {

@@ -3,6 +3,7 @@ import { z } from "zod";
 /** The parts of DigitalOcean's answers that the product reads. Keys it does not know are passed over. */
 
 const links = z.object({ pages: z.object({ next: z.string().optional() }).optional() }).optional();
+const meta = z.object({ total: z.number() }).optional();
 
 export const droplet = z.object({
   id: z.number(),
@@ -17,7 +18,7 @@ export const droplet = z.object({
   networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).default([]) }),
 });
 export const dropletAnswer = z.object({ droplet });
-export const dropletList = z.object({ droplets: z.array(droplet), links });
+export const dropletList = z.object({ droplets: z.array(droplet), links, meta });
 
 export const action = z.object({
   id: z.number(),
@@ -31,6 +32,7 @@ export const snapshotList = z.object({
     z.object({ id: z.coerce.number(), name: z.string(), created_at: z.string(), size_gigabytes: z.number() }),
   ),
   links,
+  meta,
 });
 
 export const sshKey = z.object({
@@ -71,6 +73,12 @@ export const sizeList = z.object({
   links,
 });
 export const accountAnswer = z.object({
-  account: z.object({ email: z.string(), status: z.string(), droplet_limit: z.number() }),
+  account: z.object({
+    uuid: z.string(),
+    email: z.string(),
+    status: z.string(),
+    droplet_limit: z.number(),
+    team: z.object({ uuid: z.string() }).optional(),
+  }),
 });
 export const errorAnswer = z.object({ id: z.string(), message: z.string() });
