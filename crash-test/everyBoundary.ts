@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { OperationKind } from "../db/schema.ts";
-import { catalogue } from "../server/operations/catalogue.ts";
 import { retryOperation } from "../server/operations/commands.ts";
 import { type AnyDefinition, plannedSteps } from "../server/operations/definition.ts";
 import { stepsByName } from "../server/operations/plan.ts";
@@ -9,37 +8,61 @@ import { startOf } from "../server/operations/testStarts.ts";
 import { type Entry, type Life, readEntries, writePlan } from "./plan.ts";
 import { type Running, signal, wait } from "./processes.ts";
 import { type Story, tell } from "./story.ts";
-import { createWorld, instanceOf, lastWords, operationOf, play, postsOf, type World } from "./world.ts";
+import {
+  createWorld,
+  instanceOf,
+  lastWords,
+  operationOf,
+  play,
+  postsOf,
+  type World,
+  whereIs,
+} from "./world.ts";
 
 /** Waiting for what an unclear request may have bought takes up to a minute, and each kill may begin it anew. */
 const withinMs = 8 * 60_000;
 
-export type BoundaryOptions = { postgresUrl: string; seed: number; share: number; only?: string | undefined };
+export type BoundaryOptions = {
+  postgresUrl: string;
+  seed: number;
+  /** Which part of all boundaries is chosen, 0 < share ≤ 1. */
+  share: number;
+  /** Leaves out the boundaries after which a worker has to wait for up to a minute. */
+  isQuick?: boolean;
+};
+
+/** One operation of a kind, and what becomes of it. */
+export type Planned = { kind: OperationKind; life: Life };
 
 /**
- * One kind of operation, in several lives at once: to its end, cancelled at a step that has something running outside,
- * cancelled at the last step that can be, and failed for good at its last step, put back and retried. One worker
- * serves them all. It dies at the first boundary it comes to that it has not died at before, is started again, and so
+ * Operations in several lives at once, such as one kind's to its end, cancelled, and failed for good. One worker serves
+ * them all. It dies at the first chosen boundary it comes to that it has not died at before, is started again, and so
  * on until none is left; the other lives are then wherever they happen to be.
  */
-export const killAtEveryBoundary = (kind: OperationKind, options: BoundaryOptions): Promise<Story> =>
-  tell(`${kind}: worker killed at every boundary`, async () => {
+export const killAtBoundaries = (
+  name: string,
+  lives: readonly Planned[],
+  options: BoundaryOptions,
+): Promise<Story> =>
+  tell(name, async () => {
     const world = await createWorld({ postgresUrl: options.postgresUrl });
     try {
-      return await killAll(world, catalogue[kind], options);
+      return await killAll(world, lives, options);
     } finally {
       await world.close();
     }
   });
 
-type Watched = Life & { operationId: string; instanceId: string; before: Posts; source: string };
+type Watched = Planned & { operationId: string; instanceId: string; before: Posts; source: string };
 type Posts = string | undefined;
 
-async function killAll(world: World, definition: AnyDefinition, { seed, share, only }: BoundaryOptions) {
-  const lives = livesOf(definition).filter(({ path }) => only === undefined || path.includes(only));
-  const watched = await Promise.all(lives.map((life) => beginLife(world, definition.kind, life)));
-  const planned = Object.fromEntries(watched.map(({ operationId, ...life }) => [operationId, life]));
-  writePlan(world.folder, { seed, share, signal: "SIGKILL", lives: planned });
+async function killAll(world: World, lives: readonly Planned[], options: BoundaryOptions) {
+  const { seed, share, isQuick = false } = options;
+  const watched = await Promise.all(lives.map((one) => beginLife(world, one)));
+  writePlan(world.folder, {
+    ...{ seed, share, isQuick, signal: "SIGKILL" },
+    lives: Object.fromEntries(watched.map(({ operationId, life }) => [operationId, life])),
+  });
 
   const violations: string[] = [];
   const starts: number[] = [];
@@ -48,6 +71,7 @@ async function killAll(world: World, definition: AnyDefinition, { seed, share, o
   while (!isOver(world, watched)) {
     if (Date.now() > until) {
       violations.push(`7: it has not come to an end within ${withinMs / 60_000} minutes`);
+      violations.push(...watched.map(({ operationId }) => whereIs(world.db, operationId)));
       break;
     }
     if (worker === undefined || worker.hasEnded()) {
@@ -64,15 +88,15 @@ async function killAll(world: World, definition: AnyDefinition, { seed, share, o
 
   const entries = readEntries(world.folder);
   const kills = entries.filter(({ what }) => what === "kill");
-  for (const life of watched) violations.push(...brokenPromises(world, definition, life));
+  for (const one of watched) violations.push(...brokenPromises(world, one));
   violations.push(...(await world.broken()));
-  if (share === 1 && only === undefined) violations.push(...unreached(definition, entries));
-  const idOf = new Map(watched.map(({ path, operationId }) => [path, operationId]));
+  const idOf = new Map(watched.map(({ kind, life, operationId }) => [`${kind} | ${life.path}`, operationId]));
   return {
     violations,
     kills: kills.length,
     boundaries: kills.map(({ boundary }) => boundary),
     resumedMs: resumptions(entries, starts, idOf),
+    cleanMs: cleanStart(entries, starts),
   };
 }
 
@@ -86,16 +110,24 @@ function resumptions(
   idOf: ReadonlyMap<string, string>,
 ): number[] {
   return entries.flatMap(({ what, boundary, at }) => {
-    const [, path = "", , moment = ""] = boundary.split(" | ");
+    const [kind = "", path = "", , moment = ""] = boundary.split(" | ");
     if (what !== "kill" || moment.startsWith("committed")) return [];
-    const id = idOf.get(path.replace(", retried", ""));
+    const id = idOf.get(`${kind} | ${path.replace(", retried", "")}`);
     const startedAt = starts.find((start) => start >= at);
-    const next = entries.find((one) => one.what === "run" && one.at >= at && one.boundary.startsWith(`${id} `));
+    const next = entries.find(
+      (one) => one.what === "run" && one.at >= at && one.boundary.startsWith(`${id} `),
+    );
     if (startedAt === undefined || next === undefined) return [];
     // Another kill came before it.
     if (starts.some((start) => start > startedAt && start < next.at)) return [];
     return [next.at - startedAt];
   });
+}
+
+/** The first worker of a world finds operations that nobody has touched. */
+function cleanStart(entries: readonly Entry[], [first]: readonly number[]): number[] {
+  const run = entries.find(({ what }) => what === "run");
+  return first === undefined || run === undefined ? [] : [run.at - first];
 }
 
 /** SIGTERM, and a kill for what does not heed it. */
@@ -106,21 +138,24 @@ export async function endWorker(worker: Running): Promise<void> {
 }
 
 /** Which lives show all steps of a definition. */
-export function livesOf(definition: AnyDefinition): Life[] {
+export function livesOf(definition: AnyDefinition): Planned[] {
   const forward = plannedSteps(definition).map(({ step }) => step);
-  const lastCancellable = forward.findLast((step) => !step.final)?.name;
+  // A cancel in the very last step may come too late, which is allowed.
+  const candidates = forward.length > 1 ? forward.slice(0, -1) : forward;
+  const lastCancellable = candidates.findLast((step) => !step.final)?.name;
   const stoppable = forward.find((step) => step.stop !== undefined)?.name;
   const cancelAt = new Set([lastCancellable, stoppable].filter((name) => name !== undefined));
-  return [
+  const lives: Life[] = [
     { path: "to its end" },
     ...[...cancelAt].map((name) => ({ path: `cancelled at ${name}`, cancelAt: name })),
     ...(definition.rescue === undefined
       ? []
       : [{ path: "put back and retried", failAt: forward.at(-1)?.name ?? "" }]),
   ];
+  return lives.map((life) => ({ kind: definition.kind, life }));
 }
 
-async function beginLife(world: World, kind: OperationKind, life: Life): Promise<Watched> {
+async function beginLife(world: World, { kind, life }: Planned): Promise<Watched> {
   const { engine, db } = world;
   const instanceId = insertInstance(db, { status: "spawning", version: "2.13.0" });
   for (const earlier of startOf[kind].after) {
@@ -131,7 +166,7 @@ async function beginLife(world: World, kind: OperationKind, life: Life): Promise
   const source = kind === "restore-as-new" ? "[]\n" : postsAfter("spawn");
   const before = startOf[kind].after.length === 0 ? undefined : postsAfter(lastWithDroplet(kind));
   const operationId = await startOf[kind].begin(engine, instanceId);
-  return { ...life, operationId, instanceId, before, source };
+  return { kind, life, operationId, instanceId, before, source };
 }
 
 const postsAfter = (earlier: OperationKind) => `["written after ${earlier}"]\n`;
@@ -148,9 +183,9 @@ function post(world: World, instanceId: string, earlier: OperationKind): void {
 /** Presses Retry where that is a life's way on; true once nothing is left to do. */
 function isOver(world: World, watched: readonly Watched[]): boolean {
   let isOver = true;
-  for (const { operationId, failAt } of watched) {
+  for (const { operationId, life } of watched) {
     const { state, round } = operationOf(world.db, operationId);
-    if (state === "failed" && failAt !== undefined && round === 0) {
+    if (state === "failed" && life.failAt !== undefined && round === 0) {
       retryOperation(world.db, operationId, "joe@intranet.localhost", Date.now());
       world.engine.wake(operationId);
       isOver = false;
@@ -160,27 +195,33 @@ function isOver(world: World, watched: readonly Watched[]): boolean {
 }
 
 /** How an operation of this life has to end, and which posts its intranet has to have then. */
-function brokenPromises(world: World, { kind }: AnyDefinition, life: Watched): string[] {
-  const { state, failure } = operationOf(world.db, life.operationId);
+function brokenPromises(world: World, { kind, life, operationId, instanceId, ...posts }: Watched): string[] {
+  const { state, failure } = operationOf(world.db, operationId);
   const expected = life.cancelAt === undefined ? "done" : "cancelled";
   const broken: string[] = [];
   if (state !== expected)
-    broken.push(`${kind}, ${life.path}: ${state} instead of ${expected} (${failure?.detail ?? "no failure"})`);
-  const { status } = instanceOf(world.db, life.instanceId);
-  const file = postsOf(world, life.instanceId);
+    broken.push(
+      `${kind}, ${life.path}: ${state} instead of ${expected} (${failure?.detail ?? "no failure"})`,
+    );
+  const { status } = instanceOf(world.db, instanceId);
+  const file = postsOf(world, instanceId);
   if (file === undefined || status === "destroyed") return broken;
   const takesSource = (kind === "restore" || kind === "restore-as-new") && state === "done";
-  const posts = takesSource ? life.source : life.before;
+  const wanted = takesSource ? posts.source : posts.before;
   const found = readFileSync(file, "utf8");
-  if (posts !== undefined && found !== posts)
-    broken.push(`${kind}, ${life.path}: its posts are ${found.trim()} and not ${posts.trim()}`);
+  if (wanted !== undefined && found !== wanted)
+    broken.push(`${kind}, ${life.path}: its posts are ${found.trim()} and not ${wanted.trim()}`);
   return broken;
 }
 
-/** Steps of the definition that no life has come to: this test's own gap. */
-function unreached(definition: AnyDefinition, entries: readonly { boundary: string }[]): string[] {
-  const reached = new Set(entries.map(({ boundary }) => boundary.split(" | ")[2]));
+/** Steps of a definition that no worker has died at, whatever the lives: this test's own gap. */
+export function unreached(definition: AnyDefinition, boundaries: readonly string[]): string[] {
+  const reached = new Set(
+    boundaries
+      .filter((boundary) => boundary.startsWith(`${definition.kind} | `))
+      .map((one) => one.split(" | ")[2]),
+  );
   return [...stepsByName(definition).keys()]
     .filter((name) => !reached.has(name))
-    .map((name) => `${definition.kind}: no life has come to ${name}`);
+    .map((name) => `${definition.kind}: no worker was killed at ${name}`);
 }

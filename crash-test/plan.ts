@@ -11,10 +11,12 @@ const plan = z.object({
   seed: z.number().int(),
   /** Which part of all boundaries is chosen, 0 < share ≤ 1. */
   share: z.number(),
+  /** Leaves out "intent": whoever comes after it has to wait until an unclear call would show. */
+  isQuick: z.boolean().default(false),
+  /** The one boundary instead of a choice. */
+  at: z.string().optional(),
   /** SIGSTOP leaves a process that believes that its claims are still its own. */
   signal: z.enum(["SIGKILL", "SIGSTOP"]),
-  /** The one worker that is ended, of several that share the plan; every one when there is no name. */
-  victim: z.string().optional(),
   /** The operations that are watched, by id. */
   lives: z.record(
     z.string(),
@@ -31,21 +33,21 @@ const plan = z.object({
 export type Plan = z.infer<typeof plan>;
 export type Life = Plan["lives"][string];
 
-export const writePlan = (folder: string, wanted: Plan): void =>
+export const writePlan = (folder: string, wanted: z.input<typeof plan>): void =>
   writeFileSync(join(folder, "plan.json"), JSON.stringify(wanted));
 export const readPlan = (folder: string): Plan =>
   plan.parse(JSON.parse(readFileSync(join(folder, "plan.json"), "utf8")));
 
 const entry = z.object({
   what: z.enum([
-    /** The process went through with it: it ended itself at this boundary. */
+    /** The process ended or stopped itself at this boundary. */
     "kill",
     /** It came to a boundary that was not chosen. */
     "pass",
-    /** A step's function was called. */
+    /** A step's function was called: the operation's id and the step's name instead of a boundary. */
     "run",
   ]),
-  /** "spawn | forward | create-droplet | intent", or a step of an operation. */
+  /** "spawn | to its end | create-droplet | intent". */
   boundary: z.string(),
   worker: z.string(),
   /** Unix ms. */

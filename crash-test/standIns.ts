@@ -80,7 +80,11 @@ function createPlaybooks({ cloud, runs }: { cloud: string; runs: string }): Play
       if (read(key) !== undefined) return;
       const disk = diskOf(cloud, host.address);
       const error = disk === undefined ? "no such droplet" : playOn(disk, playbook, vars);
-      const began = { endsAt: Date.now() + runMs, cancelled: false, ...(error === undefined ? {} : { error }) };
+      const began = {
+        endsAt: Date.now() + runMs,
+        cancelled: false,
+        ...(error === undefined ? {} : { error }),
+      };
       write(fileOf(key), JSON.stringify(began));
     },
     async readRun(key, cursor) {
@@ -134,7 +138,9 @@ function playOn(disk: string, playbook: PlaybookName, vars: Record<string, JsonV
       const archive = join(backupsOn(disk), `${backupId}.tar.gz`);
       if (!existsSync(archive)) return "the backup is not on the droplet";
       if (!existsSync(`${posts}.before-${restoreId}`)) {
-        const content = execFileSync("tar", ["-xzO", "-f", archive, "files/posts.json"], { encoding: "utf8" });
+        const content = execFileSync("tar", ["-xzO", "-f", archive, "files/posts.json"], {
+          encoding: "utf8",
+        });
         write(`${posts}.new`, content);
         renameSync(posts, `${posts}.before-${restoreId}`);
         renameSync(`${posts}.new`, posts);
@@ -187,9 +193,7 @@ function write(file: string, content: string | Buffer): void {
 }
 
 const cloudState = z.object({
-  droplets: z.array(
-    z.object({ address: z.string(), status: z.string(), deletedAt: z.number().nullable() }),
-  ),
+  droplets: z.array(z.object({ address: z.string(), status: z.string(), deletedAt: z.number().nullable() })),
   domains: z.array(
     z.object({
       name: z.string(),
@@ -204,7 +208,9 @@ function createProbe(cloud: string): Probe {
     const { hostname } = new URL(url);
     const state = cloudState.parse(JSON.parse(readFileSync(join(cloud, "state.json"), "utf8")));
     const named = state.domains
-      .flatMap(({ name, records }) => records.map((record) => ({ ...record, host: `${record.name}.${name}` })))
+      .flatMap(({ name, records }) =>
+        records.map((record) => ({ ...record, host: `${record.name}.${name}` })),
+      )
       .find(({ type, host }) => type === "A" && host === hostname)?.data;
     const address = named ?? hostname;
     const droplet = state.droplets.find((one) => one.address === address && one.deletedAt === null);

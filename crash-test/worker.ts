@@ -18,5 +18,9 @@ await startWorker(readEnv(), (env, db, wake) => {
   const engine = createEngine(env, db, wake);
   if (CRASH_CLOUD !== undefined)
     Object.assign(engine.providers, standIns({ cloud: CRASH_CLOUD, runs: env.runsDir }));
-  return watchBoundaries(engine, { plan: readPlan(CRASH_FOLDER), folder: CRASH_FOLDER, worker: CRASH_WORKER });
+  return watchBoundaries(engine, {
+    plan: readPlan(CRASH_FOLDER),
+    folder: CRASH_FOLDER,
+    worker: CRASH_WORKER,
+  });
 });

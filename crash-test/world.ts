@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { and, eq } from "drizzle-orm";
+import { and, asc, eq, inArray } from "drizzle-orm";
 import { makeWorkerUtils, type WorkerUtils } from "graphile-worker";
 import { z } from "zod";
 import { type Db, openDatabase } from "../db/client.ts";
@@ -88,21 +88,6 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
   await utils.migrate();
   let books = openBooks(env, utils, isReal ? undefined : cloudFolder);
 
-  /** What the cloud answers; of a list, all pages. */
-  async function ask(path: string): Promise<Record<string, unknown>> {
-    const whole: Record<string, unknown> = {};
-    for (let page = 1; ; page += 1) {
-      const answer = await fetch(`${cloudUrl}/v2/${path}&page=${page}`, {
-        headers: { authorization: "Bearer test" },
-      });
-      const { links, ...lists } = listAnswer.parse(await answer.json());
-      for (const [name, value] of Object.entries(lists))
-        if (Array.isArray(value))
-          whole[name] = [...(Array.isArray(whole[name]) ? whole[name] : []), ...value];
-      if (links?.pages?.next === undefined) return whole;
-    }
-  }
-
   return {
     folder,
     env,
@@ -133,21 +118,13 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
     reopen(DATA_DIR = dataDir): void {
       books = openBooks(readEnv({ ...workerEnv, DATA_DIR }), utils, isReal ? undefined : cloudFolder);
     },
-    /** What the rules say once all is quiet. The cloud's lists lag: what is broken is looked at for 5 s. */
-    async broken(): Promise<string[]> {
-      const rules = () =>
-        brokenRules({
-          db: books.db,
-          ask,
-          isStored: async (key) => (await books.engine.providers.backups.find(key)) !== undefined,
-        });
-      let broken = await rules();
-      for (let looks = 0; broken.length > 0 && looks < 50; looks += 1) {
-        await wait(100);
-        broken = await rules();
-      }
-      return broken;
-    },
+    /** What the rules say once all is quiet. */
+    broken: () =>
+      brokenWithin(5000, {
+        db: books.db,
+        ask: (path) => askCloud(cloudUrl, path),
+        isStored: async (key) => (await books.engine.providers.backups.find(key)) !== undefined,
+      }),
     async close(): Promise<void> {
       books.connection.close();
       await utils.release();
@@ -158,6 +135,30 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
 }
 
 type WorkerStart = { under: readonly string[]; DATA_DIR: string };
+
+/** What the cloud answers to a GET below /v2/; of a list, all pages. */
+export async function askCloud(cloudUrl: string, path: string): Promise<Record<string, unknown>> {
+  const whole: Record<string, unknown> = {};
+  for (let page = 1; ; page += 1) {
+    const answer = await fetch(`${cloudUrl}/v2/${path}&page=${page}`, {
+      headers: { authorization: "Bearer test" },
+    });
+    const { links, ...lists } = listAnswer.parse(await answer.json());
+    for (const [name, value] of Object.entries(lists))
+      if (Array.isArray(value)) whole[name] = [...(Array.isArray(whole[name]) ? whole[name] : []), ...value];
+    if (links?.pages?.next === undefined) return whole;
+  }
+}
+
+/** The rules that are broken. The cloud's lists lag: what is broken is looked at again until `ms` are over. */
+export async function brokenWithin(ms: number, books: Parameters<typeof brokenRules>[0]): Promise<string[]> {
+  const until = Date.now() + ms;
+  for (;;) {
+    const broken = await brokenRules(books);
+    if (broken.length === 0 || Date.now() > until) return broken;
+    await wait(100);
+  }
+}
 
 const listAnswer = z.looseObject({
   links: z.object({ pages: z.object({ next: z.string().optional() }).optional() }).optional(),
@@ -194,7 +195,10 @@ const replies = (url: string): Promise<boolean> =>
 
 /** The end of a process' log, for whoever has to find out why. */
 export const lastWords = (folder: string, name: string): string =>
-  readFileSync(join(folder, `${name}.log`), "utf8").split("\n").slice(-8).join("\n");
+  readFileSync(join(folder, `${name}.log`), "utf8")
+    .split("\n")
+    .slice(-8)
+    .join("\n");
 
 /** Plays an operation to its end in this process: what must have happened before a story begins. */
 export async function play({ engine, db }: Pick<World, "engine" | "db">, operationId: string): Promise<void> {
@@ -217,6 +221,19 @@ export function operationOf(db: Db, id: string) {
   const row = db.select().from(operations).where(eq(operations.id, id)).get();
   if (row === undefined) throw new Error(`There is no operation ${id}.`);
   return row;
+}
+
+/** Where an operation that should be over stands. */
+export function whereIs(db: Db, id: string): string {
+  const { kind, state } = operationOf(db, id);
+  const at = db
+    .select()
+    .from(steps)
+    .where(and(eq(steps.operationId, id), inArray(steps.state, ["running", "waiting", "failed"])))
+    .orderBy(asc(steps.position))
+    .get();
+  const label = at?.failure?.detail ?? at?.progress?.label ?? "";
+  return `${kind} is ${state} at ${at?.name}, ${at?.state}, ${at?.attempts} failed attempts: ${label}`;
 }
 
 export function instanceOf(db: Db, id: string) {

@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { catalogue } from "../server/operations/catalogue.ts";
+import { percentile } from "../server/operations/durations.ts";
+import { startPostgres } from "../start/postgres.ts";
+import { killAtBoundaries, livesOf, type Planned, unreached } from "./everyBoundary.ts";
+import { fullDisk } from "./fullDisk.ts";
+import { powerLoss } from "./powerLoss.ts";
+import { quickChoice } from "./quickChoice.ts";
+import type { Story } from "./story.ts";
+import { meetings, twoWorkers } from "./twoWorkers.ts";
+import { wholeApplication } from "./wholeApplication.ts";
+
+/**
+ * Kills real processes and looks whether anything is lost, leaked or done twice. Prints a line for each story and the
+ * figures at the end; the exit code is 1 when a rule was broken.
+ *
+ *   --quick         a small choice of worker kills, by the seed
+ *   --only <text>   the stories whose names hold the text
+ *   --seed <n>      other moments, and with --quick another choice; the day's by default
+ */
+const { values } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, only: { type: "string" }, seed: { type: "string" } },
+});
+const seed = values.seed === undefined ? Math.floor(Date.now() / 86_400_000) : Number(values.seed);
+const { only } = values;
+const stories: Story[] = [];
+
+function print(story: Story): void {
+  stories.push(story);
+  const outcome =
+    story.skipped !== undefined
+      ? `skipped, ${story.skipped}`
+      : story.violations.length === 0
+        ? "ok"
+        : `${story.violations.length} violations`;
+  console.log(`${story.name} (${Math.round(story.ms / 1000)} s, ${story.kills} kills): ${outcome}`);
+  for (const violation of story.violations) console.log(`    ${violation}`);
+}
+
+type Job = { name: string; play: (postgresUrl: string) => Promise<Story> };
+
+const boundaryJob = (name: string, lives: readonly Planned[]): Job => ({
+  name,
+  play: (postgresUrl) => killAtBoundaries(name, lives, { postgresUrl, seed, share: 1 }),
+});
+/** The kinds with most steps first, so that no lane is left with the longest. */
+const lives = Object.values(catalogue)
+  .map(livesOf)
+  .sort((a, b) => b.length - a.length)
+  .flat();
+const nameOf = ({ kind, life }: Planned) => `worker killed at every boundary: ${kind}, ${life.path}`;
+
+const disturbances: Job[] = [
+  ...meetings.map((meeting) => ({
+    name: `two workers: ${meeting.signal} ${meeting.moment} ${meeting.step}`,
+    play: (postgresUrl: string) => twoWorkers(meeting, postgresUrl),
+  })),
+  ...[1, 2, 3].map((moment) => ({
+    name: "full disk",
+    play: (postgresUrl: string) => fullDisk(seed + moment, postgresUrl),
+  })),
+  ...[1, 2].map((moment) => ({
+    name: "power lost",
+    play: (postgresUrl: string) => powerLoss(seed + moment, 4, postgresUrl),
+  })),
+];
+const isWanted = ({ name }: Job) => only === undefined || name.includes(only);
+
+/** Runs the jobs side by side: most of what they do is wait. */
+async function runAll(jobs: Job[], lanes: number, postgresUrl: string): Promise<void> {
+  const queue = [...jobs];
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      for (let job = queue.shift(); job !== undefined; job = queue.shift())
+        print(await job.play(postgresUrl));
+    }),
+  );
+}
+
+const began = Date.now();
+const folder = mkdtempSync(join(tmpdir(), "spawner-crash-postgres-"));
+const postgres = await startPostgres({ dataDir: folder, log: () => {} });
+try {
+  if (values.quick) print(await quickChoice(seed, postgres.url));
+  else {
+    // Alone, because it is timed.
+    const alone = "worker killed at every boundary, timed: spawn, to its end";
+    const spawnAlone = [boundaryJob(alone, livesOf(catalogue.spawn).slice(0, 1))].filter(isWanted);
+    await runAll(spawnAlone, 1, postgres.url);
+    const rest = [...lives.map((one) => boundaryJob(nameOf(one), [one])), ...disturbances].filter(isWanted);
+    await runAll(rest, cpus().length * 3, postgres.url);
+    await wholeApplication({ seed, rounds: 2, only }, print);
+  }
+} finally {
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+report();
+
+function report(): void {
+  const boundaries = new Set(stories.flatMap((story) => story.boundaries));
+  if (!values.quick && only === undefined)
+    for (const gap of Object.values(catalogue).flatMap((one) => unreached(one, [...boundaries])))
+      console.log(`    not covered: ${gap}`);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+  const violations = sum(stories.map((story) => story.violations.length));
+  const timed = stories.filter((story) => values.quick || only !== undefined || story.name.includes("timed"));
+  const show = (numbers: number[]) =>
+    numbers.length === 0
+      ? "not measured"
+      : `median ${(percentile(numbers, 0.5) / 1000).toFixed(1)} s, max ${(Math.max(...numbers) / 1000).toFixed(1)} s`;
+  console.log(`
+boundaries            ${boundaries.size}
+kills                 ${sum(stories.map((story) => story.kills))}
+violations            ${violations}
+skipped               ${stories.filter((story) => story.skipped !== undefined).length}
+to the first resumed step   ${show(timed.flatMap((story) => story.resumedMs))} (target 5 s)
+to the first step, clean    ${show(timed.flatMap((story) => story.cleanMs))}
+seed ${seed}, ${Math.round((Date.now() - began) / 1000)} s`);
+  process.exitCode = violations > 0 ? 1 : 0;
+}
