@@ -42,16 +42,23 @@ function print(story: Story): void {
 
 type Job = { name: string; play: (postgresUrl: string) => Promise<Story> };
 
-const boundaryJob = (name: string, lives: readonly Planned[]): Job => ({
-  name,
-  play: (postgresUrl) => killAtBoundaries(name, lives, { postgresUrl, seed, share: 1 }),
-});
+/** Alone, because it is timed: a few kills of one spawn. */
+const timed: Job = {
+  name: "worker killed at a few boundaries, timed: spawn, to its end",
+  play: (postgresUrl) =>
+    killAtBoundaries(timed.name, livesOf(catalogue.spawn).slice(0, 1), {
+      ...{ postgresUrl, seed, share: 0.4, isQuick: true },
+    }),
+};
 /** The kinds with most steps first, so that no lane is left with the longest. */
 const lives = Object.values(catalogue)
   .map(livesOf)
   .sort((a, b) => b.length - a.length)
   .flat();
-const nameOf = ({ kind, life }: Planned) => `worker killed at every boundary: ${kind}, ${life.path}`;
+const boundaryJob = (planned: Planned): Job => {
+  const name = `worker killed at every boundary: ${planned.kind}, ${planned.life.path}`;
+  return { name, play: (postgresUrl) => killAtBoundaries(name, [planned], { postgresUrl, seed, share: 1 }) };
+};
 
 const disturbances: Job[] = [
   ...meetings.map((meeting) => ({
@@ -86,11 +93,8 @@ const postgres = await startPostgres({ dataDir: folder, log: () => {} });
 try {
   if (values.quick) print(await quickChoice(seed, postgres.url));
   else {
-    // Alone, because it is timed.
-    const alone = "worker killed at every boundary, timed: spawn, to its end";
-    const spawnAlone = [boundaryJob(alone, livesOf(catalogue.spawn).slice(0, 1))].filter(isWanted);
-    await runAll(spawnAlone, 1, postgres.url);
-    const rest = [...lives.map((one) => boundaryJob(nameOf(one), [one])), ...disturbances].filter(isWanted);
+    await runAll([timed].filter(isWanted), 1, postgres.url);
+    const rest = [...lives.map(boundaryJob), ...disturbances].filter(isWanted);
     await runAll(rest, cpus().length * 3, postgres.url);
     await wholeApplication({ seed, rounds: 2, only }, print);
   }
