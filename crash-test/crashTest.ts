@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { catalogue } from "../server/operations/catalogue.ts";
 import { percentile } from "../server/operations/durations.ts";
-import { startPostgres } from "../start/postgres.ts";
 import { killAtBoundaries, livesOf, type Planned, unreached } from "./everyBoundary.ts";
 import { fullDisk } from "./fullDisk.ts";
+import { withPostgres } from "./postgres.ts";
 import { powerLoss } from "./powerLoss.ts";
+import { endEverythingAtExit } from "./processes.ts";
 import { quickChoice } from "./quickChoice.ts";
 import type { Story } from "./story.ts";
 import { meetings, twoWorkers } from "./twoWorkers.ts";
@@ -42,6 +41,7 @@ function print(story: Story): void {
 
 type Job = { name: string; play: (postgresUrl: string) => Promise<Story> };
 
+const quick: Job = { name: "quick", play: (postgresUrl) => quickChoice(seed, postgresUrl) };
 /** Alone, because it is timed: a few kills of one spawn. */
 const timed: Job = {
   name: "worker killed at a few boundaries, timed: spawn, to its end",
@@ -76,31 +76,29 @@ const disturbances: Job[] = [
 ];
 const isWanted = ({ name }: Job) => only === undefined || name.includes(only);
 
-/** Runs the jobs side by side: most of what they do is wait. */
-async function runAll(jobs: Job[], lanes: number, postgresUrl: string): Promise<void> {
+/**
+ * Runs the jobs side by side: most of what they do is wait. Each lane has a PostgreSQL of its own, because a worker
+ * takes up to 22 of its 60 connections.
+ */
+async function runAll(jobs: readonly Job[], lanes: number): Promise<void> {
   const queue = [...jobs];
   await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift())
-        print(await job.play(postgresUrl));
-    }),
+    Array.from({ length: Math.min(lanes, jobs.length) }, () =>
+      withPostgres(async (postgresUrl) => {
+        for (let job = queue.shift(); job !== undefined; job = queue.shift())
+          print(await job.play(postgresUrl));
+      }),
+    ),
   );
 }
 
+endEverythingAtExit();
 const began = Date.now();
-const folder = mkdtempSync(join(tmpdir(), "spawner-crash-postgres-"));
-const postgres = await startPostgres({ dataDir: folder, log: () => {} });
-try {
-  if (values.quick) print(await quickChoice(seed, postgres.url));
-  else {
-    await runAll([timed].filter(isWanted), 1, postgres.url);
-    const rest = [...lives.map(boundaryJob), ...disturbances].filter(isWanted);
-    await runAll(rest, cpus().length * 3, postgres.url);
-    await wholeApplication({ seed, rounds: 2, only }, print);
-  }
-} finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+if (values.quick) await runAll([quick], 1);
+else {
+  await runAll([timed].filter(isWanted), 1);
+  await runAll([...lives.map(boundaryJob), ...disturbances].filter(isWanted), cpus().length * 3);
+  await wholeApplication({ seed, rounds: 2, only }, print);
 }
 report();
 

@@ -20,7 +20,7 @@ import {
 } from "./world.ts";
 
 /** Waiting for what an unclear request may have bought takes up to a minute, and each kill may begin it anew. */
-const withinMs = 8 * 60_000;
+const withinMs = 15 * 60_000;
 
 export type BoundaryOptions = {
   postgresUrl: string;

@@ -13,6 +13,16 @@ export type Running = {
   kill: () => Promise<void>;
 };
 
+const running = new Set<number>();
+
+/** Ctrl-C, or whatever ends this process, leaves nothing behind that it has started. */
+export function endEverythingAtExit(): void {
+  process.on("exit", () => {
+    for (const pid of running) signal(pid, "SIGTERM");
+  });
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => process.exit(130));
+}
+
 /** Runs a TypeScript file of the checkout as a process; what it says is appended to `log`. */
 export function runFile(
   file: string,
@@ -42,6 +52,8 @@ function watched(child: ChildProcess): Running {
   const ended = new Promise<Ended>((resolve) =>
     child.once("exit", (code, signal) => resolve({ code, signal })),
   );
+  running.add(pid);
+  child.once("exit", () => running.delete(pid));
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   return {
     pid,

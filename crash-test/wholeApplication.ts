@@ -10,6 +10,7 @@ import { instances, operations } from "../db/schema.ts";
 import { createEngine } from "../server/engine.ts";
 import { readEnv } from "../server/env.ts";
 import { catalogue } from "../server/operations/catalogue.ts";
+import { retryOperation } from "../server/operations/commands.ts";
 import { begin, insertInstance } from "../server/operations/testEngine.ts";
 import { startOf } from "../server/operations/testStarts.ts";
 import { findFreePort } from "../start/ports.ts";
@@ -23,16 +24,21 @@ const settledWithinMs = 240_000;
 const postgresAwayMs = 30_000;
 
 type Application = Awaited<ReturnType<typeof startApplication>>;
-type Trouble = { name: string; cause: (application: Application) => Promise<{ kills: number }> };
+type Trouble = {
+  name: string;
+  cause: (application: Application) => Promise<{ kills: number }>;
+  /** Droplets go down with it: what needs one then may fail, and Retry has to bring it to its end. */
+  takesDroplets?: boolean;
+};
 
 /** What happens to the application while a spawn and a backup with real playbooks are under way. */
 const troubles: readonly Trouble[] = [
   { name: "worker killed", cause: ({ kill }) => kill("worker") },
   { name: "web killed while a spawn is pressed", cause: pressAndKillWeb },
   { name: "PostgreSQL killed", cause: ({ kill }) => kill("postgres") },
-  { name: "local cloud killed", cause: ({ kill }) => kill("local-cloud") },
+  { name: "local cloud killed", cause: ({ kill }) => kill("local-cloud"), takesDroplets: true },
   { name: "ansible-runner killed", cause: killPlaybooks },
-  { name: "everything killed at once", cause: killEverything },
+  { name: "everything killed at once", cause: killEverything, takesDroplets: true },
   { name: `PostgreSQL frozen for ${postgresAwayMs / 1000} s`, cause: freezePostgres },
   { name: "PostgreSQL's data deleted", cause: deletePostgres },
 ];
@@ -60,7 +66,7 @@ export async function wholeApplication(
   }
 }
 
-async function meet(application: Application, { cause }: Trouble, random: () => number) {
+async function meet(application: Application, { cause, takesDroplets }: Trouble, random: () => number) {
   const { engine, db } = application;
   const kept = db.select().from(instances).where(eq(instances.status, "running")).get()?.id;
   const begun = [begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn)];
@@ -75,7 +81,14 @@ async function meet(application: Application, { cause }: Trouble, random: () => 
       .from(operations)
       .all()
       .filter(({ state }) => state === "running" || state === "cancelling");
-  while (live().length > 0 && Date.now() < until) await wait(100);
+  const settle = async () => {
+    while (live().length > 0 && Date.now() < until) await wait(100);
+  };
+  await settle();
+  if (takesDroplets === true)
+    for (const id of begun.filter((one) => operationOf(db, one).state === "failed"))
+      retryOperation(db, id, account.email, Date.now());
+  await settle();
   for (const id of begun) {
     if (operationOf(db, id).state !== "done") violations.push(whereIs(db, id));
   }

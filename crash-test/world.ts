@@ -193,11 +193,12 @@ const replies = (url: string): Promise<boolean> =>
     () => false,
   );
 
-/** The end of a process' log, for whoever has to find out why. */
+/** The end of a process' log without stacks, for whoever has to find out why. */
 export const lastWords = (folder: string, name: string): string =>
   readFileSync(join(folder, `${name}.log`), "utf8")
     .split("\n")
-    .slice(-8)
+    .filter((line) => line !== "" && !/^\s+at |INFO: /.test(line))
+    .slice(-6)
     .join("\n");
 
 /** Plays an operation to its end in this process: what must have happened before a story begins. */
