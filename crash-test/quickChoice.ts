@@ -3,7 +3,7 @@ import { killAtBoundaries, livesOf } from "./everyBoundary.ts";
 import { createRandom, type Story } from "./story.ts";
 
 /** Of some three hundred boundaries. */
-const share = 0.04;
+const share = 0.03;
 
 /** One life of each kind, all in one Spawner, whose worker dies at a few boundaries: another choice for each seed. */
 export function quickChoice(seed: number, postgresUrl: string): Promise<Story> {
