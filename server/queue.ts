@@ -4,6 +4,7 @@ import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "../db/client.ts";
 import { wakeUps } from "../db/schema.ts";
 import type { Clock } from "./clock.ts";
+import { hotQueries } from "./operations/hotQueries.ts";
 import { report } from "./report.ts";
 
 export const advanceTask = "advance";
@@ -128,7 +129,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     queued.delete(operationId);
     timers.get(operationId)?.();
     timers.delete(operationId);
-    const row = db.select().from(wakeUps).where(eq(wakeUps.operationId, operationId)).get();
+    const row = hotQueries(db).wakeUp(operationId);
     if (row === undefined) return;
     const waitMs = row.dueAt - clock.monotonic();
     if (waitMs > 0 && waitMs <= keptMs) {

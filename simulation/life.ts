@@ -34,7 +34,7 @@ const pageSize = 1;
 /** After the faults everything must have ended within this time. */
 const calmWithinMs = 8 * 3_600_000;
 /** Until lists are right again and reconciliation has looked. */
-const settleMs = 20 * 60_000;
+const settleMs = 25 * 60_000;
 
 /** Lives one life from its plan: the same plan is the same life, on every machine. */
 export async function live(plan: Plan, template: Buffer, env: Env, isTold = false): Promise<LifeResult> {
@@ -111,8 +111,8 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
       chore(everyMs, work);
     });
   };
-  chore([60_000, 4 * 60_000], (worker) => worker.maintain());
-  chore([120_000, 8 * 60_000], (worker) => worker.lookAtAll());
+  chore([60_000, 8 * 60_000], (worker) => worker.maintain());
+  chore([4 * 60_000, 12 * 60_000], (worker) => worker.lookAtAll());
 
   function happen(happening: Happening): void {
     if (happening.what === "click") {

@@ -1,12 +1,13 @@
 import { and, desc, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
-import { aliases, operations, steps } from "../../db/schema.ts";
+import { operations, steps } from "../../db/schema.ts";
 import { type Claim, claimStep, waitingForSlot } from "./claim.ts";
 import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variable } from "./definition.ts";
 import { percentile } from "./durations.ts";
 import type { Engine } from "./engine.ts";
 import { guardProviders } from "./guard.ts";
 import { hasten } from "./hasten.ts";
+import { hotQueries } from "./hotQueries.ts";
 import { assertMayAct, CutShort, keepLease, StaleClaim } from "./lease.ts";
 import {
   commitCutShort,
@@ -29,7 +30,13 @@ export async function advance(engine: Engine, operationId: string): Promise<void
   if (claim === undefined) return;
   const step = stepsByName(engine.catalogue[claim.operation.kind]).get(claim.step.name);
   if (step === undefined) {
-    commitFault(engine, claim, orphanedStep(claim), new Error("This version does not know the step."), []);
+    commitFault(
+      engine,
+      claim,
+      orphanedStep(claim),
+      new Error("This version does not know the step."),
+      () => [],
+    );
   } else {
     await runClaimed(engine, claim, step);
   }
@@ -51,10 +58,16 @@ async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): P
     opened.set(set, known);
     return known;
   };
-  const secrets: string[] = [];
+  // What cannot be opened was given to nobody.
+  const secretsOf = (set: number): string[] => {
+    try {
+      return variablesOf(set).flatMap((one) => (one.secret ? [one.value] : []));
+    } catch {
+      return [];
+    }
+  };
+  const secrets = () => setsOf(claim).flatMap(secretsOf);
   try {
-    for (const set of setsOf(claim))
-      for (const { secret, value } of variablesOf(set)) if (secret) secrets.push(value);
     const context = contextOf(engine, claim, variablesOf, abort.signal);
     if (claim.errand === "stop") {
       if (step.stop !== undefined) await orAborted(engine, step.stop(context), abort.signal);
@@ -129,10 +142,14 @@ function contextOf(
       statusBefore: operation.statusBefore,
     },
     instance,
-    aliases: engine.db.select().from(aliases).where(eq(aliases.instanceId, instance.id)).all(),
+    get aliases() {
+      return hotQueries(engine.db).aliases(instance.id);
+    },
     step: step.name,
     facts,
-    variables: variablesOf(setsOf(claim)[0] ?? instance.variableSet),
+    get variables() {
+      return variablesOf(setsOf(claim)[0] ?? instance.variableSet);
+    },
     variablesOf,
     url: engine.urlOf(instance),
     urlOf: engine.urlOf,

@@ -1,11 +1,12 @@
 import { and, asc, count, eq, inArray, isNotNull, lt, ne, or } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
-import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import { operations, steps } from "../../db/schema.ts";
 import type { Instance, SlotName } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
+import { hotQueries } from "./hotQueries.ts";
 import { holdLease, leases, thisStep } from "./lease.ts";
-import { appendUndo, finishIfOver, setWakeUp, stepsOf } from "./outcome.ts";
+import { appendUndo, finishIfOver, setWakeUp } from "./outcome.ts";
 import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 
 export type Claim = {
@@ -24,33 +25,35 @@ export type Claim = {
  */
 export function claimStep(engine: Engine, operationId: string): Claim | undefined {
   return write(engine.db, (tx) => {
-    const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
+    const queries = hotQueries(engine.db);
+    const operation = queries.operation(operationId);
     if (operation === undefined) return undefined;
     if (operation.state !== "running" && operation.state !== "cancelling") {
-      tx.delete(wakeUps).where(eq(wakeUps.operationId, operationId)).run();
+      queries.clearWakeUp(operationId);
       return undefined;
     }
-    const instance = tx.select().from(instances).where(eq(instances.id, operation.instanceId)).get();
+    const instance = queries.instance(operation.instanceId);
     if (instance === undefined) return undefined;
     holdLease(engine, tx);
     const at = engine.monotonic();
-    const held = leases(engine, tx);
+    const held = leases(engine);
     const isFree = (row: StepRow) => row.claimedBy === null || !held.has(row.claimedBy);
 
-    const rows = stepsOf(tx, operationId);
+    let rows = queries.steps(operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
       const begun = rows.filter((row) => row.state === "running");
       const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
       if (due !== undefined)
         return take(engine, tx, { operation, instance, row: due, errand: "stop", moreDue: true });
       if (begun.length > 0) {
-        setWakeUp(engine, tx, operationId);
+        setWakeUp(engine, operationId);
         return undefined;
       }
       beginUndo(engine, tx, operation);
       operation.state = "cancelling";
+      rows = queries.steps(operationId);
     }
-    const heads = runnable(stepsOf(tx, operationId)).filter(isFree);
+    const heads = runnable(rows).filter(isFree);
     const due = heads.filter((row) => row.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
     for (const row of due) {
       if (!hasSlot(engine, tx, operation, row)) continue;
@@ -58,7 +61,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
       return take(engine, tx, { operation, instance, row, errand, moreDue: due.length > 1 });
     }
     finishIfOver(engine, tx, operation);
-    setWakeUp(engine, tx, operationId);
+    setWakeUp(engine, operationId);
     return undefined;
   });
 }
@@ -89,7 +92,7 @@ function take(
       step: row.name,
       data: { state: "running" },
     });
-  setWakeUp(engine, tx, operation.id);
+  setWakeUp(engine, operation.id);
   return { operation, instance, step: { ...row, ...claimed }, errand, moreDue };
 }
 

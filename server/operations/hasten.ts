@@ -18,7 +18,7 @@ export function hasten(engine: Engine, { operation, step }: Claim): void {
       const mine = and(heldStep(step), eq(steps.state, "running"));
       const waits = and(mine, isNull(steps.claimedBy), gt(steps.dueAt, now));
       const { changes } = tx.update(steps).set({ dueAt: now }).where(waits).run();
-      if (changes > 0) setWakeUp(engine, tx, operation.id);
+      if (changes > 0) setWakeUp(engine, operation.id);
       return changes > 0;
     });
     if (hastened) engine.wake(operation.id);

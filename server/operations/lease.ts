@@ -4,6 +4,7 @@ import { operations, steps, workers } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { report } from "../report.ts";
 import type { Engine } from "./engine.ts";
+import { hotQueries } from "./hotQueries.ts";
 import type { StepRow } from "./plan.ts";
 
 /** A worker that has not renewed its lease for this long, ms, holds nothing any more. */
@@ -111,10 +112,12 @@ function beat(engine: Engine): void {
 }
 
 /** Until when each worker holds its claims, by the monotonic clock. One that is not among them holds none. */
-export function leases(engine: Engine, tx: Pick<Tx, "select">): ReadonlyMap<string, number> {
-  const rows = tx.select().from(workers).where(gt(workers.leaseUntil, engine.monotonic())).all();
-  return new Map(rows.map((row) => [row.id, row.leaseUntil]));
-}
+export const leases = (engine: Engine): ReadonlyMap<string, number> =>
+  new Map(
+    hotQueries(engine.db)
+      .leases(engine.monotonic())
+      .map((row) => [row.id, row.leaseUntil]),
+  );
 
 export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
   and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
@@ -124,9 +127,8 @@ export const heldStep = (row: Pick<StepRow, "operationId" | "name" | "fence">) =
   and(thisStep(row), eq(steps.fence, row.fence));
 
 /** Throws StaleClaim unless the claim is the newest one. */
-export function assertHeld(tx: Pick<Tx, "select">, row: StepRow): void {
-  if (tx.select({ fence: steps.fence }).from(steps).where(heldStep(row)).get() === undefined)
-    throw new StaleClaim();
+export function assertHeld({ db }: Engine, row: StepRow): void {
+  if (hotQueries(db).fence(row.operationId, row.name) !== row.fence) throw new StaleClaim();
 }
 
 /**
@@ -134,6 +136,6 @@ export function assertHeld(tx: Pick<Tx, "select">, row: StepRow): void {
  * claim is the newest one and its worker's lease still runs.
  */
 export function assertMayAct(engine: Engine, row: StepRow): void {
-  assertHeld(engine.db, row);
-  if (row.claimedBy === null || !leases(engine, engine.db).has(row.claimedBy)) throw new StaleClaim();
+  assertHeld(engine, row);
+  if (row.claimedBy === null || !leases(engine).has(row.claimedBy)) throw new StaleClaim();
 }

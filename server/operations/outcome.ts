@@ -1,7 +1,7 @@
 import { asc, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import type { Failure, OperationState, StepProgress, StepState } from "../../db/schema.ts";
-import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import { instances, operations, steps } from "../../db/schema.ts";
 import { addFailedMail } from "../outbox.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { maskSecrets } from "../secrets.ts";
@@ -17,21 +17,24 @@ import {
 } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
+import { hotQueries } from "./hotQueries.ts";
 import { assertHeld, heldStep, leases } from "./lease.ts";
 import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
 
 export const stepsOf = (tx: Tx, operationId: string): StepRow[] =>
   tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
 
+/** The values that nobody may read; opened when there is something to mask. */
+export type Secrets = () => readonly string[];
+
 /** True while the claim is still the newest one: what follows in the same transaction may then be written. */
-function stillHeld(tx: Tx, row: StepRow): boolean {
-  return tx.select({ fence: steps.fence }).from(steps).where(heldStep(row)).get() !== undefined;
-}
+const stillHeld = (engine: Engine, row: StepRow): boolean =>
+  hotQueries(engine.db).fence(row.operationId, row.name) === row.fence;
 
 /** Commits facts in the middle of a step, before a call to the outside. Throws when the claim has passed on. */
 export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): void {
   write(engine.db, (tx) => {
-    assertHeld(tx, claim.step);
+    assertHeld(engine, claim.step);
     mergeFacts(tx, claim.operation.id, facts);
   });
 }
@@ -58,10 +61,10 @@ export function commitOutcome(
   claim: Claim,
   step: Step<AnyFacts>,
   outcome: Outcome<AnyFacts>,
-  secrets: readonly string[],
+  secrets: Secrets,
 ): void {
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+    if (!stillHeld(engine, claim.step)) return;
     const now = engine.now();
     learn(tx, claim, outcome, secrets);
     if (outcome.done) {
@@ -70,7 +73,7 @@ export function commitOutcome(
       const last = outcome.progress?.label ?? claim.step.progress?.label;
       failStep(engine, tx, claim, step, {
         sentence: step.giveUp.sentence,
-        detail: last === undefined ? step.giveUp.sentence : maskSecrets(last, secrets),
+        detail: last === undefined ? step.giveUp.sentence : maskSecrets(last, secrets()),
       });
     } else {
       const progress =
@@ -87,12 +90,12 @@ export function commitOutcome(
         stepEvent(tx, claim, now, "running");
     }
     finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, tx, claim.operation.id);
+    setWakeUp(engine, claim.operation.id);
   });
 }
 
-const maskProgress = (progress: StepProgress, secrets: readonly string[]): StepProgress =>
-  progress.label === undefined ? progress : { ...progress, label: maskSecrets(progress.label, secrets) };
+const maskProgress = (progress: StepProgress, secrets: Secrets): StepProgress =>
+  progress.label === undefined ? progress : { ...progress, label: maskSecrets(progress.label, secrets()) };
 
 /** Writes that an attempt went wrong: another one later while the budget lasts, else a failure that Joe decides on. */
 export function commitFault(
@@ -100,15 +103,15 @@ export function commitFault(
   claim: Claim,
   step: Step<AnyFacts>,
   error: unknown,
-  secrets: readonly string[],
+  secrets: Secrets,
 ): void {
   const fault = describe(error);
   const failure: Failure = {
-    sentence: maskSecrets(fault.sentence, secrets),
-    detail: maskSecrets(fault.detail, secrets),
+    sentence: maskSecrets(fault.sentence, secrets()),
+    detail: maskSecrets(fault.detail, secrets()),
   };
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+    if (!stillHeld(engine, claim.step)) return;
     const now = engine.now();
     if (error instanceof StepFailure) learn(tx, claim, { log: error.log }, secrets);
     // Being asked to wait is not a failed attempt.
@@ -127,7 +130,7 @@ export function commitFault(
       stepEvent(tx, claim, now, "running");
     }
     finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, tx, claim.operation.id);
+    setWakeUp(engine, claim.operation.id);
   });
 }
 
@@ -163,26 +166,24 @@ function failStep(engine: Engine, tx: Tx, claim: Claim, step: Step<AnyFacts>, fa
 /** Writes that what the step left running is stopped: only now it has failed, or is cancelled. */
 export function commitStopped(engine: Engine, claim: Claim): void {
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+    if (!stillHeld(engine, claim.step)) return;
     const { failure } = claim.step;
     if (isCancelled(tx, claim) || failure === null) endStep(engine, tx, claim, "cancelled");
     else endStep(engine, tx, claim, "failed", failure);
     finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, tx, claim.operation.id);
+    setWakeUp(engine, claim.operation.id);
   });
 }
 
 /** Writes that it could not be stopped. It is tried until it is: nothing else may run beside it. */
-export function commitStopFault(
-  engine: Engine,
-  claim: Claim,
-  error: unknown,
-  secrets: readonly string[],
-): void {
+export function commitStopFault(engine: Engine, claim: Claim, error: unknown, secrets: Secrets): void {
   const { sentence, detail } = describe(error);
-  const fault: Failure = { sentence: maskSecrets(sentence, secrets), detail: maskSecrets(detail, secrets) };
+  const fault: Failure = {
+    sentence: maskSecrets(sentence, secrets()),
+    detail: maskSecrets(detail, secrets()),
+  };
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+    if (!stillHeld(engine, claim.step)) return;
     const attempts = claim.step.attempts + 1;
     putOff(tx, claim, {
       attempts,
@@ -191,16 +192,16 @@ export function commitStopFault(
       progress: { ...claim.step.progress, label: `It could not be stopped yet: ${fault.sentence}` },
     });
     stepEvent(tx, claim, engine.now(), "running");
-    setWakeUp(engine, tx, claim.operation.id);
+    setWakeUp(engine, claim.operation.id);
   });
 }
 
 /** Hands back a step that Cancel has cut short: what it left is stopped next, then the undo begins. */
 export function commitCutShort(engine: Engine, claim: Claim): void {
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+    if (!stillHeld(engine, claim.step)) return;
     putOff(tx, claim, { dueAt: engine.monotonic() });
-    setWakeUp(engine, tx, claim.operation.id);
+    setWakeUp(engine, claim.operation.id);
   });
 }
 
@@ -239,7 +240,7 @@ function learn(
     log?: LogEntry[];
     rows?: (tx: Tx) => void;
   },
-  secrets: readonly string[],
+  secrets: Secrets,
 ): void {
   learned.rows?.(tx);
   if (learned.facts !== undefined) mergeFacts(tx, claim.operation.id, learned.facts);
@@ -248,7 +249,7 @@ function learn(
   if (learned.log !== undefined) logLines(tx, claim, learned.log, secrets);
 }
 
-function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: readonly string[]): void {
+function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: Secrets): void {
   for (const line of lines)
     appendEvent(tx, {
       at: line.at,
@@ -256,7 +257,7 @@ function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: rea
       instanceId: claim.instance.id,
       operationId: claim.operation.id,
       step: claim.step.name,
-      data: { text: maskSecrets(line.text, secrets), failed: line.failed === true },
+      data: { text: maskSecrets(line.text, secrets()), failed: line.failed === true },
     });
 }
 
@@ -266,7 +267,8 @@ function endStep(engine: Engine, tx: Tx, claim: Claim, state: StepState, failure
     .set({ state, endedAt: now, claimedBy: null, failure: failure ?? null })
     .where(heldStep(claim.step))
     .run();
-  if (failure !== undefined) logLines(tx, claim, [{ at: now, text: failure.sentence, failed: true }], []);
+  if (failure !== undefined)
+    logLines(tx, claim, [{ at: now, text: failure.sentence, failed: true }], () => []);
   stepEvent(tx, claim, now, state);
 }
 
@@ -312,9 +314,9 @@ export function appendUndo(
 
 /** Ends the operation once nothing is left to do: done, cancelled, or failed (after the way back, if there is one). */
 export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void {
-  const operation = tx.select().from(operations).where(eq(operations.id, before.id)).get();
+  const operation = hotQueries(engine.db).operation(before.id);
   if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) return;
-  const rows = stepsOf(tx, operation.id);
+  const rows = hotQueries(engine.db).steps(operation.id);
   // Cancel wins over whatever fails: the next claim begins the undo. After the last step it changes nothing any more.
   const isDone = rows.every(({ state }) => state === "done" || state === "skipped");
   if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return;
@@ -374,24 +376,21 @@ function end(
   if (state === "failed") addFailedMail(tx, engine, operation);
 }
 
-/** Sets when the operation wants to be looked at next, for the queue to be told. */
-export function setWakeUp(engine: Engine, tx: Tx, operationId: string): void {
-  const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
+/** Sets when the operation wants to be looked at next, for the queue to be told; in the transaction that is open. */
+export function setWakeUp(engine: Engine, operationId: string): void {
+  const queries = hotQueries(engine.db);
+  const operation = queries.operation(operationId);
   if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) {
-    tx.delete(wakeUps).where(eq(wakeUps.operationId, operationId)).run();
+    queries.clearWakeUp(operationId);
     return;
   }
   const cancels = operation.cancelRequestedAt !== null && operation.state === "running";
   const now = engine.monotonic();
   // A claimed step is looked at again when its claim would end: by then its holder has said something, or is dead.
-  const held = leases(engine, tx);
-  const times = runnable(stepsOf(tx, operationId)).map((row) => {
+  const held = leases(engine);
+  const times = runnable(queries.steps(operationId)).map((row) => {
     if (row.claimedBy !== null) return held.get(row.claimedBy) ?? now;
     return cancels && !isStopping(row) ? now : row.dueAt;
   });
-  const dueAt = times.length === 0 ? now : Math.min(...times);
-  tx.insert(wakeUps)
-    .values({ operationId, dueAt, sentAt: null })
-    .onConflictDoUpdate({ target: wakeUps.operationId, set: { dueAt, sentAt: null } })
-    .run();
+  queries.setWakeUp(operationId, times.length === 0 ? now : Math.min(...times));
 }

@@ -78,13 +78,14 @@ async function run<Facts extends PlaybookFacts>(
   context: StepContext<Facts>,
   { playbook, vars, learned }: Options<Facts>,
 ): Promise<Outcome<Facts>> {
-  const { providers, site, variables } = context;
-  const values = vars(context);
+  const { providers, site } = context;
+  const at = runOf(context);
+  // A run that has been read already was begun: its variables are not needed any more.
+  const values = at.cursor === 0 ? vars(context) : {};
   if (values === undefined) return skipped();
   const { address, hostKey } = machineOf(context);
   if (address === undefined || hostKey === undefined)
     throw new StepFailure("The droplet has no address yet.", "address or host key is not known");
-  const at = runOf(context);
   const key = keyOf(context, at);
   const facts = (next: { round: number; cursor: number; lost: number }): Known<Facts> =>
     ({ runs: { ...context.facts.runs, [context.step]: next } }) as Known<Facts>;
@@ -103,7 +104,7 @@ async function run<Facts extends PlaybookFacts>(
       },
       vars: values,
     });
-  const secrets = variables.filter((variable) => variable.secret).map((variable) => variable.value);
+  const secrets = context.variables.filter(({ secret }) => secret).map(({ value }) => value);
   const read = await providers.playbooks.readRun(key, at.cursor, secrets);
   const log: LogEntry[] = read.events.map((event) => ({
     at: event.at,
