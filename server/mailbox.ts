@@ -4,7 +4,8 @@ import { instances, mail, operations } from "../db/schema.ts";
 import { lastGoodBackups } from "./backups/queries.ts";
 import { staleness } from "./backups/schedule.ts";
 import type { Clock } from "./clock.ts";
-import { renderFailedMail, renderReadyMail, renderStaleMail } from "./emails/render.tsx";
+import { orphanAbout } from "./drift/orphans.ts";
+import { renderFailedMail, renderOrphanMail, renderReadyMail, renderStaleMail } from "./emails/render.tsx";
 import { newId } from "./ids.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
@@ -78,6 +79,12 @@ function renderAboutInstance({ db, dashboardUrl, now }: Mailbox, row: typeof mai
     .get();
   if (instance === undefined) throw new Error(`There is no instance ${row.instanceId} to write about.`);
   const { company, slug, backupPlan, createdAt } = instance;
+  if (row.kind === "drift")
+    return renderOrphanMail({
+      ...orphanAbout(db, instance.id, row.round),
+      company,
+      dashboardUrl: `${dashboardUrl}/drift`,
+    });
   const lastGoodAt = lastGoodBackups(db, [instance.id]).get(instance.id) ?? null;
   return renderStaleMail({
     company,
@@ -131,7 +138,7 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
     .select()
     .from(mail)
     .where(
-      and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale"]), lte(mail.dueAt, mailbox.monotonic())),
+      and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale", "drift"]), lte(mail.dueAt, mailbox.monotonic())),
     )
     .all();
   for (const row of due) {

@@ -1,6 +1,7 @@
 import { render } from "@react-email/render";
 import type { ReactElement } from "react";
 import { Failed, type FailedMail } from "./failed.tsx";
+import { Orphan, type OrphanMail } from "./orphan.tsx";
 import { Ready, type ReadyMail } from "./ready.tsx";
 import { Stale, type StaleMail } from "./stale.tsx";
 
@@ -25,4 +26,8 @@ export function renderFailedMail(mail: FailedMail): Promise<Rendered> {
 
 export function renderStaleMail(mail: StaleMail): Promise<Rendered> {
   return letter(`${mail.company} has no recent backup`, <Stale {...mail} />);
+}
+
+export function renderOrphanMail(mail: OrphanMail): Promise<Rendered> {
+  return letter(`${mail.what} costs ${mail.monthly} a month and belongs to no instance`, <Orphan {...mail} />);
 }

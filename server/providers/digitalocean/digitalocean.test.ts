@@ -253,7 +253,7 @@ test("an hour's allowance that is spent is handed back with the time to wait", a
   const waits: number[] = [];
   respond = () => ({
     status: 200,
-    body: { account: { email: "e", status: "active", droplet_limit: 1 } },
+    body: { account: { uuid: "u", email: "e", status: "active", droplet_limit: 1 } },
     headers: { "ratelimit-remaining": "0", "ratelimit-reset": String(clock.now / 1000 + 1800) },
   });
   const cloud = createDigitalOcean({

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { createBudget } from "./budget.ts";
 import { createDns } from "./dns.ts";
+import { createInventory } from "./inventory.ts";
 import { createRequester, type RequesterOptions } from "./request.ts";
 import * as schemas from "./schemas.ts";
 import { createSharedRead } from "./sharedRead.ts";
@@ -108,11 +109,13 @@ export function createDigitalOcean(
 
   return {
     ...createDns(api),
+    ...createInventory(api),
     requestCount: api.count,
 
     async account() {
       const { account } = await api.ask({ method: "GET", path: "account" }, schemas.accountAnswer);
-      return { email: account.email, status: account.status, dropletLimit: account.droplet_limit };
+      const { uuid, email, status } = account;
+      return { uuid, email, status, dropletLimit: account.droplet_limit };
     },
 
     /** The public half of our key at DigitalOcean; asked once in a process' life, its list has a narrow limit. */
@@ -134,6 +137,9 @@ export function createDigitalOcean(
       }
       return known;
     },
+
+    /** Has the next `ensureSshKey` look again: for a key that somebody has deleted at DigitalOcean. */
+    forgetSshKeys: () => keys.clear(),
 
     async findDropletByTag(tag: string, { maxAgeMs = defaultMaxAgeMs } = {}): Promise<Droplet | undefined> {
       return (await sharedDroplets(maxAgeMs)).find((droplet) => droplet.tags.includes(tag));

@@ -26,12 +26,14 @@ export const action = z.object({
 });
 export const actionAnswer = z.object({ action });
 
-export const snapshotList = z.object({
-  snapshots: z.array(
-    z.object({ id: z.coerce.number(), name: z.string(), created_at: z.string(), size_gigabytes: z.number() }),
-  ),
-  links,
+const snapshot = z.object({
+  id: z.coerce.number(),
+  name: z.string(),
+  created_at: z.string(),
+  size_gigabytes: z.number(),
 });
+export const snapshotAnswer = z.object({ snapshot });
+export const snapshotList = z.object({ snapshots: z.array(snapshot), links });
 
 export const sshKey = z.object({
   id: z.number(),
@@ -71,6 +73,6 @@ export const sizeList = z.object({
   links,
 });
 export const accountAnswer = z.object({
-  account: z.object({ email: z.string(), status: z.string(), droplet_limit: z.number() }),
+  account: z.object({ uuid: z.string(), email: z.string(), status: z.string(), droplet_limit: z.number() }),
 });
 export const errorAnswer = z.object({ id: z.string(), message: z.string() });
