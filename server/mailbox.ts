@@ -138,7 +138,11 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
     .select()
     .from(mail)
     .where(
-      and(isNull(mail.sentAt), inArray(mail.kind, ["failed", "stale", "drift"]), lte(mail.dueAt, mailbox.monotonic())),
+      and(
+        isNull(mail.sentAt),
+        inArray(mail.kind, ["failed", "stale", "drift"]),
+        lte(mail.dueAt, mailbox.monotonic()),
+      ),
     )
     .all();
   for (const row of due) {

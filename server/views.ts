@@ -11,15 +11,7 @@ import type {
 } from "../db/schema.ts";
 import type { DriftAction, Finding } from "./drift/findings.ts";
 
-export type {
-  BackupPlan,
-  BackupReason,
-  DriftAction,
-  Finding,
-  InstanceStatus,
-  OperationKind,
-  StepState,
-};
+export type { BackupPlan, BackupReason, DriftAction, Finding, InstanceStatus, OperationKind, StepState };
 
 /** The shapes that leave the server. Shared with the page, so they hold data and nothing else. Times: Unix ms. */
 

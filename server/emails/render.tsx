@@ -29,5 +29,8 @@ export function renderStaleMail(mail: StaleMail): Promise<Rendered> {
 }
 
 export function renderOrphanMail(mail: OrphanMail): Promise<Rendered> {
-  return letter(`${mail.what} costs ${mail.monthly} a month and belongs to no instance`, <Orphan {...mail} />);
+  return letter(
+    `${mail.what} costs ${mail.monthly} a month and belongs to no instance`,
+    <Orphan {...mail} />,
+  );
 }

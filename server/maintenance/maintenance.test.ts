@@ -20,7 +20,12 @@ beforeEach(() => {
   world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
     digitalocean: only<DigitalOcean>("digitalocean", {
+      account: async () => ({ uuid: "u", email: "joe@example.org", status: "active", dropletLimit: 25 }),
       listDroplets: async () => [],
+      listSnapshots: async () => [],
+      listARecords: async () => [],
+      listSshKeys: async () => ["ssh-ed25519 AAAA"],
+      getDroplet: async () => undefined,
       deleteSnapshot: async (id) => void removed.push(`snapshot ${id}`),
       removeARecords: async ({ name, address }) => {
         removed.push(`record ${name} at ${address}`);

@@ -13,9 +13,9 @@ import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from ".
 
 type Context = StepContext<DriftFacts>;
 
-const withinMs = 30 * 60_000;
+const withinMs = 20 * 60_000;
 /** DigitalOcean takes its time: it is asked again this often. */
-const lookAgainMs = 5000;
+const lookAgainMs = 10_000;
 
 async function deleteOrphan(context: Context): Promise<Outcome<DriftFacts>> {
   const one = await findingOf(context, ["orphaned-droplet", "orphaned-snapshot", "orphaned-record"]);
@@ -91,7 +91,7 @@ export const deleteOrphanOperation = defineOperation<DriftFacts>({
   steps: [
     step("delete-orphan", "Delete it at DigitalOcean", deleteOrphan, {
       final: true,
-      giveUp: { afterMs: withinMs, sentence: "DigitalOcean didn't delete it within 30 minutes." },
+      giveUp: { afterMs: withinMs, sentence: "DigitalOcean didn't delete it within 20 minutes." },
     }),
   ],
   undo: [],

@@ -20,8 +20,6 @@ const read: [string, "get" | "post" | "put", string, z.ZodType][] = [
   ["/v2/droplets/{droplet_id}", "get", "200", schemas.dropletAnswer],
   ["/v2/droplets/{droplet_id}/actions", "post", "201", schemas.actionAnswer],
   ["/v2/droplets/{droplet_id}/snapshots", "get", "200", schemas.snapshotList],
-  ["/v2/snapshots", "get", "200", schemas.snapshotList],
-  ["/v2/snapshots/{snapshot_id}", "get", "200", schemas.snapshotAnswer],
   ["/v2/actions/{action_id}", "get", "200", schemas.actionAnswer],
   ["/v2/domains/{domain_name}/records", "get", "200", schemas.recordList],
   ["/v2/domains/{domain_name}/records", "post", "201", schemas.recordAnswer],
