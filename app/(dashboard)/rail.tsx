@@ -107,7 +107,7 @@ export function Rail() {
 function DriftCount({ count }: { count: number }) {
   if (count === 0) return null;
   return (
-    <span className="min-w-5 rounded-full bg-warn-tint px-1.5 text-center text-xs leading-5 font-medium text-warn-ink tabular-nums max-lg:absolute max-lg:-top-2 max-lg:left-3">
+    <span className="min-w-5 rounded-full bg-warn-tint px-1.5 text-center text-xs leading-5 font-medium text-warn-ink tabular-nums max-lg:absolute max-md:-top-2 max-md:left-3 md:max-lg:-top-0.5 md:max-lg:-right-1">
       {count}
       <span className="sr-only">{count === 1 ? " difference" : " differences"}</span>
     </span>

@@ -29,7 +29,7 @@ export async function reconcile(engine: Engine): Promise<void> {
     if (account !== undefined && account !== uuid) {
       noteFailure(
         engine,
-        `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the token of the account that your instances run on is back.`,
+        `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the Spawner has a token for your instances’ account again.`,
       );
       return;
     }

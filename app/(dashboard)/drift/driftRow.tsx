@@ -23,13 +23,13 @@ export function DriftRow({ view, now, onAsk }: Props) {
       <div className="flex min-w-0 gap-2.5">
         <Icon size={16} strokeWidth={1.9} className="mt-0.5 shrink-0 text-ink-3" aria-hidden />
         <div className="min-w-0">
-          <span className="font-medium">{noun}</span>
+          <span className="block font-medium">{noun}</span>
           {name === instance.company ? null : (
             <span className="block font-mono text-sm break-all text-ink-2">{name}</span>
           )}
           <Link
             href={`/instances/${instance.slug}?id=${instance.id}`}
-            className="touch inline-flex items-center text-sm text-ink-2 underline decoration-line-2 underline-offset-3 hover:text-ink"
+            className="touch inline-flex items-center text-sm text-ink-2 underline max-md:-my-2.5 decoration-line-2 underline-offset-3 hover:text-ink"
           >
             {instance.company}
           </Link>

@@ -58,12 +58,12 @@ export function sentenceFor({ finding, instance }: DriftView, now: number): stri
   switch (finding.type) {
     case "orphaned-droplet":
       return finding.isAdoptable
-        ? `${company} ${status === "destroyed" ? "is destroyed" : "has no droplet"}, but this droplet is still running up costs.`
+        ? `${company} ${status === "destroyed" ? "is destroyed" : "has no droplet"}, but its droplet still exists.`
         : `Created ${age(finding.createdAt, now)} for ${company}. No instance uses it.`;
     case "orphaned-snapshot":
       return finding.isAdoptable
-        ? `Taken ${age(finding.createdAt, now)} of ${company}, which has no other snapshot to come back from.`
-        : `Taken ${age(finding.createdAt, now)} of ${company}. Nothing uses it.`;
+        ? `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. It has no other one to come back from.`
+        : `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. Nothing uses it.`;
     case "orphaned-record":
       return `Points to ${finding.address}. ${company} no longer uses it.`;
     case "missing-droplet":
