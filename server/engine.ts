@@ -9,6 +9,7 @@ import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
 import { transfer } from "./providers/backups/transfer.ts";
+import { verifyArchive } from "./providers/backups/verify.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
@@ -42,6 +43,7 @@ export function createEngine(
       }),
       backups: createBackupStore(env),
       transfer,
+      verifyArchive,
       probe: createProbe(),
       scanHostKey,
       sendMail: (operationId, kind) => sendMail(mailbox, operationId, kind),

@@ -6,7 +6,7 @@ type RandomSource = (bytes: number) => Uint8Array;
 let source: RandomSource = randomBytes;
 
 /** A simulation that must be repeatable brings its own randomness. */
-export function useRandomSource(other: RandomSource): void {
+export function setRandomSource(other: RandomSource): void {
   source = other;
 }
 

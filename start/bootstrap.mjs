@@ -7,7 +7,7 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
-const commands = ["start", "dev", "test", "bench"];
+const commands = ["start", "dev", "test", "bench", "simulate"];
 const lockfile = join(root, "package-lock.json");
 const modules = join(root, "node_modules");
 const marker = join(modules, ".package-lock.sha256");

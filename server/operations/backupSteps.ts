@@ -3,7 +3,6 @@ import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { type BackupReason, backups, type JsonObject } from "../../db/schema.ts";
-import { verifyArchive } from "../providers/backups/verify.ts";
 import { done, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
 import { machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
@@ -124,10 +123,10 @@ async function verify(context: Context) {
   const { operation, providers, signal, now } = context;
   let { dump } = context.facts;
   if (dump === undefined) throw new StepFailure("There is no backup to verify.", "the dump is not known");
-  let result = await verifyArchive(providers.backups, dump.key, dump, signal);
+  let result = await providers.verifyArchive(providers.backups, dump.key, dump, signal);
   if (!result.ok) {
     dump = (await store(context)).facts.dump;
-    result = await verifyArchive(providers.backups, dump.key, dump, signal);
+    result = await providers.verifyArchive(providers.backups, dump.key, dump, signal);
   }
   if (!result.ok) throw new StepFailure(result.sentence, result.detail);
   if (result.entries.length !== dump.files)

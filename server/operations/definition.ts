@@ -11,6 +11,7 @@ import type {
 } from "../../db/schema.ts";
 import type { BackupStore } from "../providers/backups/backups.ts";
 import type { Transfer } from "../providers/backups/transfer.ts";
+import type { verifyArchive } from "../providers/backups/verify.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import type { Probe } from "../providers/probe.ts";
@@ -25,6 +26,8 @@ export type Providers = {
   /** Where backups live, and the way between there and a droplet. */
   backups: BackupStore;
   transfer: Transfer;
+  /** Reads an archive back from where it is stored, and opens it. */
+  verifyArchive: typeof verifyArchive;
   probe: Probe;
   /** First contact: the host key a droplet shows, undefined while nothing answers. */
   scanHostKey: (host: { address: string; port: number }) => Promise<string | undefined>;

@@ -10,6 +10,7 @@ import { instances, mail, type OperationKind, steps } from "../../db/schema.ts";
 import { type LocalCloud, startLocalCloud } from "../../local-cloud/cloud.ts";
 import { newId } from "../ids.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
+import { verifyArchive } from "../providers/backups/verify.ts";
 import { createDigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { scanHostKey } from "../providers/ssh.ts";
@@ -94,6 +95,7 @@ function createWorld() {
     playbooks,
     backups: createFolderStore(join(world.folder, "backups")),
     transfer: createTestTransfer(archive),
+    verifyArchive,
     probe: {
       answer: async (url) => ({
         ok: true,

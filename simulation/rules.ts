@@ -1,0 +1,385 @@
+import { z } from "zod";
+import type { CloudWatcher, SimDroplet } from "./cloud.ts";
+import type { Post } from "./disk.ts";
+import { postsOn } from "./disk.ts";
+import type { Ledger } from "./ledger.ts";
+import { domain, secretOf } from "./people.ts";
+import type { World } from "./spawner.ts";
+
+/**
+ * The rules that hold whatever happens. Those about data are asked at the moment something disappears; those about an
+ * operation when it ends; the rest when everything is quiet.
+ */
+
+const tagPrefix = "spawner-instance-";
+/** Whose intranet a droplet is; undefined for a throwaway. */
+export const instanceOf = (droplet: SimDroplet): string | undefined =>
+  droplet.tags.find((tag) => tag.startsWith(tagPrefix))?.slice(tagPrefix.length);
+
+const observed = z.object({ state: z.string().optional(), kind: z.string().optional() });
+type InstanceFields = {
+  id: string;
+  slug: string;
+  domain: string;
+  version: string;
+  size: string;
+  status: string;
+  variable_set: number;
+  droplet_id: number | null;
+  address: string | null;
+  destroyed_at: number | null;
+  snapshot_id: number | null;
+};
+type OperationFields = {
+  id: string;
+  kind: string;
+  state: string;
+  instance_id: string;
+  facts: string;
+  status_before: string;
+};
+
+/** Operations that end with an instance as it was, when they are cancelled. */
+const leavesAsItWas = new Set([
+  "backup",
+  "restore",
+  "upgrade",
+  "edit-variables",
+  "change-address",
+  "resize",
+  "restart",
+  "power-off",
+  "power-on",
+]);
+/** Operations whose Cancel gives up the droplet they bought, and what was posted there. */
+const givesUpDroplet = new Set(["spawn", "restore-as-new", "bring-back"]);
+
+export function createRules(
+  world: World,
+  ledger: Ledger,
+  broken: (rule: string, what: string) => void,
+  tell: (line: string) => void,
+): Rules {
+  const { connection, cloud, store } = world;
+  const one = connection.prepare<[string], InstanceFields>("select * from instances where id = ?");
+  const all = connection.prepare<[], InstanceFields>("select * from instances");
+  const operation = connection.prepare<[string], OperationFields>("select * from operations where id = ?");
+  const liveOf = connection.prepare<[string], OperationFields>(
+    "select * from operations where instance_id = ? and mutating = 1 and state in ('running', 'cancelling')",
+  );
+  const newestOf = connection.prepare<[string], OperationFields>(
+    "select * from operations where instance_id = ? and mutating = 1 order by sequence desc limit 1",
+  );
+  const undoFailed = connection.prepare<[string], unknown>(
+    "select 1 from steps where operation_id = ? and undo = 1 and state not in ('done', 'skipped')",
+  );
+  const liveCount = connection
+    .prepare("select count(*) from operations where state in ('running', 'cancelling')")
+    .pluck();
+  const namesOfLive = connection
+    .prepare(
+      "select kind || ' ' || id || ' ' || state from operations where state in ('running', 'cancelling')",
+    )
+    .pluck();
+  const unsent = connection.prepare("select count(*) from mail where sent_at is null").pluck();
+
+  /** The posts that each intranet must show, as far as nobody but the Spawner has touched it. */
+  const expected = new Map<string, Set<Post>>();
+  const expectedOf = (instanceId: string) => {
+    const known = expected.get(instanceId) ?? new Set<Post>();
+    expected.set(instanceId, known);
+    return known;
+  };
+  /** When data last took another's place, and what was posted since. */
+  const sinceSwap = new Map<string, Post[]>();
+  /** Instances that somebody has changed at DigitalOcean: how they are is not the Spawner's doing. */
+  const tampered = new Set<string>();
+  const foreign = new Set<string>();
+  const before = new Map<string, InstanceFields>();
+  const pending: { id: string; state: string | undefined; kind: string | undefined }[] = [];
+  connection.function("observe", (id: unknown, data: unknown) => {
+    const { state, kind } = observed.parse(JSON.parse(String(data)));
+    pending.push({ id: String(id), state, kind });
+    return null;
+  });
+  connection.exec(
+    "create temp trigger observed after insert on events when new.kind = 'operation' begin select observe(new.operation_id, new.data); end",
+  );
+
+  const dropletOf = (instanceId: string): SimDroplet | undefined => {
+    const row = one.get(instanceId);
+    const droplet = row?.droplet_id == null ? undefined : cloud.droplets.get(row.droplet_id);
+    return droplet === undefined || droplet.isGone ? undefined : droplet;
+  };
+
+  function began({ instance_id, kind, id }: OperationFields): void {
+    const row = one.get(instance_id);
+    if (row !== undefined) before.set(id, row);
+    tell(`${kind} ${id} begins for ${row?.slug}`);
+    if (kind === "purge") ledger.waive(ledger.ofInstance(instance_id));
+  }
+
+  function ended(found: OperationFields): void {
+    const { instance_id, kind, state, id, facts } = found;
+    tell(`${kind} ${id} is ${state}`);
+    const row = one.get(instance_id);
+    if (row === undefined) return;
+    const source = sourceOf(facts);
+    if (state === "done" && (kind === "restore" || kind === "restore-as-new") && source !== undefined)
+      expected.set(
+        instance_id,
+        new Set([...(store.postsOf(source.key) ?? []), ...(sinceSwap.get(instance_id) ?? [])]),
+      );
+    if (state === "done" && kind === "bring-back") {
+      const droplet = dropletOf(instance_id);
+      const missing = [...expectedOf(instance_id)].filter(
+        (post) => !(droplet?.disk.data ?? []).includes(post) && !ledger.isWaived(post),
+      );
+      if (missing.length > 0 && !tampered.has(instance_id))
+        broken("bring back brings everything", `${row.slug} lacks ${missing.join(", ")}`);
+      expected.set(instance_id, new Set(droplet?.disk.data ?? []));
+      tampered.delete(instance_id);
+    }
+    if (kind === "destroy" && state === "done" && row.droplet_id !== null)
+      broken("destroy destroys", `${row.slug} still has droplet ${row.droplet_id}`);
+    if (givesUpDroplet.has(kind) && state === "cancelled") {
+      if (row.status !== "destroyed")
+        broken("cancel", `${row.slug} is ${row.status} after its ${kind} was cancelled`);
+    }
+    const was = before.get(id);
+    if (leavesAsItWas.has(kind) && state === "cancelled" && was !== undefined)
+      for (const field of ["slug", "domain", "version", "size", "variable_set", "droplet_id"] as const)
+        if (was[field] !== row[field])
+          broken("cancel leaves it as it was", `${kind}: ${field} is ${row[field]}, was ${was[field]}`);
+    atRest(instance_id);
+  }
+
+  /** What an instance must be like while nothing is done with it. */
+  function atRest(instanceId: string): void {
+    const row = one.get(instanceId);
+    if (row === undefined || tampered.has(instanceId) || liveOf.get(instanceId) !== undefined) return;
+    if (row.status !== "running" && row.status !== "unreachable") return;
+    const newest = newestOf.get(instanceId);
+    if (newest?.state === "failed" && undoFailed.get(newest.id) !== undefined) return;
+    const droplet = dropletOf(instanceId);
+    if (droplet === undefined) return;
+    const { disk } = droplet;
+    const { kind = "", id = "" } = newest ?? {};
+    const say = (what: string) =>
+      broken("at rest", `${row.slug} after ${kind} ${id} (${newest?.state}): ${what}`);
+    const missing = [...expectedOf(instanceId)].filter(
+      (post) => !(disk.data ?? []).includes(post) && !ledger.isWaived(post),
+    );
+    if (missing.length > 0) {
+      say(`${missing.join(", ")} are not in the live data`);
+      for (const post of missing) expectedOf(instanceId).delete(post);
+    }
+    if (disk.software !== row.version) say(`it runs ${disk.software}, and should ${row.version}`);
+    const url = `http://${row.slug}.${row.domain}`;
+    if (disk.environment?.url !== url) say(`it believes to be at ${disk.environment?.url}`);
+    if (droplet.size !== row.size) say(`its size is ${droplet.size}, not ${row.size}`);
+    if (!disk.isStarted) say("the intranet is stopped");
+    if (cloud.statusOf(droplet) === "off") say("its droplet is off");
+    const addresses = cloud.resolve(`${row.slug}.${row.domain}`);
+    if (!addresses.includes(droplet.address)) say(`its name leads to ${addresses.join(", ") || "nothing"}`);
+  }
+
+  const isPurging = (instanceId: string) =>
+    ["purge"].includes(newestOf.get(instanceId)?.kind ?? "") || one.get(instanceId)?.status === undefined;
+
+  const findBackup = connection.prepare<[string], { id: string; instance_id: string; state: string }>(
+    "select id, instance_id, state from backups where key = ?",
+  );
+  const open = connection.prepare<[], OperationFields>(
+    "select * from operations where state in ('running', 'cancelling', 'failed')",
+  );
+  const isInUse = (backupId: string) =>
+    open.all().some((found) => {
+      if (sourceOf(found.facts)?.id !== backupId) return false;
+      if (found.state !== "failed") return true;
+      return (
+        newestOf.get(found.instance_id)?.id === found.id && one.get(found.instance_id)?.destroyed_at === null
+      );
+    });
+
+  return {
+    destroying(droplet) {
+      tell(`DigitalOcean destroys droplet ${droplet.id}`);
+      if (!droplet.tags.includes("spawner")) broken("foreign", `droplet ${droplet.id} is not ours`);
+      const owner = instanceOf(droplet);
+      const running = owner === undefined ? undefined : liveOf.get(owner);
+      if (owner !== undefined && running !== undefined && givesUpDroplet.has(running.kind))
+        ledger.waive(ledger.missing({ droplet }).filter((post) => postsOn(droplet.disk).includes(post)));
+      ledger.check(`droplet ${droplet.id} is destroyed`, { droplet });
+    },
+    snapshotRemoved(snapshot) {
+      tell(`snapshot ${snapshot.name} is removed`);
+      ledger.check(`snapshot ${snapshot.name} is removed`, { snapshot });
+    },
+    recordChanged(zone, was, now) {
+      tell(`record ${was.name}.${zone} ${was.data} → ${now?.data ?? "removed"}`);
+      if (was.data === "198.51.100.7" || foreign.has(`${was.id}`))
+        broken("foreign", `${was.name}.${zone} belongs to somebody else`);
+    },
+    backupRemoved(key) {
+      tell(`the store removes ${key}`);
+      const row = findBackup.get(key);
+      if (row === undefined) return;
+      if (isInUse(row.id)) broken("a backup in use stays", `${key} is the source of an operation`);
+      if (row.state !== "good" && row.state !== "removing") return;
+      // Retention took what nothing needs any more: what was in it alone goes with it, as the plan says.
+      if (!isPurging(row.instance_id)) ledger.waive(ledger.missing({ key }));
+    },
+    backupForgotten(key) {
+      tell(`the store forgets ${key}`);
+      ledger.waive(ledger.missing({ key }));
+    },
+    diskChanged(droplet, task) {
+      const owner = instanceOf(droplet);
+      if (owner !== undefined && task === "Put the backup's data in its place") sinceSwap.set(owner, []);
+      ledger.check(task);
+    },
+    posted(instanceId, text) {
+      expectedOf(instanceId).add(text);
+      sinceSwap.get(instanceId)?.push(text);
+    },
+    deletedByHand(droplet) {
+      if (droplet === undefined) return false;
+      tell(`somebody deletes droplet ${droplet.id}`);
+      ledger.waive(ledger.missing({ droplet }));
+      const owner = instanceOf(droplet);
+      if (owner !== undefined) {
+        tampered.add(owner);
+        for (const post of expectedOf(owner)) if (ledger.isWaived(post)) expectedOf(owner).delete(post);
+      }
+      cloud.deleteByHand(droplet);
+      return true;
+    },
+    editedByHand(chance) {
+      const records = cloud.domains.get(domain) ?? [];
+      const index = Math.floor(chance * records.length);
+      const record = records[index];
+      if (record === undefined || record.data === "198.51.100.7") return false;
+      for (const row of all.all()) tampered.add(row.id);
+      tell(`somebody changes the record ${record.name}`);
+      if (chance < 0.5) records.splice(index, 1);
+      else record.data = "198.51.100.9";
+      return true;
+    },
+    afterEach() {
+      for (const { id, state, kind } of pending.splice(0)) {
+        const found = operation.get(id);
+        if (found === undefined) continue;
+        if (kind !== undefined) began(found);
+        else if (state !== undefined && ["done", "cancelled", "failed"].includes(state)) ended(found);
+      }
+    },
+    isQuiet: () => liveCount.get() === 0 && (unsent.get() as number) === 0,
+    whatIsLive: () => `${namesOfLive.all().join("; ")}, ${unsent.get()} mails unsent`,
+    failedOperations() {
+      return all.all().flatMap((row, index) => {
+        const newest = newestOf.get(row.id);
+        return newest?.state === "failed" ? [index] : [];
+      });
+    },
+    atTheEnd() {
+      ledger.check("at the end");
+      for (const row of all.all()) atRest(row.id);
+      orphans();
+      books();
+    },
+  };
+
+  /** Whatever costs money is known to a row, and nothing of ours leads nowhere. */
+  function orphans(): void {
+    const rows = all.all();
+    const facts = connection
+      .prepare<[], OperationFields>("select * from operations where mutating = 0")
+      .all()
+      .map((found) => dropletIn(found.facts));
+    const known = new Set([...rows.map((row) => row.droplet_id), ...facts, ...drift("droplet")]);
+    for (const droplet of cloud.ours())
+      if (!known.has(droplet.id)) broken("nothing leaks", `droplet ${droplet.id} ${droplet.tags.join(" ")}`);
+    const kept = new Set(
+      (
+        connection.prepare("select id from snapshots where removed_at is null").pluck().all() as number[]
+      ).concat(drift("snapshot")),
+    );
+    for (const snapshot of cloud.snapshots.values())
+      if (!kept.has(snapshot.id)) broken("nothing leaks", `snapshot ${snapshot.name}`);
+    const addresses = new Set(cloud.ours().map(({ address }) => address));
+    for (const record of cloud.domains.get(domain) ?? [])
+      if (record.data.startsWith("203.") && !addresses.has(record.data) && tampered.size === 0)
+        broken("nothing leaks", `record ${record.name} leads to ${record.data}, where nothing of ours is`);
+    for (const row of rows)
+      if (row.destroyed_at !== null && row.droplet_id !== null)
+        broken("nothing leaks", `${row.slug} is destroyed and has droplet ${row.droplet_id}`);
+    if (cloud.mostInAMinute() > 250)
+      broken("within the limit", `${cloud.mostInAMinute()} requests in a minute`);
+  }
+
+  function drift(_kind: "droplet" | "snapshot"): number[] {
+    return connection.prepare("select droplet_id from strays").pluck().all() as number[];
+  }
+
+  /** What the books themselves say. */
+  function books(): void {
+    const count = (sql: string) => connection.prepare(sql).pluck().get() as number;
+    if (count("select count(*) from wake_ups") > 0) broken("the queue is empty", "wake-ups are left");
+    if (count("select count(*) - coalesce(max(id), 0) from events") !== 0)
+      broken("events have no gap", "a gap");
+    const twice = count(
+      "select count(*) from (select 1 from mail group by operation_id, instance_id, kind, round, recipient having count(*) > 1)",
+    );
+    if (twice > 0) broken("one mail each", `${twice} were written twice`);
+    const sent = new Map<string, number>();
+    for (const { idempotencyKey } of world.post.delivered)
+      sent.set(idempotencyKey, (sent.get(idempotencyKey) ?? 0) + 1);
+    for (const [key, times] of sent)
+      if (times > 1) broken("one mail each", `${key} was delivered ${times} times`);
+    for (const row of all.all()) secrets(secretOf(row.slug.replace(/-moved$/, "")));
+  }
+
+  function secrets(secret: string): void {
+    for (const [table, columns] of places)
+      for (const column of columns) {
+        const found = connection
+          .prepare(`select count(*) from ${table} where instr(${column}, ?) > 0`)
+          .pluck()
+          .get(secret) as number;
+        if (found > 0) broken("secrets stay secret", `${table}.${column} holds ${secret}`);
+      }
+  }
+}
+
+const places: [string, string[]][] = [
+  ["events", ["data"]],
+  ["operations", ["facts", "failure"]],
+  ["steps", ["progress", "failure"]],
+  ["mail", ["subject", "html", "text", "failure"]],
+  ["audit", ["what"]],
+  ["backups", ["contents", "proof_failure"]],
+];
+
+const factsWithSource = z.object({ source: z.object({ id: z.string(), key: z.string() }).optional() });
+function sourceOf(facts: string) {
+  return factsWithSource.safeParse(JSON.parse(facts)).data?.source;
+}
+const factsWithDroplet = z.object({ dropletId: z.number().optional() });
+function dropletIn(facts: string): number | null {
+  return factsWithDroplet.safeParse(JSON.parse(facts)).data?.dropletId ?? null;
+}
+
+export type Rules = Pick<CloudWatcher, "destroying" | "snapshotRemoved" | "recordChanged"> & {
+  backupRemoved: (key: string) => void;
+  backupForgotten: (key: string) => void;
+  diskChanged: (droplet: SimDroplet, task: string) => void;
+  posted: (instanceId: string, text: Post) => void;
+  deletedByHand: (droplet: SimDroplet | undefined) => boolean;
+  editedByHand: (chance: number) => boolean;
+  afterEach: () => void;
+  isQuiet: () => boolean;
+  whatIsLive: () => string;
+  failedOperations: () => number[];
+  atTheEnd: () => void;
+};

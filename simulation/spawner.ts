@@ -1,0 +1,184 @@
+import type { Database } from "better-sqlite3";
+import type { WorkerUtils } from "graphile-worker";
+import { z } from "zod";
+import type { Db } from "../db/client.ts";
+import { mail } from "../db/schema.ts";
+import { newId } from "../server/ids.ts";
+import { lookAtAll } from "../server/instances/health.ts";
+import { openVariables } from "../server/instances/variables.ts";
+import { runMaintenance } from "../server/maintenance/maintenance.ts";
+import { advance } from "../server/operations/advance.ts";
+import { catalogue } from "../server/operations/catalogue.ts";
+import { releaseDeadClaims } from "../server/operations/claim.ts";
+import type { Engine } from "../server/operations/engine.ts";
+import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
+import { createWaker } from "../server/queue.ts";
+import type { Cloud } from "./cloud.ts";
+import type { Faults } from "./faults.ts";
+import type { Intranets } from "./intranet.ts";
+import type { createPost } from "./mail.ts";
+import type { Playbooks } from "./playbooks.ts";
+import { type Machine, Process } from "./process.ts";
+import type { Queue } from "./queue.ts";
+import { type createTransfers, type Store, verifyStored } from "./store.ts";
+
+/** Everything outside, as one life has it. */
+export type World = {
+  machine: Machine;
+  faults: Faults;
+  db: Db;
+  connection: Database;
+  cloud: Cloud;
+  intranets: Intranets;
+  playbooks: Playbooks;
+  store: Store;
+  transferFor: ReturnType<typeof createTransfers>;
+  post: ReturnType<typeof createPost>;
+  queue: Queue;
+  tell: (line: string) => void;
+};
+
+export const variablesKey = Buffer.alloc(32, 7);
+export const token = "dop_v1_simulated";
+const jobPayload = z.object({ operationId: z.string() });
+
+export const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;
+
+/** The queue's client of a process. */
+export function wakerOf(world: World, process: Process) {
+  const add = world.queue.addJobFor(process);
+  const addJob = async (_task: string, payload: unknown, spec?: { runAt?: Date }) => {
+    await add(jobPayload.parse(payload).operationId, spec?.runAt);
+  };
+  return createWaker(world.db, process.clock, addJob as unknown as WorkerUtils["addJob"]);
+}
+
+const workers = new WeakMap<World, Map<number, Worker>>();
+
+/** The worker processes that there are now. */
+export const workersOf = (world: World): Worker[] => [...(workers.get(world)?.values() ?? [])];
+
+const living = new Set<string>();
+
+/** One worker process, from its start until it is killed: then another one takes its place. */
+export function startWorker(world: World, number: number): Worker {
+  const { machine, db, connection, queue, tell } = world;
+  const name = `worker ${number}`;
+  const process = new Process(machine, name);
+  const claimant = newId();
+  living.add(claimant);
+  const { timeline, random } = machine;
+
+  const worker: Worker = {
+    process,
+    die(why) {
+      if (!process.isAlive) return;
+      tell(`${name} ends: ${why}`);
+      process.kill();
+      living.delete(claimant);
+      timeline.push(random.int(300, 3000), () => startWorker(world, number));
+    },
+    maintain: () => runMaintenance(engine),
+    lookAtAll: () => lookAtAll(engine, misses),
+  };
+  const others = workers.get(world) ?? new Map<number, Worker>();
+  workers.set(world, others.set(number, worker));
+  process.onCrash = (error) => worker.die(String(error));
+  const misses = new Map<string, number>();
+
+  const engine: Engine = {
+    ...process.clock,
+    db,
+    catalogue,
+    providers: {
+      digitalocean: createDigitalOcean({
+        token,
+        apiUrl: "https://api",
+        random: random.next,
+        now: process.clock.now,
+        wait: process.clock.wait,
+        deadline: process.clock.deadline,
+        fetch: world.cloud.fetchFor(process),
+      }),
+      playbooks: world.playbooks.runnerFor(process),
+      backups: world.store.storeFor(process),
+      transfer: world.transferFor(process),
+      verifyArchive: verifyStored,
+      probe: world.intranets.probeFor(process),
+      scanHostKey: ({ address }) =>
+        process.call(() => {
+          const droplet = world.cloud.dropletAt(address);
+          if (
+            droplet === undefined ||
+            !world.cloud.isReachable(droplet) ||
+            world.faults.strikes("ssh-refused")
+          )
+            return undefined;
+          return droplet.hostKey;
+        }),
+      sendMail: async (operationId, kind) => {
+        db.insert(mail)
+          .values({
+            id: newId(),
+            operationId,
+            kind,
+            round: 0,
+            recipient: "joe",
+            createdAt: 1,
+            dueAt: 1,
+            sentAt: 1,
+          })
+          .onConflictDoNothing()
+          .run();
+      },
+    },
+    site: {
+      runtime: "local",
+      scheme: "http",
+      port: undefined,
+      sshPort: 22,
+      webPort: 80,
+      image: "intranet/meteor",
+      releasesUrl: "http://releases",
+      privateKeyFile: "/key",
+      publicKey: "ssh-ed25519 OURS",
+      keyName: "spawner",
+    },
+    random: random.next,
+    claimant,
+    isAlive: (other) => living.has(other),
+    places: 3,
+    keepDestroyedMs: 60 * 86_400_000,
+    openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
+    urlOf,
+    wake: (operationId) => waker.wake(operationId),
+  };
+  const waker = wakerOf(world, process);
+  releaseDeadClaims(engine);
+  waker.sweep(-1);
+
+  const overdue = connection
+    .prepare("select exists (select 1 from wake_ups where sent_at is null or due_at < ?)")
+    .pluck();
+  const isLive = connection.prepare("select exists (select 1 from wake_ups)").pluck();
+  const beat = (): void => {
+    connection.exec("update mail set sent_at = 1 where sent_at is null");
+    if (overdue.get(process.clock.monotonic() - 3000) === 1) waker.sweep(3000);
+    process.clock.after(isLive.get() === 1 ? 2000 : 15_000, beat);
+  };
+  process.clock.after(2000, beat);
+  queue.join({
+    process,
+    advance: (operationId) => {
+      advance(engine, operationId).catch((error: unknown) => tell(`${name}: a job threw ${error}`));
+    },
+  });
+  return worker;
+}
+
+export type Worker = {
+  process: Process;
+  die: (why: string) => void;
+  maintain: () => Promise<void>;
+  lookAtAll: () => Promise<void>;
+};

@@ -1,0 +1,28 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { migrateDatabase } from "../db/migrate.ts";
+import { type Env, readEnv } from "../server/env.ts";
+
+/** A migrated, empty database that each life begins with a copy of, and the configuration of them all. */
+export function createTemplate(): { template: Buffer; env: Env } {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-simulation-"));
+  try {
+    const file = join(folder, "spawner.sqlite");
+    migrateDatabase(file);
+    const connection = new Database(file);
+    connection.pragma("journal_mode = DELETE");
+    connection.close();
+    const env = readEnv({
+      DATABASE_URL: "postgres://localhost/none",
+      SECRET_KEY: "simulated-simulated-simulated",
+      DATA_DIR: folder,
+      BASE_DOMAINS: "intranet.example",
+      DIGITALOCEAN_TOKEN: "dop_v1_simulated",
+    });
+    return { template: readFileSync(file), env };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
