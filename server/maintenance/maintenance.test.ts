@@ -20,7 +20,7 @@ beforeEach(() => {
   world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
     digitalocean: only<DigitalOcean>("digitalocean", {
-      account: async () => ({ uuid: "u", email: "joe@example.org", status: "active", dropletLimit: 25 }),
+      account: async () => ({ id: "u", email: "joe@example.org", status: "active", dropletLimit: 25 }),
       listDroplets: async () => [],
       listSnapshots: async () => [],
       listARecords: async () => [],

@@ -41,7 +41,7 @@ beforeEach(() => {
       digitalocean: only<DigitalOcean>("digitalocean", {
         account: async () =>
           answer("account", () => ({
-            ...{ uuid: cloud.account, email: "joe@example.org", status: "active", dropletLimit: 25 },
+            ...{ id: cloud.account, email: "joe@example.org", status: "active", dropletLimit: 25 },
           })),
         listDroplets: async () => answer("droplets", () => cloud.listed),
         getDroplet: async (id) =>

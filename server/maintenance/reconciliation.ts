@@ -24,9 +24,9 @@ export async function reconcile(engine: Engine): Promise<void> {
   const { checkedMonotonic } = reconciliationState(engine.db);
   if (checkedMonotonic !== undefined && engine.monotonic() - checkedMonotonic < everyMs) return;
   try {
-    const { uuid, email } = await engine.providers.digitalocean.account();
+    const { id, email } = await engine.providers.digitalocean.account();
     const { account } = reconciliationState(engine.db);
-    if (account !== undefined && account !== uuid) {
+    if (account !== undefined && account !== id) {
       noteFailure(
         engine,
         `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the Spawner has a token for your instances’ account again.`,
@@ -34,7 +34,7 @@ export async function reconcile(engine: Engine): Promise<void> {
       return;
     }
     const { inventory, unknown } = await readInventory(engine);
-    write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: uuid }));
+    write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
   } catch (error) {
     noteFailure(engine, isProviderError(error) ? error.sentence : "The check itself failed.");
     throw error;

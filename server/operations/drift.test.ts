@@ -18,7 +18,7 @@ beforeEach(() => {
     providers: only<Providers>("providers", {
       scanHostKey: async ({ address }) => `key of ${address}`,
       digitalocean: only<DigitalOcean>("digitalocean", {
-        account: async () => ({ uuid: cloud.account, email: "e", status: "active", dropletLimit: 1 }),
+        account: async () => ({ id: cloud.account, email: "e", status: "active", dropletLimit: 1 }),
         getDroplet: async (id) => cloud.droplets.find((one) => one.id === id),
         destroyDroplet: async (id) => {
           done.push(`destroy droplet ${id}`);

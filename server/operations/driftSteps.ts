@@ -20,11 +20,11 @@ export async function findingOf<Type extends FindingType>(
   if (known === undefined || !isOneOf(known, types))
     throw new StepFailure("There is nothing to do for this finding.", known?.type ?? "no finding");
   if (facts.account !== undefined) {
-    const { uuid, email } = await providers.digitalocean.account();
-    if (uuid !== facts.account)
+    const { id, email } = await providers.digitalocean.account();
+    if (id !== facts.account)
       throw new StepFailure(
         `The token belongs to another DigitalOcean account (${email}). Nothing was changed.`,
-        `account ${uuid} instead of ${facts.account}`,
+        `account ${id} instead of ${facts.account}`,
       );
   }
   return known;

@@ -112,10 +112,11 @@ export function createDigitalOcean(
     ...createInventory(api),
     requestCount: api.count,
 
+    /** Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. */
     async account() {
       const { account } = await api.ask({ method: "GET", path: "account" }, schemas.accountAnswer);
-      const { uuid, email, status } = account;
-      return { uuid, email, status, dropletLimit: account.droplet_limit };
+      const { email, status, droplet_limit: dropletLimit, team, uuid } = account;
+      return { id: team?.uuid ?? uuid, email, status, dropletLimit };
     },
 
     /** The public half of our key at DigitalOcean; asked once in a process' life, its list has a narrow limit. */

@@ -73,6 +73,12 @@ export const sizeList = z.object({
   links,
 });
 export const accountAnswer = z.object({
-  account: z.object({ uuid: z.string(), email: z.string(), status: z.string(), droplet_limit: z.number() }),
+  account: z.object({
+    uuid: z.string(),
+    email: z.string(),
+    status: z.string(),
+    droplet_limit: z.number(),
+    team: z.object({ uuid: z.string() }).optional(),
+  }),
 });
 export const errorAnswer = z.object({ id: z.string(), message: z.string() });
