@@ -20,6 +20,9 @@ const keptLines = 20_000;
 /** Ms in which events that come in a burst are drawn together; the first of them is drawn at once. */
 const burstMs = 16;
 
+/** How often pages ask when their instances last answered, ms: while the status stays, that is no event. */
+const answersEveryMs = 60_000;
+
 /** Why a command cannot be sent while the connection is lost. */
 export const offlineReason = "Possible once the connection is back.";
 
@@ -51,6 +54,15 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (operationId !== undefined)
       void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
   }, [queryClient, trpc, from, operationId]);
+
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
+      void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
+    }, answersEveryMs);
+    return () => clearInterval(timer);
+  }, [queryClient, trpc]);
 
   // Another operation's log needs a new stream: it begins where the page is, so nothing is missed or repeated.
   const newest = useRef<number>(undefined);

@@ -388,16 +388,25 @@ export const mail = sqliteTable(
     html: text().notNull().default(""),
     text: text().notNull().default(""),
     createdAt: time("created_at").notNull(),
+    /** The same moment by the clock that is never set: its age is measured with it. */
+    createdMonotonic: monotonic("created_monotonic").notNull().default(0),
     sentAt: time("sent_at"),
     /** The provider's id, or "outbox" while no Resend key is set. */
     providerId: text("provider_id"),
+    /** How often it has been claimed, which makes it the claim's fence as well. */
     attempts: integer().notNull().default(0),
+    /** When it is to be sent; while somebody is sending it, the end of their lease. */
     dueAt: monotonic("due_at").notNull(),
+    /** When it was first handed to the provider without a clear answer: it may have arrived. */
+    unclearSince: monotonic("unclear_since"),
+    /** When the sender gave up on it; `failure` says why. */
+    abandonedAt: time("abandoned_at"),
     failure: text(),
   },
   (table) => [
-    uniqueIndex("mail_once").on(table.operationId, table.kind, table.round),
-    uniqueIndex("mail_once_by_instance").on(table.instanceId, table.kind, table.round),
+    uniqueIndex("mail_once").on(table.operationId, table.kind, table.round, table.recipient),
+    uniqueIndex("mail_once_by_instance").on(table.instanceId, table.kind, table.round, table.recipient),
+    index("mail_unsent").on(table.dueAt).where(sql`sent_at is null and abandoned_at is null`),
   ],
 );
 

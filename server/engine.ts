@@ -1,10 +1,11 @@
 import type { Db } from "../db/client.ts";
 import { createBackupStore } from "./backups/store.ts";
 import type { Clock } from "./clock.ts";
+import { templates } from "./emails/render.tsx";
 import type { Env } from "./env.ts";
 import { instanceUrl } from "./instances/address.ts";
 import { openVariables } from "./instances/variables.ts";
-import { type Mailbox, sendMail } from "./mailbox.ts";
+import type { Mailbox } from "./mailbox.ts";
 import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
@@ -15,6 +16,7 @@ import { createDigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createAnsibleRunner } from "./providers/playbooks/ansibleRunner.ts";
 import { createProbe } from "./providers/probe.ts";
 import { scanHostKey } from "./providers/ssh.ts";
+import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 import { ensureSshKeyPair } from "./sshKey.ts";
 
@@ -28,14 +30,26 @@ export function createEngine(
   const key = ensureSshKeyPair(env.dataDir);
   const variablesKey = deriveKey(env.secretKey, "variables");
   const urlOf: Engine["urlOf"] = (instance) => instanceUrl(env, instance);
-  const mailbox = { ...clock, db, mailer: createMailer(env), urlOf, dashboardUrl: env.dashboardUrl };
+  const mailbox = {
+    ...clock,
+    db,
+    mailer: createMailer(env),
+    templates,
+    urlOf,
+    dashboardUrl: env.dashboardUrl,
+  };
   return {
     ...clock,
     db,
     catalogue,
     mailbox,
     providers: {
-      digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.worker }),
+      digitalocean: createDigitalOcean({
+        ...env.digitalocean,
+        monotonic: clock.monotonic,
+        ledger: createRequestLedger(db, clock),
+        budgetShare: budgetShares.worker,
+      }),
       playbooks: createAnsibleRunner({
         runsDir: env.runsDir,
         ansibleDir: env.ansible.dir,
@@ -46,7 +60,6 @@ export function createEngine(
       verifyArchive,
       probe: createProbe(),
       scanHostKey,
-      sendMail: (operationId, kind) => sendMail(mailbox, operationId, kind),
     },
     site: {
       runtime: env.isLocal ? "local" : "server",

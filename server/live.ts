@@ -39,39 +39,45 @@ export function watchEvents(env: Env, db: Db): Live {
   let recent: EventView[] = [];
   const waiting = new Set<() => void>();
   let followers = 0;
+  let isFailing = false;
 
   const timer = setInterval(() => {
     try {
       const now = version.get();
       if (now === seen) return;
-      seen = now;
-      if (followers === 0) {
-        // Nobody looks: whoever comes reads what is there.
-        newest = lastEventId(db);
-        recent = [];
-        return;
-      }
-      const fresh = read(env, db, newest, pageSize);
-      const last = fresh.at(-1);
-      if (last === undefined) return;
-      newest = last.id;
-      recent = [...recent, ...fresh].slice(-2 * pageSize);
-      for (const wake of [...waiting]) wake();
+      // A commit counts as seen once all of it has been read: what fails, or is too much for one look, is left to the next.
+      if (lookOnce()) seen = now;
+      isFailing = false;
     } catch (error) {
-      report("the events could not be read; the pages wait", error);
+      if (!isFailing) report("the events could not be read; the pages wait", error);
+      isFailing = true;
     }
   }, lookEveryMs);
   timer.unref();
 
-  function after(id: number): EventView[] {
-    const oldest = recent[0]?.id;
-    if (oldest !== undefined && id >= oldest - 1) {
-      // From the newest back to where the page stands: that is never far.
-      let from = recent.length;
-      while (from > 0 && (recent[from - 1]?.id ?? 0) > id) from -= 1;
-      return recent.slice(from);
+  /** Reads one piece of what is new, and wakes the pages. Whether that was all. */
+  function lookOnce(): boolean {
+    if (followers === 0) {
+      // Nobody looks: whoever comes reads what is there.
+      newest = lastEventId(db);
+      recent = [];
+      return true;
     }
-    return read(env, db, id, pageSize);
+    const piece = read(env, db, newest);
+    newest = piece.readTo;
+    recent = [...recent, ...piece.views].slice(-2 * pageSize);
+    if (piece.views.length > 0) for (const wake of [...waiting]) wake();
+    return piece.isLast;
+  }
+
+  function after(id: number): Piece {
+    const oldest = recent[0]?.id;
+    if (oldest === undefined || id < oldest - 1) return read(env, db, id);
+    // From the newest back to where the page stands: that is never far.
+    let from = recent.length;
+    while (from > 0 && (recent[from - 1]?.id ?? 0) > id) from -= 1;
+    const views = recent.slice(from);
+    return { views, readTo: views.at(-1)?.id ?? id, isLast: true };
   }
 
   async function* follow({ afterId, operationId, signal }: Parameters<Live["follow"]>[0]) {
@@ -79,12 +85,10 @@ export function watchEvents(env: Env, db: Db): Live {
     followers += 1;
     try {
       while (!signal.aborted) {
-        const batch = after(cursor);
-        for (const event of batch) {
-          cursor = event.id;
-          if (event.kind !== "log" || event.operationId === operationId) yield event;
-        }
-        if (batch.length > 0) continue;
+        const { views, readTo, isLast } = after(cursor);
+        for (const event of views) if (event.kind !== "log" || event.operationId === operationId) yield event;
+        cursor = readTo;
+        if (views.length > 0 || !isLast) continue;
         await new Promise<void>((resolve) => {
           const wake = () => {
             waiting.delete(wake);
@@ -107,15 +111,18 @@ export function watchEvents(env: Env, db: Db): Live {
   return { follow, close };
 }
 
+/** A piece of the events: those that pages show, up to which id all were read, and whether it reaches the newest. */
+type Piece = { views: EventView[]; readTo: number; isLast: boolean };
+
 /** Events with what they mean for the page; several changes of one instance share the newest row. */
-function read(env: Env, db: Db, afterId: number, limit: number): EventView[] {
+function read(env: Env, db: Db, afterId: number): Piece {
   return db.transaction((tx) => {
     const found = tx
       .select()
       .from(events)
       .where(gt(events.id, afterId))
       .orderBy(asc(events.id))
-      .limit(limit)
+      .limit(pageSize)
       .all();
     const changed = new Set(found.filter((event) => event.kind !== "log").map((event) => event.instanceId));
     const rows = new Map(instanceRows(env, tx, [...changed]).map((row) => [row.id, row]));
@@ -135,6 +142,6 @@ function read(env: Env, db: Db, afterId: number, limit: number): EventView[] {
         views.push({ id: event.id, at: event.at, kind: event.kind, row });
       }
     }
-    return views;
+    return { views, readTo: found.at(-1)?.id ?? afterId, isLast: found.length < pageSize };
   });
 }

@@ -1,77 +1,146 @@
-import { and, eq, inArray, isNull, lte } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull, lte, min } from "drizzle-orm";
 import { type Db, write } from "../db/client.ts";
-import { instances, mail, operations } from "../db/schema.ts";
+import { instances, mail, operations, steps } from "../db/schema.ts";
 import { lastGoodBackups } from "./backups/queries.ts";
 import { staleness } from "./backups/schedule.ts";
 import type { Clock } from "./clock.ts";
 import { orphanAbout } from "./drift/orphans.ts";
-import { renderFailedMail, renderOrphanMail, renderReadyMail, renderStaleMail } from "./emails/render.tsx";
-import { newId } from "./ids.ts";
+import type { FailedMail } from "./emails/failed.tsx";
+import type { OrphanMail } from "./emails/orphan.tsx";
+import type { ReadyMail } from "./emails/ready.tsx";
+import type { StaleMail } from "./emails/stale.tsx";
 import { catalogue } from "./operations/catalogue.ts";
+import { isProviderError } from "./providers/errors.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
+import { repeat } from "./repeat.ts";
 import { report } from "./report.ts";
+import { whatStands } from "./whatStands.ts";
+import { within } from "./within.ts";
 
-export type Mailbox = Pick<Clock, "now" | "monotonic"> & {
+/** A mail as it is sent. */
+export type Rendered = { subject: string; html: string; text: string };
+/** How the Spawner's mails read. */
+export type Templates = {
+  ready: (mail: ReadyMail) => Promise<Rendered>;
+  failed: (mail: FailedMail) => Promise<Rendered>;
+  stale: (mail: StaleMail) => Promise<Rendered>;
+  orphan: (mail: OrphanMail) => Promise<Rendered>;
+};
+
+/** What the sender of the outbox works with. */
+export type Mailbox = Pick<Clock, "now" | "monotonic" | "after"> & {
   db: Db;
   mailer: Mailer;
+  templates: Templates;
   urlOf: (at: { slug: string; domain: string }) => string;
   dashboardUrl: string;
 };
-type Kind = (typeof mail.$inferSelect)["kind"];
+type Row = typeof mail.$inferSelect;
 
-/** Sends an operation's mail of this kind: exactly one for each round, however often it is asked for. */
-export async function sendMail(mailbox: Mailbox, operationId: string, kind: Kind): Promise<void> {
-  const row = write(mailbox.db, (tx) => {
-    const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
-    if (operation === undefined) throw new Error(`There is no operation ${operationId} to write about.`);
-    const now = mailbox.now();
-    // "Ready" is said once in an operation's life; a failure once for each round of it.
-    const round = kind === "failed" ? operation.round : 0;
-    tx.insert(mail)
-      .values({
-        id: newId(),
-        operationId,
-        kind,
-        round,
-        recipient: operation.createdBy,
-        createdAt: now,
-        dueAt: mailbox.monotonic(),
-      })
-      .onConflictDoNothing()
-      .run();
-    return tx
-      .select()
-      .from(mail)
-      .where(and(eq(mail.operationId, operationId), eq(mail.kind, kind), eq(mail.round, round)))
-      .get();
-  });
-  if (row !== undefined && row.sentAt === null) await deliver(mailbox, row);
+const hourMs = 3_600_000;
+const sendEveryMs = 2000;
+/** How long one mail may take: to be rendered, and to be answered by the provider. */
+const sendWithinMs = 30_000;
+/** Longer than rendering and sending may take together: whoever has not said by then how it went is dead. */
+const leaseMs = 90_000;
+/** A mail that can't be taken at the moment is worth four days; one that is refused is worth an afternoon. */
+const tries = { passing: 100, refused: 6 };
+
+/** Sends what the outbox holds, one mail after the other, soon after it was written. */
+export function keepSendingMail(mailbox: Mailbox): { stop: () => void } {
+  return repeat(mailbox, sendEveryMs, "the outgoing mail could not be read", () => sendDueMail(mailbox));
 }
 
-async function deliver(mailbox: Mailbox, row: typeof mail.$inferSelect): Promise<void> {
+/** Sends all mail that is due. Several workers may do so at once: each mail is claimed by one of them. */
+export async function sendDueMail(mailbox: Mailbox): Promise<void> {
+  for (let row = claimNext(mailbox); row !== undefined; row = claimNext(mailbox)) await deliver(mailbox, row);
+}
+
+/** The next mail, for this sender alone until its lease is over; it counts as handed over from here on. */
+function claimNext(mailbox: Mailbox): Row | undefined {
+  return write(mailbox.db, (tx) => {
+    for (;;) {
+      const now = mailbox.monotonic();
+      const row = tx
+        .select()
+        .from(mail)
+        .where(and(isNull(mail.sentAt), isNull(mail.abandonedAt), lte(mail.dueAt, now)))
+        .orderBy(asc(mail.dueAt), asc(mail.createdMonotonic))
+        .get();
+      if (row === undefined) return undefined;
+      const unclearMs = row.unclearSince === null ? 0 : now - row.unclearSince;
+      const abandoned = unclearMs > mailbox.mailer.idempotentForMs;
+      const claimed = abandoned
+        ? { abandonedAt: mailbox.now(), failure: mayHaveArrived }
+        : { attempts: row.attempts + 1, dueAt: now + leaseMs, unclearSince: row.unclearSince ?? now };
+      tx.update(mail).set(claimed).where(eq(mail.id, row.id)).run();
+      // What it was before is kept: a clear refusal puts it back.
+      if (!abandoned) return { ...row, attempts: row.attempts + 1, dueAt: now + leaseMs };
+    }
+  });
+}
+
+const mayHaveArrived =
+  "The provider's answer was lost, so this email may have arrived. It isn't sent again, to avoid a second copy.";
+
+async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
   const { db, mailer } = mailbox;
-  // What was rendered once is sent as it was: an idempotency key allows no second wording.
-  const content = row.subject === "" ? await render(mailbox, row) : row;
-  if (row.subject === "")
+  let isHandedOver = false;
+  try {
+    const { subject, html, text } = await contentOf(mailbox, row);
+    // One that was suspended may not be done before its lease ends, and another sender begins.
+    if (mailbox.monotonic() + sendWithinMs > row.dueAt) return;
+    isHandedOver = true;
+    const { id } = await within(mailbox, sendWithinMs, (signal) =>
+      mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id }, signal),
+    );
     db.update(mail)
-      .set({ subject: content.subject, html: content.html, text: content.text })
+      .set({ sentAt: mailbox.now(), providerId: id, failure: null, abandonedAt: null })
       .where(eq(mail.id, row.id))
       .run();
-  const { subject, html, text } = content;
-  const { id } = await mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id });
-  db.update(mail)
-    .set({ sentAt: mailbox.now(), providerId: id, failure: null })
-    .where(eq(mail.id, row.id))
+  } catch (error) {
+    noteFault(mailbox, row, error, isHandedOver);
+  }
+}
+
+/** The row, unless it has been claimed again since, or sent. */
+const stillClaimed = (row: Row) =>
+  and(eq(mail.id, row.id), eq(mail.attempts, row.attempts), isNull(mail.sentAt));
+
+/** Plans the next try of a mail that could not be sent, or gives up on it. */
+function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boolean): void {
+  const known = isProviderError(error) ? error : undefined;
+  const isUnclear = isHandedOver && (known?.unclear ?? true);
+  const isRefused = known !== undefined && !known.retryable;
+  const isOver = row.attempts >= (isRefused ? tries.refused : tries.passing);
+  const pauseMs = isRefused ? 60_000 * 4 ** (row.attempts - 1) : 5000 * 2 ** row.attempts;
+  mailbox.db
+    .update(mail)
+    .set({
+      failure: known?.sentence ?? (error instanceof Error ? error.message : String(error)),
+      dueAt: mailbox.monotonic() + Math.min(isRefused ? 6 * hourMs : hourMs, pauseMs),
+      ...(isUnclear ? {} : { unclearSince: row.unclearSince }),
+      ...(isOver ? { abandonedAt: mailbox.now() } : {}),
+    })
+    .where(stillClaimed(row))
     .run();
+  if (row.attempts === 1 || isOver)
+    report(`the mail about ${row.operationId ?? row.instanceId} could not be sent`, error);
 }
 
-async function render(mailbox: Mailbox, row: typeof mail.$inferSelect) {
-  return row.operationId === null
-    ? renderAboutInstance(mailbox, row)
-    : renderAboutOperation(mailbox, row, row.operationId);
+/** What was rendered once is sent as it was: an idempotency key allows no second wording. */
+async function contentOf(mailbox: Mailbox, row: Row): Promise<Rendered> {
+  if (row.subject !== "") return row;
+  const { subject, html, text } = await within(mailbox, sendWithinMs, () =>
+    row.operationId === null
+      ? renderAboutInstance(mailbox, row)
+      : renderAboutOperation(mailbox, row, row.operationId),
+  );
+  mailbox.db.update(mail).set({ subject, html, text }).where(stillClaimed(row)).run();
+  return { subject, html, text };
 }
 
-function renderAboutInstance({ db, dashboardUrl, now }: Mailbox, row: typeof mail.$inferSelect) {
+function renderAboutInstance({ db, dashboardUrl, now, templates }: Mailbox, row: Row): Promise<Rendered> {
   const instance = db
     .select()
     .from(instances)
@@ -80,13 +149,13 @@ function renderAboutInstance({ db, dashboardUrl, now }: Mailbox, row: typeof mai
   if (instance === undefined) throw new Error(`There is no instance ${row.instanceId} to write about.`);
   const { company, slug, backupPlan, createdAt } = instance;
   if (row.kind === "drift")
-    return renderOrphanMail({
+    return templates.orphan({
       ...orphanAbout(db, instance.id, row.round),
       company,
       dashboardUrl: `${dashboardUrl}/drift`,
     });
   const lastGoodAt = lastGoodBackups(db, [instance.id]).get(instance.id) ?? null;
-  return renderStaleMail({
+  return templates.stale({
     company,
     sentence:
       staleness(backupPlan, { lastGoodAt, createdAt, now: now() }) ??
@@ -95,11 +164,11 @@ function renderAboutInstance({ db, dashboardUrl, now }: Mailbox, row: typeof mai
   });
 }
 
-async function renderAboutOperation(
-  { db, urlOf, dashboardUrl, now }: Mailbox,
-  row: typeof mail.$inferSelect,
+function renderAboutOperation(
+  { db, urlOf, dashboardUrl, templates }: Mailbox,
+  row: Row,
   operationId: string,
-) {
+): Promise<Rendered> {
   const found = db
     .select({ operation: operations, instance: instances })
     .from(operations)
@@ -110,53 +179,29 @@ async function renderAboutOperation(
   const { operation, instance } = found;
   const pageUrl = `${dashboardUrl}/instances/${instance.slug}?operation=${operation.id}`;
   if (row.kind === "ready")
-    return renderReadyMail({
+    return templates.ready({
       company: instance.company,
       url: urlOf(instance),
       dashboardUrl: pageUrl,
-      tookMs: now() - operation.createdAt,
+      tookMs: tookMs(db, row, operationId),
       priceMonthlyCents: instance.priceMonthly,
       version: instance.version,
     });
-  return renderFailedMail({
+  return templates.failed({
     company: instance.company,
     operation: catalogue[operation.kind].label,
-    sentence: operation.failure?.sentence ?? "It did not come to its end.",
-    stands:
-      instance.dropletId === null
-        ? "No droplet was bought, so nothing costs money."
-        : instance.status === "failed"
-          ? "The droplet stands and costs what it costs until you destroy the instance. Nothing is lost."
-          : "The intranet is as it was before. Nothing is lost.",
+    sentence: operation.failure?.sentence ?? "It failed, and has been retried since.",
+    stands: whatStands(operation, instance),
     dashboardUrl: pageUrl,
   });
 }
 
-/** Sends what is due, with growing pauses after a fault; run by the worker every few seconds. */
-export async function sendDueMail(mailbox: Mailbox): Promise<void> {
-  const due = mailbox.db
-    .select()
-    .from(mail)
-    .where(
-      and(
-        isNull(mail.sentAt),
-        inArray(mail.kind, ["failed", "stale", "drift"]),
-        lte(mail.dueAt, mailbox.monotonic()),
-      ),
-    )
-    .all();
-  for (const row of due) {
-    try {
-      await deliver(mailbox, row);
-    } catch (error) {
-      const attempts = row.attempts + 1;
-      const dueAt = mailbox.monotonic() + Math.min(3_600_000, 5000 * 2 ** attempts);
-      const failure = error instanceof Error ? error.message : String(error);
-      mailbox.db.update(mail).set({ attempts, dueAt, failure }).where(eq(mail.id, row.id)).run();
-      report(
-        `the mail about ${row.operationId ?? row.instanceId} could not be sent; it is tried again`,
-        error,
-      );
-    }
-  }
+/** From the operation's first step to its mail. */
+function tookMs(db: Db, row: Row, operationId: string): number {
+  const first = db
+    .select({ at: min(steps.startedMonotonic) })
+    .from(steps)
+    .where(and(eq(steps.operationId, operationId), isNotNull(steps.startedMonotonic)))
+    .get();
+  return row.createdMonotonic - (first?.at ?? row.createdMonotonic);
 }

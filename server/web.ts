@@ -7,6 +7,7 @@ import { type Live, watchEvents } from "./live.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { createWaker } from "./queue.ts";
+import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 
 export type Web = Clock & {
@@ -38,7 +39,12 @@ function createWeb(env: Env): Web {
     env,
     db,
     connection,
-    digitalocean: createDigitalOcean({ ...env.digitalocean, budgetShare: budgetShares.web }),
+    digitalocean: createDigitalOcean({
+      ...env.digitalocean,
+      monotonic: clock.monotonic,
+      ledger: createRequestLedger(db, clock),
+      budgetShare: budgetShares.web,
+    }),
     variablesKey: deriveKey(env.secretKey, "variables"),
     sessionsKey: deriveKey(env.secretKey, "sessions").toString("base64"),
     wake: waker.wake,

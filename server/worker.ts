@@ -5,7 +5,7 @@ import { createClock } from "./clock.ts";
 import { createEngine } from "./engine.ts";
 import { readEnv } from "./env.ts";
 import { watchHealth } from "./instances/health.ts";
-import { sendDueMail } from "./mailbox.ts";
+import { keepSendingMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
 import { releaseDeadClaims } from "./operations/claim.ts";
@@ -15,6 +15,8 @@ import { report } from "./report.ts";
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
 const maintenanceTask = "maintenance";
+/** How long a stop waits for what is running: less than the 8 s after which the supervisor kills. */
+const stopWithinMs = 4000;
 
 /** A process in a bad state ends; its supervisor starts a new one, and recovery at boot makes that cheap. */
 function die(what: string, error: unknown): never {
@@ -56,19 +58,20 @@ const waker = createWaker(db, clock, runner.addJob);
 wake = waker.wake;
 waker.sweep(-1);
 
-const sweeper = setInterval(() => {
-  waker.sweep(3000);
-  void sendDueMail(engine.mailbox).catch((error: unknown) =>
-    report("the outgoing mail could not be read", error),
-  );
-}, sweepEveryMs);
+const sweeper = setInterval(() => waker.sweep(3000), sweepEveryMs);
+const sender = keepSendingMail(engine.mailbox);
 const health = watchHealth(engine);
 void engine.providers.playbooks.warmUp?.(engine.site.runtime);
 
 async function stop(): Promise<void> {
   clearInterval(sweeper);
+  sender.stop();
   health.stop();
-  await runner.stop();
+  const allEnded = await Promise.race([
+    runner.stop().then(() => true),
+    clock.wait(stopWithinMs).then(() => false),
+  ]);
+  if (!allEnded) report("the worker stops although steps are still at work; its successor resumes them");
   connection.close();
   process.exit(0);
 }

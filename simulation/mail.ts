@@ -11,6 +11,7 @@ export function createPost({ timeline }: Machine, faults: Faults) {
 
   const mailerFor = (process: Process): Mailer => ({
     kind: "resend",
+    idempotentForMs: 20 * 3_600_000,
     send: (mail) => {
       const isAnswerLost = faults.strikes("mail-answer-lost");
       const answer = process.call(

@@ -27,8 +27,9 @@ import type { Web } from "../server/web.ts";
 import type { Action } from "./plan.ts";
 import { Process } from "./process.ts";
 import { token, variablesKey, type World, wakerOf } from "./spawner.ts";
+import { operator } from "./template.ts";
 
-const who = "joe@intranet.localhost";
+const who = operator;
 export const domain = "intranet.example";
 /** What a secret variable holds: it must turn up nowhere but where secrets belong. */
 export const secretOf = (slug: string) => `s3cret-of-${slug}`;

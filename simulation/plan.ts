@@ -27,11 +27,12 @@ export const actions = [
 export type Action = (typeof actions)[number];
 
 /** One thing that happens in a life, `at` ms from its beginning. `chance` (0…1) decides what is left open. */
-export type Happening = { at: number; chance: number } & (
-  | { what: "click" /** The first of these that is possible. */; choice: Action[]; times: number }
+export type Happening = { at: number; chance: number } & Occasion;
+type Occasion =
+  /** Presses the first of the choices that is possible. */
+  | { what: "click"; choice: Action[]; times: number }
   | { what: "post" }
-  | { what: "fault"; kind: FaultKind; times: number; lastsMs: number }
-);
+  | { what: "fault"; kind: FaultKind; times: number; lastsMs: number };
 
 export type Plan = {
   seed: string;
@@ -49,60 +50,61 @@ const anyDay = Date.UTC(2027, 4, 12, 9, 0);
 
 /**
  * What happens in the life of this seed. Each life takes some of the actions and some of the faults and repeats them:
- * few kinds of thing that meet often find more than everything at once.
+ * few kinds of thing that meet often find more than everything at once. It is made of episodes: somebody posts, something
+ * is about to go wrong, a button is pressed, somebody posts again and has second thoughts.
  */
 export function planOf(seed: string): Plan {
   const random = createRandom(seed);
-  const some = <Item>(items: readonly Item[], count: number): Item[] =>
-    shuffled(items, random).slice(0, count);
+  const some = <Item>(items: readonly Item[], count: number) => shuffled(items, random).slice(0, count);
   const usual = some(
-    actions.filter((one) => one !== "spawn" && one !== "cancel" && one !== "retry"),
-    random.int(2, 6),
+    actions.filter((one) => !["spawn", "cancel", "retry"].includes(one)),
+    random.int(1, 5),
   );
-  const faults = some(faultKinds, random.int(1, 5));
+  const faults = some(faultKinds, random.int(1, 4));
   const happenings: Happening[] = [];
-  const add = (happening: Happening) => happenings.push(happening);
-  const calmAt = random.int(6, 40) * 60_000;
-  const moment = () => random.int(0, calmAt);
+  const add = (at: number, occasion: Occasion) =>
+    happenings.push({ at: Math.max(0, at), chance: random.next(), ...occasion });
+  const click = (at: number, choice: Action[], times = 1) => add(at, { what: "click", choice, times });
+  const soon = (longest: number) =>
+    random.chance(0.5) ? random.int(0, longest / 8) : random.int(0, longest);
+  const fault = (at: number) =>
+    add(at, {
+      what: "fault",
+      kind: random.pick(faults),
+      times: random.chance(0.3) ? random.int(3, 12) : random.int(1, 2),
+      lastsMs: random.int(1, 4) * 60_000,
+    });
 
-  const instances = random.int(1, 2);
-  for (let index = 0; index < instances; index += 1)
-    add({ at: random.int(0, 3000), chance: random.next(), what: "click", choice: ["spawn"], times: 1 });
-  const clicks = random.int(3, 9);
-  const hasty = random.chance(0.4);
-  for (let index = 0; index < clicks; index += 1) {
-    const choice: Action[] = random.chance(0.35)
-      ? [...some<Action>(["cancel", "retry"], 2), ...shuffled(usual, random)]
+  if (random.chance(0.5)) fault(random.int(0, 3000));
+  click(random.int(0, 3000), ["spawn"]);
+  if (random.chance(0.25)) click(random.int(0, 20_000), ["spawn"]);
+  if (random.chance(0.2)) click(random.int(2000, 20_000), ["cancel"]);
+  add(random.int(20_000, 40_000), { what: "post" });
+  if (random.chance(0.6)) click(random.int(25_000, 60_000), ["back-up"]);
+
+  let at = random.int(60_000, 90_000);
+  const episodes = random.int(2, 4);
+  for (let episode = 0; episode < episodes; episode += 1) {
+    add(at - random.int(2000, 20_000), { what: "post" });
+    if (random.chance(0.8)) fault(at - 10_000 + random.int(0, 20_000));
+    if (random.chance(0.3)) fault(at + soon(60_000));
+    const choice: Action[] = random.chance(0.25)
+      ? [random.pick(["retry", "cancel"]), ...shuffled(usual, random)]
       : shuffled(usual, random);
-    const at = moment();
-    add({ at, chance: random.next(), what: "click", choice, times: random.chance(0.1) ? 2 : 1 });
-    // Second thoughts come soon after.
-    if (hasty)
-      add({
-        at: at + random.int(0, 20_000),
-        chance: random.next(),
-        what: "click",
-        choice: random.chance(0.8) ? ["cancel"] : ["retry", ...shuffled(usual, random)],
-        times: 1,
-      });
-  }
-  const posts = random.int(4, 14);
-  for (let index = 0; index < posts; index += 1) add({ at: moment(), chance: random.next(), what: "post" });
-  for (const kind of faults) {
-    const rounds = random.int(1, 3);
-    for (let index = 0; index < rounds; index += 1)
-      add({
-        at: moment(),
-        chance: random.next(),
-        what: "fault",
-        kind,
-        times: random.chance(0.3) ? random.int(4, 12) : random.int(1, 2),
-        lastsMs: random.int(1, 6) * 60_000,
-      });
+    click(at, choice, random.chance(0.1) ? 2 : 1);
+    add(at + soon(60_000), { what: "post" });
+    if (random.chance(0.5)) {
+      const second: Action[] = random.chance(0.7)
+        ? [random.pick(["cancel", "retry"]), random.pick(["cancel", "retry"])]
+        : shuffled(usual, random);
+      click(at + soon(120_000), second);
+    }
+    if (random.chance(0.5)) add(at + random.int(60_000, 120_000), { what: "post" });
+    at += random.int(90_000, 240_000);
   }
   happenings.sort((a, b) => a.at - b.at);
   const begins = faults.includes("daylight-saving") ? random.pick(daylightSaving) : anyDay;
-  return { seed, begins, workers: random.int(1, 2), happenings, calmAt };
+  return { seed, begins, workers: random.int(1, 2), happenings, calmAt: at };
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {

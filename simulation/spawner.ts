@@ -2,10 +2,10 @@ import type { Database } from "better-sqlite3";
 import type { WorkerUtils } from "graphile-worker";
 import { z } from "zod";
 import type { Db } from "../db/client.ts";
-import { mail } from "../db/schema.ts";
 import { newId } from "../server/ids.ts";
 import { lookAtAll } from "../server/instances/health.ts";
 import { openVariables } from "../server/instances/variables.ts";
+import { type Mailbox, sendDueMail, type Templates } from "../server/mailbox.ts";
 import { runMaintenance } from "../server/maintenance/maintenance.ts";
 import { advance } from "../server/operations/advance.ts";
 import { catalogue } from "../server/operations/catalogue.ts";
@@ -43,6 +43,13 @@ export const token = "dop_v1_simulated";
 const jobPayload = z.object({ operationId: z.string() });
 
 export const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;
+
+const asItIs = async (about: object) => {
+  const text = JSON.stringify(about);
+  return { subject: text, html: text, text };
+};
+/** Mail that says what it would say, without a design. */
+const templates: Templates = { ready: asItIs, failed: asItIs, stale: asItIs, orphan: asItIs };
 
 /** The queue's client of a process. */
 export function wakerOf(world: World, process: Process) {
@@ -96,6 +103,7 @@ export function startWorker(world: World, number: number): Worker {
         apiUrl: "https://api",
         random: random.next,
         now: process.clock.now,
+        monotonic: process.clock.monotonic,
         wait: process.clock.wait,
         deadline: process.clock.deadline,
         fetch: world.cloud.fetchFor(process),
@@ -116,21 +124,6 @@ export function startWorker(world: World, number: number): Worker {
             return undefined;
           return droplet.hostKey;
         }),
-      sendMail: async (operationId, kind) => {
-        db.insert(mail)
-          .values({
-            id: newId(),
-            operationId,
-            kind,
-            round: 0,
-            recipient: "joe",
-            createdAt: 1,
-            dueAt: 1,
-            sentAt: 1,
-          })
-          .onConflictDoNothing()
-          .run();
-      },
     },
     site: {
       runtime: "local",
@@ -153,6 +146,20 @@ export function startWorker(world: World, number: number): Worker {
     urlOf,
     wake: (operationId) => waker.wake(operationId),
   };
+  const mailbox: Mailbox = {
+    ...{ ...process.clock, db, urlOf, templates, dashboardUrl: "http://spawner" },
+    mailer: world.post.mailerFor(process),
+  };
+  let isSending = false;
+  const sendMail = (): void => {
+    if (isSending) return;
+    isSending = true;
+    sendDueMail(mailbox)
+      .catch((error: unknown) => tell(`${name}: the mail could not be read: ${error}`))
+      .finally(() => {
+        isSending = false;
+      });
+  };
   const waker = wakerOf(world, process);
   releaseDeadClaims(engine);
   waker.sweep(-1);
@@ -160,9 +167,12 @@ export function startWorker(world: World, number: number): Worker {
   const overdue = connection
     .prepare("select exists (select 1 from wake_ups where sent_at is null or due_at < ?)")
     .pluck();
+  const unsent = connection
+    .prepare("select exists (select 1 from mail where sent_at is null and abandoned_at is null)")
+    .pluck();
   const isLive = connection.prepare("select exists (select 1 from wake_ups)").pluck();
   const beat = (): void => {
-    connection.exec("update mail set sent_at = 1 where sent_at is null");
+    if (unsent.get() === 1) sendMail();
     if (overdue.get(process.clock.monotonic() - 3000) === 1) waker.sweep(3000);
     process.clock.after(isLive.get() === 1 ? 2000 : 15_000, beat);
   };

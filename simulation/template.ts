@@ -5,7 +5,10 @@ import Database from "better-sqlite3";
 import { migrateDatabase } from "../db/migrate.ts";
 import { type Env, readEnv } from "../server/env.ts";
 
-/** A migrated, empty database that each life begins with a copy of, and the configuration of them all. */
+/** Who clicks, and gets the mail. */
+export const operator = "joe@intranet.localhost";
+
+/** A migrated database with its one user, that each life begins with a copy of, and the configuration of them all. */
 export function createTemplate(): { template: Buffer; env: Env } {
   const folder = mkdtempSync(join(tmpdir(), "spawner-simulation-"));
   try {
@@ -13,6 +16,11 @@ export function createTemplate(): { template: Buffer; env: Env } {
     migrateDatabase(file);
     const connection = new Database(file);
     connection.pragma("journal_mode = DELETE");
+    connection
+      .prepare(
+        "insert into users (id, email, name, password_hash, created_at) values ('joe', ?, 'Joe', '', 1)",
+      )
+      .run(operator);
     connection.close();
     const env = readEnv({
       DATABASE_URL: "postgres://localhost/none",

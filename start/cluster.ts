@@ -1,14 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  chownSync,
-  existsSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chownSync, existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -115,16 +107,22 @@ export function livingPostmaster(folder: string): Identity | undefined {
   if (!existsSync(file)) return undefined;
   const pid = Number(readFileSync(file, "utf8").split("\n")[0]);
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  // After a reboot the id may be another process's: a postmaster works inside its folder.
-  if (process.platform === "linux" && workingFolder(pid) !== realpathSync(folder)) return undefined;
+  // After a reboot the id may be another process's: a postmaster was told its folder when it was started.
+  if (process.platform === "linux" && !wasStartedOn(pid, folder)) return undefined;
   return identify(pid);
 }
 
-function workingFolder(pid: number): string | undefined {
+/**
+ * Whether `-D folder` stands on the command line of a process. Everybody may read that; to see which folder a process
+ * of another user works in takes CAP_SYS_PTRACE, which not even root has in a container.
+ */
+function wasStartedOn(pid: number, folder: string): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`);
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    const named = words[words.indexOf("-D") + 1];
+    return words.includes("-D") && named !== undefined && realpathSync(named) === realpathSync(folder);
   } catch {
-    return undefined;
+    return false;
   }
 }
 

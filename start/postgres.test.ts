@@ -1,4 +1,5 @@
-import { rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
@@ -58,6 +59,37 @@ test("one that outlived its killed starter is used again, with its data", async 
   expect(again.url).toBe(url);
   expect(livingPostmaster(folder)).toEqual(before);
   expect(await ask(again.url, "select * from kept")).toEqual([]);
+});
+
+/** Root in a container: everything, except for looking into the processes of other users. */
+const asInContainer = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"] as const;
+const canDropPrivilege =
+  process.platform === "linux" &&
+  process.getuid?.() === 0 &&
+  spawnSync(asInContainer[0], [...asInContainer.slice(1), "true"]).status === 0;
+
+test.runIf(canDropPrivilege)("root sees that it lives without the privilege to look into it", async () => {
+  const dataDir = freshFolder();
+  await start(dataDir);
+  const { folder } = await openCluster(dataDir);
+  const module = join(import.meta.dirname, "cluster.ts");
+  const looker = spawnSync(
+    asInContainer[0],
+    [
+      ...asInContainer.slice(1),
+      ...[process.execPath, "--input-type=module", "-e"],
+      `const { livingPostmaster } = await import(${JSON.stringify(module)});
+       console.log(JSON.stringify(livingPostmaster(${JSON.stringify(folder)}) ?? "nobody"));`,
+    ],
+    { encoding: "utf8" },
+  );
+  expect(JSON.parse(looker.stdout)).toEqual(livingPostmaster(folder));
+});
+
+test("the note of a postmaster that died does not make one of the process that has its id now", async () => {
+  const folder = freshFolder();
+  writeFileSync(join(folder, "postmaster.pid"), `${process.pid}\n${folder}\n`);
+  expect(livingPostmaster(folder)).toBeUndefined();
 });
 
 test("a cluster that was deleted is made anew", async () => {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { renderFailedMail, renderReadyMail } from "./render.tsx";
+import { templates } from "./render.tsx";
 
 const dashboardUrl = "http://localhost:3000/instances/acme";
 
 test("ready carries the link, the price and how long it took", async () => {
-  const mail = await renderReadyMail({
+  const mail = await templates.ready({
     ...{ company: "Acme <Bakery>", url: "http://acme.intranet.localhost:4080", dashboardUrl },
     ...{ tookMs: 100_400, priceMonthlyCents: 1200, version: "2.14.0" },
   });
@@ -18,7 +18,7 @@ test("ready carries the link, the price and how long it took", async () => {
 });
 
 test("failed says why, what stands and where to go", async () => {
-  const mail = await renderFailedMail({
+  const mail = await templates.failed({
     ...{
       company: "Acme",
       operation: "Spawn",
@@ -31,4 +31,14 @@ test("failed says why, what stands and where to go", async () => {
   expect(mail.text).toContain("Ansible failed.");
   expect(mail.text).toContain("The droplet stands.");
   expect(mail.html).toContain(`href="${dashboardUrl}"`);
+});
+
+test("an orphan's mail says what it costs and where to put it right", async () => {
+  const mail = await templates.orphan({
+    ...{ what: "The droplet acme", monthly: "$12.00", company: "Acme", since: "2027-01-01, 12:00 UTC" },
+    dashboardUrl: "http://localhost:3000/drift",
+  });
+  expect(mail.subject).toBe("The droplet acme costs $12.00 a month and belongs to no instance");
+  expect(mail.text).toContain("2027-01-01, 12:00 UTC");
+  expect(mail.html).toContain('href="http://localhost:3000/drift"');
 });

@@ -1,60 +1,56 @@
 import { eq, inArray } from "drizzle-orm";
-import { write } from "../../db/client.ts";
+import { type Tx, write } from "../../db/client.ts";
 import { instances } from "../../db/schema.ts";
 import type { Engine } from "../operations/engine.ts";
 import { appendEvent } from "../operations/events.ts";
-import { report } from "../report.ts";
+import type { Answer } from "../providers/probe.ts";
+import { repeat } from "../repeat.ts";
 
 const everyMs = 30_000;
 /** One missed answer is a hiccup; an instance is called unreachable after this many looks in a row. */
 const missesAllowed = 2;
+const probesAtOnce = 50;
 
 /** Looks at every running instance's own URL now and then, and says when one falls silent or answers again. */
 export function watchHealth(engine: Engine): { stop: () => void } {
   const misses = new Map<string, number>();
-  let busy = false;
-  const timer = setInterval(() => {
-    if (busy) return;
-    busy = true;
-    lookAtAll(engine, misses)
-      .catch((error: unknown) => report("the instances could not be looked at", error))
-      .finally(() => {
-        busy = false;
-      });
-  }, everyMs);
-  return { stop: () => clearInterval(timer) };
+  return repeat(engine, everyMs, "the instances could not be looked at", () => lookAtAll(engine, misses));
 }
 
-/** One look at all instances that should answer. */
+/** One look at all instances that should answer. `misses` counts, from look to look, the answers each owes in a row. */
 export async function lookAtAll(engine: Engine, misses: Map<string, number>): Promise<void> {
   const rows = engine.db
     .select()
     .from(instances)
     .where(inArray(instances.status, ["running", "unreachable"]))
     .all();
-  await Promise.all(
-    rows.map(async (row) => {
-      const answer = await engine.providers.probe.answer(engine.urlOf(row));
-      const missed = answer.ok ? 0 : (misses.get(row.id) ?? 0) + 1;
-      misses.set(row.id, missed);
-      write(engine.db, (tx) => {
-        const current = tx.select().from(instances).where(eq(instances.id, row.id)).get();
-        // Whatever began meanwhile knows better.
-        if (current === undefined || (current.status !== "running" && current.status !== "unreachable"))
-          return;
-        const now = engine.now();
-        const status = answer.ok ? "running" : missed > missesAllowed ? "unreachable" : current.status;
-        tx.update(instances)
-          .set(
-            answer.ok
-              ? { status, answeredAt: now, answeredInMs: answer.ms, silentSince: null }
-              : { status, silentSince: current.silentSince ?? now },
-          )
-          .where(eq(instances.id, row.id))
-          .run();
-        if (status !== current.status || answer.ok)
-          appendEvent(tx, { at: now, kind: "instance", instanceId: row.id, data: { status } });
-      });
-    }),
-  );
+  const answers = new Map<string, Answer>();
+  const waiting = rows.values();
+  const askOn = async () => {
+    for (const row of waiting) answers.set(row.id, await engine.providers.probe.answer(engine.urlOf(row)));
+  };
+  await Promise.all(Array.from({ length: probesAtOnce }, askOn));
+  for (const id of misses.keys()) if (answers.get(id)?.ok !== false) misses.delete(id);
+  for (const [id, answer] of answers) if (!answer.ok) misses.set(id, (misses.get(id) ?? 0) + 1);
+  write(engine.db, (tx) => {
+    for (const [id, answer] of answers) noteAnswer(tx, engine.now(), id, answer, misses.get(id) ?? 0);
+  });
+}
+
+/** Writes down how an instance answered. Only a change of its status is an event that pages hear of. */
+function noteAnswer(tx: Tx, now: number, id: string, answer: Answer, missed: number): void {
+  const current = tx.select().from(instances).where(eq(instances.id, id)).get();
+  // Whatever began meanwhile knows better.
+  if (current === undefined || (current.status !== "running" && current.status !== "unreachable")) return;
+  const status = answer.ok ? "running" : missed > missesAllowed ? "unreachable" : current.status;
+  tx.update(instances)
+    .set(
+      answer.ok
+        ? { status, answeredAt: now, answeredInMs: answer.ms, silentSince: null }
+        : { status, silentSince: current.silentSince ?? now },
+    )
+    .where(eq(instances.id, id))
+    .run();
+  if (status !== current.status)
+    appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
 }

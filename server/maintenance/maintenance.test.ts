@@ -1,24 +1,34 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
+import { catalogue } from "../operations/catalogue.ts";
 import type { Providers } from "../operations/definition.ts";
-import { createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
+import type { BackupStore } from "../providers/backups/backups.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
+import { testTimers } from "../testTimers.ts";
 import { runMaintenance } from "./maintenance.ts";
 
 const day = 86_400_000;
 let world: ReturnType<typeof createTestEngine>;
 let removed: string[];
+let isRunNeeded: (key: string) => boolean;
 
 beforeEach(() => {
   removed = [];
   world = createTestEngine();
   world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
+    playbooks: only<PlaybookRunner>("playbooks", {
+      tidy: async (isNeeded) => {
+        isRunNeeded = isNeeded;
+      },
+    }),
     digitalocean: only<DigitalOcean>("digitalocean", {
       account: async () => ({ id: "u", email: "joe@example.org", status: "active", dropletLimit: 25 }),
       listDroplets: async () => [],
@@ -187,6 +197,7 @@ test("what is kept of a destroyed instance is removed when its time is over", as
 });
 
 test("an old backup is warned of once", async () => {
+  insertUser(world.db);
   const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextBackupAt: world.clock.now + day });
   await addBackup(id, 3);
@@ -196,4 +207,155 @@ test("an old backup is warned of once", async () => {
   await addBackup(id, 0);
   await runMaintenance(world.engine);
   expect(world.db.select().from(mail).all()).toHaveLength(1);
+});
+
+test("a playbook's run is needed for as long as its operation lives", async () => {
+  const [live, cancelling, failed] = [1, 2, 3].map(() =>
+    begin(world.engine, insertInstance(world.db), catalogue.spawn),
+  );
+  const setState = (id: string | undefined, state: "cancelling" | "failed") =>
+    world.db
+      .update(operations)
+      .set({ state })
+      .where(eq(operations.id, id ?? ""))
+      .run();
+  setState(cancelling, "cancelling");
+  setState(failed, "failed");
+  await runMaintenance(world.engine);
+  const keys = [live, cancelling, failed, "unknown"].map((id) => `${id}-provisioned-0-0`);
+  expect(keys.map((key) => isRunNeeded(key))).toEqual([true, true, false, false]);
+});
+
+test("the backup store is tidied once an hour, of uploads that are ours", async () => {
+  const tidied: boolean[] = [];
+  const store = world.engine.providers.backups;
+  const id = await addBackup(insertInstance(world.db), 0);
+  store.tidy = async (isOurs) => void tidied.push(isOurs(`${id}.tar.gz`), isOurs("somebody-elses.tar.gz"));
+  await runMaintenance(world.engine);
+  await runMaintenance(world.engine);
+  expect(tidied).toEqual([true, false]);
+  world.clock.now += day / 24;
+  await runMaintenance(world.engine);
+  expect(tidied).toHaveLength(4);
+});
+
+describe("a run", () => {
+  let timers: ReturnType<typeof testTimers>;
+  /** What the store was asked to remove, and has not answered about. */
+  let asked: { key: string; signal: AbortSignal | undefined }[];
+  let isListening: boolean;
+
+  beforeEach(async () => {
+    timers = testTimers(world.clock);
+    world.engine.after = timers.after;
+    asked = [];
+    isListening = true;
+    const instanceId = insertInstance(world.db, ran);
+    await addBackup(instanceId, 0);
+    await addBackup(instanceId, 400);
+    // What a later chore has to do.
+    insertInstance(world.db, { status: "destroyed", destroyedAt: 1, keptUntil: world.clock.now - 1 });
+    world.engine.providers = {
+      ...world.engine.providers,
+      backups: only<BackupStore>("backups", {
+        tidy: async () => {},
+        remove: (key, signal) =>
+          new Promise((_, reject) => {
+            asked.push({ key, signal });
+            if (isListening) signal?.addEventListener("abort", () => reject(signal.reason));
+          }),
+      }),
+    };
+  });
+
+  test("is not held up for ever by a store that accepts and stays silent", async () => {
+    const run = runMaintenance(world.engine);
+    await timers.pass(3 * 60_000);
+    await run;
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true]);
+    expect(begun()).toEqual([{ kind: "purge", who: "Spawner" }]);
+    // The next one asks again.
+    const next = runMaintenance(world.engine);
+    await timers.pass(3 * 60_000);
+    await next;
+    expect(asked).toHaveLength(2);
+  });
+
+  test("does not begin a chore again while an earlier one hangs that hears nothing", async () => {
+    isListening = false;
+    for (let minute = 0; minute < 3; minute += 1) {
+      const run = runMaintenance(world.engine);
+      await timers.pass(3 * 60_000);
+      await run;
+    }
+    expect(asked).toHaveLength(1);
+    expect(begun()).toEqual([{ kind: "purge", who: "Spawner" }]);
+  });
+
+  test("is the only one, whichever worker begins it", async () => {
+    const first = runMaintenance(world.engine);
+    await timers.pass(100_000);
+    await runMaintenance({ ...world.engine, claimant: "another-worker" });
+    expect(asked).toHaveLength(1);
+    await timers.pass(3 * 60_000);
+    await first;
+  });
+
+  test("comes after the lease of one whose process died", async () => {
+    const dead = { ...world.engine, after: () => () => {} };
+    void runMaintenance(dead);
+    await timers.pass(30_000);
+    await runMaintenance(world.engine);
+    expect(asked).toHaveLength(1);
+    await timers.pass(31_000);
+    void runMaintenance(world.engine);
+    await timers.pass(0);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("ends when it slept so long that another one has begun", async () => {
+    const sleeper = testTimers(world.clock);
+    const slept = runMaintenance({ ...world.engine, after: sleeper.after });
+    await timers.pass(61_000);
+    const successor = runMaintenance(world.engine);
+    await timers.pass(0);
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([false, false]);
+    await sleeper.pass(0);
+    await slept;
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, false]);
+    expect(begun()).toEqual([]);
+    await timers.pass(3 * 60_000);
+    await successor;
+  });
+});
+
+test("a record that cannot be removed does not keep the others", async () => {
+  const instanceId = insertInstance(world.db, ran);
+  const expired = { instanceId, domain: "intranet.localhost", role: "redirect" as const, expiresAt: 1 };
+  world.db
+    .insert(aliases)
+    .values(["a", "b", "c"].map((slug) => ({ ...expired, id: slug, slug })))
+    .run();
+  const { removeARecords } = world.engine.providers.digitalocean;
+  world.engine.providers.digitalocean.removeARecords = async (record) => {
+    if (record.name === "a") throw new Error("It is locked.");
+    return removeARecords(record);
+  };
+  await runMaintenance(world.engine);
+  expect(
+    world.db
+      .select()
+      .from(aliases)
+      .all()
+      .map((row) => row.slug),
+  ).toEqual(["a"]);
+});
+
+test("a plan that cannot be read does not keep the other backups from their turn", async () => {
+  const due = { ...ran, nextBackupAt: world.clock.now - 1000 };
+  const plan = { ...noBackupPlan, every: "day" as const };
+  insertInstance(world.db, { ...due, backupPlan: { ...plan, timeZone: "Mars/Olympus" } });
+  const id = insertInstance(world.db, { ...due, backupPlan: plan });
+  await runMaintenance(world.engine);
+  expect(world.db.select().from(operations).all()).toMatchObject([{ kind: "backup", instanceId: id }]);
 });

@@ -1,7 +1,10 @@
 import type { Engine } from "../operations/engine.ts";
 import { report } from "../report.ts";
+import { within } from "../within.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { underLease } from "./lease.ts";
+import { tidyBackupStore, tidyPlaybookRuns } from "./leftovers.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { warnOfOrphans } from "./orphanWarnings.ts";
 import { reconcile } from "./reconciliation.ts";
@@ -9,27 +12,63 @@ import { endRedirects } from "./redirects.ts";
 import { applyRetention } from "./retention.ts";
 import { warnOfStaleBackups } from "./staleBackups.ts";
 
+/** One thing that time brings. Its signal aborts when it has taken too long. */
+type Chore = (engine: Engine, signal: AbortSignal) => Promise<void> | void;
+
+const choreMs = 2 * 60_000;
+
+const chores: [fault: string, chore: Chore][] = [
+  ["the backups that are due could not be begun", beginDueBackups],
+  ["the restore proofs that are due could not be begun", beginDueProofs],
+  ["backups that are not kept any more could not be removed", applyRetention],
+  ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
+  ["redirects whose time is over could not be removed", endRedirects],
+  ["what was kept of destroyed instances could not be removed", purgeExpired],
+  ["what playbooks left behind could not be removed", tidyPlaybookRuns],
+  ["what interrupted uploads left behind could not be removed", tidyBackupStore],
+  ["nobody could be warned of old backups", warnOfStaleBackups],
+  ["DigitalOcean could not be compared with our records", reconcile],
+  ["nobody could be warned of orphans", warnOfOrphans],
+];
+
+/** Chores of this process that were given up and have not ended: they are not begun a second time beside themselves. */
+const hanging = new WeakMap<Engine, Set<Chore>>();
+
 /**
  * What time brings: backups and proofs that are due, backups and snapshots nobody needs any more, redirects whose time
- * is over, what is kept of destroyed instances, warnings, and what differs at DigitalOcean. Run every minute; whatever fails is tried by the next.
+ * is over, what is kept of destroyed instances, what interrupted work left behind, warnings, and what differs at
+ * DigitalOcean. Run every minute, by one worker at a time; whatever fails or takes too long is tried by the next.
  */
 export async function runMaintenance(engine: Engine): Promise<void> {
-  const chores: [what: string, chore: (engine: Engine) => Promise<void> | void][] = [
-    ["the backups that are due could not be begun", beginDueBackups],
-    ["the restore proofs that are due could not be begun", beginDueProofs],
-    ["backups that are not kept any more could not be removed", applyRetention],
-    ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
-    ["redirects whose time is over could not be removed", endRedirects],
-    ["what was kept of destroyed instances could not be removed", purgeExpired],
-    ["nobody could be warned of old backups", warnOfStaleBackups],
-    ["DigitalOcean could not be compared with our records", reconcile],
-    ["nobody could be warned of orphans", warnOfOrphans],
-  ];
-  for (const [what, chore] of chores) {
-    try {
-      await chore(engine);
-    } catch (error) {
-      report(what, error);
+  const given = hanging.get(engine) ?? new Set();
+  hanging.set(engine, given);
+  await underLease(engine, "maintenance", async (signal) => {
+    for (const [fault, chore] of chores) {
+      if (signal.aborted) return report("maintenance was stopped", signal.reason);
+      if (given.has(chore)) {
+        report(`${fault}: an earlier try still hangs`);
+        continue;
+      }
+      try {
+        await within(engine, choreMs, (bound) => watched(given, chore, engine, bound), signal);
+      } catch (error) {
+        report(fault, error);
+      }
     }
+  });
+}
+
+/** Runs a chore, which is among the `running` until it has really ended. */
+async function watched(
+  running: Set<Chore>,
+  chore: Chore,
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<void> {
+  running.add(chore);
+  try {
+    await chore(engine, signal);
+  } finally {
+    running.delete(chore);
   }
 }

@@ -6,7 +6,7 @@ import { driftCheck, driftViews } from "../drift/queries.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import type { Providers } from "../operations/definition.ts";
 import { instanceTag, operationTag } from "../operations/droplet.ts";
-import { begin, createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
+import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
 import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
 import type { ARecord, Snapshot } from "../providers/digitalocean/inventory.ts";
 import { ProviderError } from "../providers/errors.ts";
@@ -220,6 +220,7 @@ test("a round that fails says why, and leaves what was found", async () => {
 });
 
 test("one mail for each orphan that has cost money for more than an hour", async () => {
+  insertUser(world.db, joe);
   const { instanceId, spawned } = standing(1);
   cloud.listed.push(droplet(2, [operationTag(spawned)]));
   cloud.records?.push(

@@ -20,7 +20,7 @@ const directLooks = 20;
  * account and makes three lists and one more for each domain in use, whatever the size of the fleet (but for every 200
  * entries of a list one page). It changes nothing at DigitalOcean.
  */
-export async function reconcile(engine: Engine): Promise<void> {
+export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<void> {
   const { checkedMonotonic } = reconciliationState(engine.db);
   if (checkedMonotonic !== undefined && engine.monotonic() - checkedMonotonic < everyMs) return;
   try {
@@ -34,6 +34,8 @@ export async function reconcile(engine: Engine): Promise<void> {
       return;
     }
     const { inventory, unknown } = await readInventory(engine);
+    // Given up meanwhile: what was read is old by now.
+    signal?.throwIfAborted();
     write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
   } catch (error) {
     noteFailure(engine, isProviderError(error) ? error.sentence : "The check itself failed.");

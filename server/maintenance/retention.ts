@@ -20,7 +20,7 @@ function backupsInUse(engine: Engine): Set<string> {
 }
 
 /** By count and by age, as each plan says; never the last good one, and nothing of a destroyed instance. */
-export async function applyRetention(engine: Engine): Promise<void> {
+export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const rows = engine.db
     .select({ backup: backups, plan: instances.backupPlan })
@@ -39,8 +39,8 @@ export async function applyRetention(engine: Engine): Promise<void> {
     const goes =
       backup.state === "failed" ? now - backup.createdAt > dayMs : isOld || before >= plan.keepCount;
     if (!goes || isLastGood || inUse.has(backup.id)) continue;
-    await engine.providers.backups.remove(backup.key);
-    await engine.providers.backups.remove(manifestKey(backup.key));
+    await engine.providers.backups.remove(backup.key, signal);
+    await engine.providers.backups.remove(manifestKey(backup.key), signal);
     engine.db
       .update(backups)
       .set({ state: "removed", removedAt: now })

@@ -1,9 +1,10 @@
 import { isNull } from "drizzle-orm";
-import { instances, mail } from "../../db/schema.ts";
+import { write } from "../../db/client.ts";
+import { instances } from "../../db/schema.ts";
 import { lastGoodBackups } from "../backups/queries.ts";
 import { staleness } from "../backups/schedule.ts";
-import { newId } from "../ids.ts";
 import type { Engine } from "../operations/engine.ts";
+import { addStaleMail } from "../outbox.ts";
 
 /** One mail for each time the newest good backup becomes too old. */
 export function warnOfStaleBackups(engine: Engine): void {
@@ -13,21 +14,11 @@ export function warnOfStaleBackups(engine: Engine): void {
     engine.db,
     live.map((row) => row.id),
   );
-  for (const { id, backupPlan, createdAt, createdBy } of live) {
-    const lastGoodAt = lastGood.get(id) ?? null;
-    if (staleness(backupPlan, { lastGoodAt, createdAt, now }) === null) continue;
-    engine.db
-      .insert(mail)
-      .values({
-        id: newId(),
-        instanceId: id,
-        kind: "stale",
-        round: lastGoodAt ?? 0,
-        recipient: createdBy,
-        createdAt: now,
-        dueAt: engine.monotonic(),
-      })
-      .onConflictDoNothing()
-      .run();
-  }
+  write(engine.db, (tx) => {
+    for (const row of live) {
+      const lastGoodAt = lastGood.get(row.id) ?? null;
+      if (staleness(row.backupPlan, { lastGoodAt, createdAt: row.createdAt, now }) !== null)
+        addStaleMail(tx, engine, row, lastGoodAt);
+    }
+  });
 }

@@ -19,7 +19,15 @@ import {
 } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { stepsOf } from "./outcome.ts";
-import { begin, createTestEngine, insertInstance, operationOf, runToEnd, states } from "./testEngine.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  insertUser,
+  operationOf,
+  runToEnd,
+  states,
+} from "./testEngine.ts";
 
 type World = ReturnType<typeof createTestEngine>;
 const worlds: World[] = [];
@@ -261,6 +269,7 @@ describe("a fault", () => {
     const { engine, db, id, instance, toEnd } = start(
       define([noop("zero"), step("one", "One", async () => (broken ? Promise.reject(passing()) : done()))]),
     );
+    insertUser(db);
     await toEnd();
     expect(operationOf(db, id)).toMatchObject({
       state: "failed",

@@ -31,8 +31,6 @@ export type Providers = {
   probe: Probe;
   /** First contact: the host key a droplet shows, undefined while nothing answers. */
   scanHostKey: (host: { address: string; port: number }) => Promise<string | undefined>;
-  /** Sends the operation's mail of this kind, once however often it is called. */
-  sendMail: (operationId: string, kind: "ready" | "failed") => Promise<void>;
 };
 
 /** What differs between a droplet of the local cloud and a server on the internet. */

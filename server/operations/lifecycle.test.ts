@@ -19,7 +19,15 @@ import { cancelOperation, retryOperation } from "./commands.ts";
 import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { createTestPlaybooks, createTestTransfer, type TestArchive, testArchive } from "./testBackups.ts";
-import { begin, createTestEngine, insertInstance, operationOf, realClock, runToEnd } from "./testEngine.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  insertUser,
+  operationOf,
+  realClock,
+  runToEnd,
+} from "./testEngine.ts";
 import { brokenRules } from "./testInvariants.ts";
 import { startOf } from "./testStarts.ts";
 
@@ -88,6 +96,7 @@ async function tidy({ db }: Engine): Promise<void> {
 function createWorld() {
   const world = createTestEngine(realClock);
   const { engine, db } = world;
+  insertUser(db);
   const { playbooks, versionAt } = createTestPlaybooks();
   engine.site = { ...engine.site, sshPort, publicKey, keyName: `test-${newId()}` };
   engine.providers = {
@@ -107,12 +116,6 @@ function createWorld() {
       variablesInEffect: async () => undefined,
     },
     scanHostKey,
-    sendMail: async (operationId, kind) => {
-      db.insert(mail)
-        .values({ id: newId(), operationId, kind, round: 0, recipient: "joe", createdAt: 1, dueAt: 1 })
-        .onConflictDoNothing()
-        .run();
-    },
   };
   return world;
 }

@@ -1,8 +1,8 @@
 import { and, asc, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import type { Failure, OperationState, StepProgress, StepState } from "../../db/schema.ts";
-import { instances, mail, operations, steps, wakeUps } from "../../db/schema.ts";
-import { newId } from "../ids.ts";
+import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
+import { addFailedMail } from "../outbox.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { maskSecrets } from "../secrets.ts";
 import type { Claim } from "./claim.ts";
@@ -317,19 +317,7 @@ function end(
     operationId: operation.id,
     data: { state, status },
   });
-  if (state === "failed")
-    tx.insert(mail)
-      .values({
-        id: newId(),
-        operationId: operation.id,
-        kind: "failed",
-        round: operation.round,
-        recipient: operation.createdBy,
-        createdAt: now,
-        dueAt: engine.monotonic(),
-      })
-      .onConflictDoNothing()
-      .run();
+  if (state === "failed") addFailedMail(tx, engine, operation);
 }
 
 /** Sets when the operation wants to be looked at next, for the queue to be told. */

@@ -69,6 +69,9 @@ const keyOf = (
   { round, lost }: { round: number; lost: number },
 ) => `${operation.id}-${step}-${round}-${lost}`;
 
+/** The operation that a run belongs to, by the run's key. */
+export const operationOfRun = (key: string): string => key.slice(0, key.indexOf("-"));
+
 async function run<Facts extends PlaybookFacts>(
   context: StepContext<Facts>,
   { playbook, vars, learned }: Options<Facts>,

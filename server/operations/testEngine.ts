@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import { type Db, openDatabase, write } from "../../db/client.ts";
 import { migrateDatabase } from "../../db/migrate.ts";
-import { instances, operations, wakeUps } from "../../db/schema.ts";
+import { instances, operations, users, wakeUps } from "../../db/schema.ts";
 import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
 import { advance } from "./advance.ts";
@@ -116,6 +116,11 @@ export function insertInstance(db: Db, values: Partial<typeof instances.$inferIn
     })
     .run();
   return id;
+}
+
+/** Somebody who may sign in, and is written to; unless told, whoever makes the instances of tests. */
+export function insertUser(db: Db, email = "joe@intranet.localhost"): void {
+  db.insert(users).values({ id: newId(), email, name: email, passwordHash: "", createdAt: 1 }).run();
 }
 
 /** Begins an operation for an instance. */

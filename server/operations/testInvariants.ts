@@ -134,7 +134,7 @@ function bookRules(db: Db): string[] {
     .select()
     .from(mail)
     .all()
-    .map((row) => `${row.operationId} ${row.instanceId} ${row.kind} ${row.round}`);
+    .map((row) => `${row.operationId} ${row.instanceId} ${row.kind} ${row.round} ${row.recipient}`);
   if (new Set(mails).size !== mails.length) broken.push("6: a mail was written twice");
   const all = db.select().from(operations).all();
   const live = all.filter((row) => row.state === "running" || row.state === "cancelling");

@@ -1,14 +1,21 @@
+import type { Db } from "../../db/client.ts";
 import { createBackupStore } from "../backups/store.ts";
+import type { Clock } from "../clock.ts";
 import type { Env } from "../env.ts";
 import { createMailer } from "../mailer.ts";
+import { abandonedMail } from "../outbox.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "../providers/errors.ts";
+import type { Mailer } from "../providers/mail/mail.ts";
 import { createAnsibleRunner } from "../providers/playbooks/ansibleRunner.ts";
 
 export type Check = { name: string; ok: boolean; sentence: string; detail: string };
 
+type Asking = Pick<Clock, "now"> & { env: Env; db: Db; digitalocean: DigitalOcean };
+const weekMs = 7 * 86_400_000;
+
 /** Asks every connection now whether it works. */
-export async function checkConnections(env: Env, digitalocean: DigitalOcean) {
+export async function checkConnections({ env, db, digitalocean, now }: Asking) {
   const runner = createAnsibleRunner({
     runsDir: env.runsDir,
     ansibleDir: env.ansible.dir,
@@ -24,10 +31,27 @@ export async function checkConnections(env: Env, digitalocean: DigitalOcean) {
       };
     }),
     check("Playbook runner", "ansible-runner", () => runner.check()),
-    check("Mail", env.mail.from, () => createMailer(env).check()),
+    check("Mail", env.mail.from, () => checkMail(createMailer(env), db, now())),
     check("Backups", store.place, () => store.check()),
   ]);
   return { digitalocean: cloud, playbooks, mail, backups };
+}
+
+/** Whether mail can be sent now, and whether some of the last week's was not. */
+export async function checkMail(
+  mailer: Mailer,
+  db: Db,
+  now: number,
+): Promise<{ ok: boolean; sentence: string }> {
+  const checked = await mailer.check();
+  const abandoned = abandonedMail(db, now - weekMs);
+  if (abandoned === undefined) return checked;
+  const { count, failure } = abandoned;
+  const emails = count === 1 ? "1 email was" : `${count} emails were`;
+  return {
+    ok: false,
+    sentence: `${checked.sentence} ${emails} not sent in the last 7 days, the newest because: ${failure}`,
+  };
 }
 
 async function check(

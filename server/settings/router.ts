@@ -18,7 +18,7 @@ const email = z
   });
 
 export const settingsRouter = router({
-  connections: procedure.query(({ ctx: { web } }) => checkConnections(web.env, web.digitalocean)),
+  connections: procedure.query(({ ctx: { web } }) => checkConnections(web)),
   people: procedure.query(({ ctx: { web } }) => {
     const now = Date.now();
     const live = and(eq(sessions.userId, users.id), isNull(sessions.revokedAt), gt(sessions.expiresAt, now));

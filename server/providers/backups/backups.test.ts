@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PassThrough, Readable } from "node:stream";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ProviderError } from "../errors.ts";
 import type { BackupStore } from "./backups.ts";
 import { createFolderStore } from "./folderStore.ts";
@@ -107,6 +108,24 @@ describe.each(stores)("%s", (kind, create) => {
     expect(await store().find("gone")).toBeUndefined();
   });
 
+  test("an upload that is given up ends at once, and leaves nothing behind", async () => {
+    for (const isGivenUpBefore of [true, false]) {
+      const giveUp = new AbortController();
+      // More is to come, as from a droplet that is slow.
+      const content = new PassThrough();
+      if (isGivenUpBefore) giveUp.abort();
+      const upload = store().put("given-up.tar.gz", content, giveUp.signal);
+      const ended = expect(upload).rejects.toMatchObject({ name: "ProviderError", retryable: true });
+      if (!isGivenUpBefore && !content.write(randomBytes(20 * 1024 * 1024))) await once(content, "drain");
+      giveUp.abort();
+      await ended;
+      expect(content.destroyed).toBe(true);
+      expect(await store().find("given-up.tar.gz")).toBeUndefined();
+      if (kind === "s3") await expect.poll(() => s3.pendingUploads()).toBe(0);
+      else expect(readdirSync(join(folder, "backups")).filter((name) => name.endsWith(".new"))).toEqual([]);
+    }
+  });
+
   test("its check writes, reads and removes", async () => {
     expect(await store().check()).toMatchObject({ ok: true });
   });
@@ -135,7 +154,83 @@ test("S3 is named with what to put right, and never with the secret", async () =
 });
 
 test("S3 that is ill for a moment is asked again", async () => {
-  s3.fail("PUT", "InternalError", 500, 1);
-  await s3Store().put("patient", Readable.from([Buffer.from("x")]));
-  expect(s3.objects.get("patient")?.toString()).toBe("x");
+  for (const [content, status] of [
+    ["ill", 500],
+    ["broken", 0],
+  ] as const) {
+    s3.fail("PUT", "InternalError", status, 1);
+    await s3Store().put("patient", Readable.from([content]));
+    expect(s3.objects.get("patient")?.toString()).toBe(content);
+  }
+});
+
+const dayAgo = () => Date.now() - 25 * 3_600_000;
+
+test("a folder's drafts go a day after their upload was killed", async () => {
+  const store = createFolderStore(join(folder, "drafts"));
+  await store.put("acme.intranet.io/one.tar.gz", Readable.from(["x"]));
+  const acme = join(folder, "drafts", "acme.intranet.io");
+  for (const name of ["two.tar.gz.0123456789ab.new", "three.tar.gz.0123456789ab.new", "notes.new"])
+    writeFileSync(join(acme, name), "half");
+  for (const name of ["one.tar.gz", "two.tar.gz.0123456789ab.new", "notes.new"])
+    utimesSync(join(acme, name), new Date(dayAgo()), new Date(dayAgo()));
+  await store.tidy?.(() => true);
+  expect(readdirSync(acme).sort()).toEqual(["notes.new", "one.tar.gz", "three.tar.gz.0123456789ab.new"]);
+  await createFolderStore(join(folder, "never-made")).tidy?.(() => true);
+});
+
+test("uploads to S3 are aborted a day after they were killed, ours alone", async () => {
+  s3.beginUpload("acme.intranet.io/old.tar.gz", dayAgo());
+  s3.beginUpload("acme.intranet.io/young.tar.gz", Date.now());
+  s3.beginUpload("somebody-elses", dayAgo());
+  s3.beginUpload("acme.intranet.io/older.tar.gz", dayAgo());
+  await s3Store().tidy?.((key) => key.startsWith("acme."));
+  expect(s3.pendingUploads()).toBe(2);
+});
+
+describe("an S3 that takes requests and stays silent", () => {
+  const store = () => s3Store({ silenceMs: 100 });
+  const silence = {
+    name: "ProviderError",
+    retryable: true,
+    sentence: expect.stringMatching(/does not answer/),
+  };
+  beforeEach(async () => {
+    await s3Store().put("whole", Readable.from([randomBytes(1024 * 1024)]));
+  });
+  afterEach(() => s3.silence());
+
+  test.each<[string, string, (silent: BackupStore) => Promise<unknown>]>([
+    ["put", "PUT", (silent) => silent.put("small", Readable.from(["x"]))],
+    ["put in parts", "PUT", (silent) => silent.put("large", Readable.from(manyPieces().content()))],
+    ["put's begin of parts", "POST", (silent) => silent.put("large", Readable.from(manyPieces().content()))],
+    ["get's stream", "GET", (silent) => contentOf(silent, "whole")],
+    ["find", "HEAD", (silent) => silent.find("whole")],
+    ["remove", "DELETE", (silent) => silent.remove("whole")],
+  ])("%s ends with a sentence", { timeout: 15_000 }, async (_what, method, ask) => {
+    s3.silence(method);
+    await expect(ask(store())).rejects.toMatchObject(silence);
+  });
+
+  test("its check says so", { timeout: 15_000 }, async () => {
+    s3.silence("PUT");
+    expect(await store().check()).toEqual({ ok: false, sentence: silence.sentence });
+  });
+
+  test("nobody waits who has given up", { timeout: 15_000 }, async () => {
+    s3.silence("PUT", "HEAD", "DELETE");
+    const patient = s3Store({ silenceMs: 3_600_000 });
+    const giveUp = new AbortController();
+    const asked = [
+      patient.put("small", Readable.from(["x"]), giveUp.signal),
+      patient.put("large", Readable.from(manyPieces().content()), giveUp.signal),
+      patient.find("whole", giveUp.signal),
+      patient.remove("whole", giveUp.signal),
+    ];
+    const ended = Promise.allSettled(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    giveUp.abort();
+    for (const one of await ended)
+      expect(one).toMatchObject({ status: "rejected", reason: { name: "ProviderError", retryable: true } });
+  });
 });

@@ -1,12 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname, resolve, sep } from "node:path";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { ProviderError } from "../errors.ts";
 import type { BackupStore } from "./backups.ts";
 import { roundTrip } from "./check.ts";
 import { digestOf } from "./digest.ts";
+
+/** What is written beside its place ends like this. */
+const draftName = /\.[0-9a-f]{12}\.new$/;
+/** A draft that was not written to for this long has lost its process. */
+const abandonedAfterMs = 24 * 3_600_000;
 
 /** Backups in a folder of this machine: written beside their place, synced, then renamed. */
 export function createFolderStore(given: string): BackupStore {
@@ -38,15 +43,16 @@ export function createFolderStore(given: string): BackupStore {
         await syncFolder(dirname(path));
         return result();
       } catch (error) {
+        content.destroy();
         await rm(draft, { force: true });
         throw failure(error, `writing ${key}`);
       }
     },
-    async get(key) {
+    async get(key, signal) {
       const path = pathOf(key);
       try {
         const handle = await open(path);
-        return handle.createReadStream();
+        return handle.createReadStream(signal === undefined ? {} : { signal });
       } catch (error) {
         throw failure(error, `reading ${key}`);
       }
@@ -64,6 +70,20 @@ export function createFolderStore(given: string): BackupStore {
       await rm(pathOf(key), { force: true }).catch((error: unknown) => {
         throw failure(error, `removing ${key}`);
       });
+    },
+    async tidy() {
+      const now = Date.now();
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+      for (const entry of entries) {
+        if (!entry.isFile() || !draftName.test(entry.name)) continue;
+        const draft = join(entry.parentPath, entry.name);
+        try {
+          if (now - (await stat(draft)).mtimeMs > abandonedAfterMs) await rm(draft, { force: true });
+        } catch (error) {
+          // Its upload has ended meanwhile.
+          if (codeOf(error) !== "ENOENT") throw failure(error, `removing ${draft}`);
+        }
+      }
     },
     check: () => roundTrip(store, `Backups are kept in ${folder}, on the Spawner's own disk.`),
   };

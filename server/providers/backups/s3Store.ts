@@ -1,8 +1,11 @@
 import { Readable } from "node:stream";
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   NotFound,
   S3Client,
   S3ServiceException,
@@ -20,7 +23,12 @@ export type S3Options = {
   bucket: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** How long the store may be silent while it is asked for something, in ms; a minute by default. */
+  silenceMs?: number;
 };
+
+/** An unfinished upload that began this long ago has lost its process. */
+const abandonedAfterMs = 24 * 3_600_000;
 
 /** An upload's parts, of which S3 allows 10 000: archives of up to 160 GB, 64 MiB of memory. */
 const partBytes = 16 * 1024 * 1024;
@@ -32,6 +40,7 @@ export function createS3Store({
   bucket,
   accessKeyId,
   secretAccessKey,
+  silenceMs = 60_000,
 }: S3Options): BackupStore {
   const client = new S3Client({
     endpoint,
@@ -43,9 +52,31 @@ export function createS3Store({
     // Newer checksums are not understood by every store; ours are kept beside each backup.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: { connectionTimeout: silenceMs, socketTimeout: silenceMs },
   });
+  // Around each attempt, not around all of them.
+  client.middlewareStack.add(
+    (next) => (args) =>
+      next(args).catch((error: unknown) => {
+        throw isTimeout(error) ? new Silence(error.message) : error;
+      }),
+    { step: "deserialize", priority: "high" },
+  );
   const place = `the bucket ${bucket} at ${new URL(endpoint).host}`;
   const aborted = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
+
+  /** The pages of the list of uploads that were begun and not finished. */
+  async function* listUploads() {
+    for (let marker: { KeyMarker?: string; UploadIdMarker?: string } = {}; ; ) {
+      const page: ListMultipartUploadsCommandOutput = await client.send(
+        new ListMultipartUploadsCommand({ Bucket: bucket, ...marker }),
+      );
+      yield page;
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+      if (IsTruncated !== true || KeyMarker === undefined || UploadIdMarker === undefined) return;
+      marker = { KeyMarker, UploadIdMarker };
+    }
+  }
 
   const store: BackupStore = {
     kind: "s3",
@@ -53,6 +84,8 @@ export function createS3Store({
     async put(key, content, signal) {
       const { through, result } = digestOf();
       content.once("error", (error) => through.destroy(error));
+      // What the upload does not read any more breaks without a listener of its own.
+      through.on("error", () => undefined);
       const upload = new Upload({
         client,
         params: { Bucket: bucket, Key: key, Body: content.pipe(through) },
@@ -63,10 +96,13 @@ export function createS3Store({
       const stop = () => void upload.abort();
       signal?.addEventListener("abort", stop, { once: true });
       try {
+        signal?.throwIfAborted();
         await upload.done();
         return result();
       } catch (error) {
         content.destroy();
+        // Else the upload waits for its next part for ever, and never removes those it has sent.
+        through.destroy(new Error("The upload has ended."));
         throw failure(error, `writing ${key}`, bucket);
       } finally {
         signal?.removeEventListener("abort", stop);
@@ -77,25 +113,39 @@ export function createS3Store({
         const command = new GetObjectCommand({ Bucket: bucket, Key: key });
         const { Body } = await client.send(command, aborted(signal));
         if (!(Body instanceof Readable)) throw new Error("The answer has no body.");
-        return Body;
+        return Readable.from(explained(Body, `reading ${key}`, bucket), { objectMode: false });
       } catch (error) {
         throw failure(error, `reading ${key}`, bucket);
       }
     },
-    async find(key) {
+    async find(key, signal) {
       try {
-        const found = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+        const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
+        const found = await client.send(command, aborted(signal));
         return { key, bytes: found.ContentLength ?? 0, modifiedAt: found.LastModified?.getTime() ?? 0 };
       } catch (error) {
         if (error instanceof NotFound) return undefined;
         throw failure(error, `looking for ${key}`, bucket);
       }
     },
-    async remove(key) {
+    async remove(key, signal) {
       try {
-        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), aborted(signal));
       } catch (error) {
         throw failure(error, `removing ${key}`, bucket);
+      }
+    },
+    async tidy(isOurs) {
+      const before = Date.now() - abandonedAfterMs;
+      try {
+        for await (const { Uploads = [] } of listUploads())
+          for (const { Key, UploadId, Initiated } of Uploads) {
+            if (Key === undefined || Initiated === undefined) continue;
+            if (Initiated.getTime() < before && isOurs(Key))
+              await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
+          }
+      } catch (error) {
+        throw failure(error, "looking for unfinished uploads", bucket);
       }
     },
     check: () => roundTrip(store, `Backups are kept in ${place}.`),
@@ -103,23 +153,50 @@ export function createS3Store({
   return store;
 }
 
+/** The client gives connections that broke (ECONNRESET, EPIPE, …) the same name, and is right to repeat those. */
+const isTimeout = (error: unknown): error is Error =>
+  error instanceof Error &&
+  error.name === "TimeoutError" &&
+  (!("code" in error) || error.code === "ETIMEDOUT");
+
+/** No answer came in time. Unlike the client's own error for it this one is not repeated at once, which would take minutes. */
+class Silence extends Error {
+  override name = "Silence";
+}
+
+/** A stream whose errors are ProviderErrors. */
+async function* explained(body: Readable, what: string, bucket: string): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw failure(error, what, bucket);
+  }
+}
+
+/** Names of what another try may not meet again. */
+const passing = new Set(["Silence", "TimeoutError", "AbortError"]);
+
 /** What the store says as a sentence that says what to do; nothing of the credentials is in it. */
 function failure(error: unknown, what: string, bucket: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const name = error instanceof Error ? error.name : "";
   const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0;
+  const silence = "The store for backups does not answer. It is tried again.";
   const known: Record<string, string> = {
     NoSuchBucket: `The bucket ${bucket} does not exist. Make it, or correct BACKUP_BUCKET.`,
     NoSuchKey: "This backup is not there any more. Choose another one.",
     InvalidAccessKeyId: "The store for backups does not know the key. Correct BACKUP_ACCESS_KEY_ID.",
     SignatureDoesNotMatch: "The store for backups refuses the key. Correct BACKUP_SECRET_ACCESS_KEY.",
+    Silence: silence,
+    TimeoutError: silence,
+    AbortError: "The request to the store for backups was given up.",
     AccessDenied: `The key may not use the bucket ${bucket}. Allow it to read, write and delete there.`,
   };
   return new ProviderError({
     sentence: known[name] ?? "The store for backups does not answer as it should. It is tried again.",
     detail:
       `${what}: ${name} ${status === 0 ? "" : status} ${error instanceof Error ? error.message : ""}`.trim(),
-    retryable: known[name] === undefined,
+    retryable: known[name] === undefined || passing.has(name),
     cause: error,
   });
 }

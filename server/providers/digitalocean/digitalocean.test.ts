@@ -2,7 +2,16 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ProviderError } from "../errors.ts";
-import { budgetShares, createBudget } from "./budget.ts";
+import {
+  type Budget,
+  BudgetSpent,
+  budgetShares,
+  createBudget,
+  createLedger,
+  grantLease,
+  type Lease,
+  type Ledger,
+} from "./budget.ts";
 import { createDigitalOcean } from "./digitalocean.ts";
 
 /** The client against a server that answers as each test says. */
@@ -289,14 +298,20 @@ test("a 429 without a usable time makes the pauses grow", async () => {
   expect(pauses).toEqual([5000, 10_000, 20_000, 40_000, 60_000]);
 });
 
+/** A budget on a clock that goes on when somebody waits. */
+function aBudget(clock: { now: number }, ledger?: Ledger, share?: number): Budget {
+  const now = () => clock.now;
+  const wait = async (ms: number) => {
+    clock.now += ms;
+  };
+  return createBudget({ now, monotonic: now, wait }, ledger ?? createLedger(now), share);
+}
+const mostInAMinute = (sent: number[]) =>
+  Math.max(...sent.map((at) => sent.filter((other) => other > at - 60_000 && other <= at).length));
+
 test("the budget keeps a thousand requests under 250 in any minute, in their order", async () => {
   const clock = { now: 0 };
-  const budget = createBudget({
-    now: () => clock.now,
-    wait: async (ms) => {
-      clock.now += ms;
-    },
-  });
+  const budget = aBudget(clock);
   const sent: number[] = [];
   await Promise.all(
     Array.from({ length: 1000 }, async () => {
@@ -305,8 +320,7 @@ test("the budget keeps a thousand requests under 250 in any minute, in their ord
     }),
   );
   expect(sent).toEqual([...sent].sort((a, b) => a - b));
-  for (const at of sent)
-    expect(sent.filter((other) => other > at - 60_000 && other <= at).length).toBeLessThanOrEqual(250);
+  expect(mostInAMinute(sent)).toBeLessThanOrEqual(250);
   // Whoever is told to wait makes everybody wait.
   const before = clock.now;
   budget.pauseFor(30_000);
@@ -314,27 +328,70 @@ test("the budget keeps a thousand requests under 250 in any minute, in their ord
   expect(clock.now).toBeGreaterThanOrEqual(before + 30_000);
 });
 
-test("what the processes may spend is less than the whole, and each keeps to its share", async () => {
-  expect(budgetShares.web + budgetShares.worker).toBeLessThanOrEqual(1);
+test("two workers and the dashboard together keep to the limits, and the dashboard is not kept waiting", async () => {
   const clock = { now: 0 };
-  const budget = createBudget(
-    {
-      now: () => clock.now,
-      wait: async (ms) => {
-        clock.now += ms;
-      },
+  const ledger = createLedger(() => clock.now);
+  const workers = [1, 2].map(() => aBudget(clock, ledger, budgetShares.worker));
+  const web = aBudget(clock, ledger, budgetShares.web);
+  const sent: number[] = [];
+  for (let request = 0; request < 500; request += 1) {
+    for (const worker of workers) {
+      await worker.take();
+      sent.push(clock.now);
+    }
+    const before = clock.now;
+    if (request % 50 === 0) {
+      await web.take();
+      sent.push(clock.now);
+      expect(clock.now).toBe(before);
+    }
+  }
+  expect(mostInAMinute(sent)).toBeLessThanOrEqual(250);
+  expect(mostInAMinute(sent)).toBeGreaterThan(150);
+});
+
+test("the hour's limit holds as well, and what is far away is handed back", async () => {
+  const clock = { now: 0 };
+  const budget = aBudget(clock);
+  let sent = 0;
+  const spent = (async () => {
+    for (; ; sent += 1) await budget.take();
+  })();
+  await expect(spent).rejects.toBeInstanceOf(BudgetSpent);
+  expect(sent).toBe(4900);
+  expect(clock.now).toBeLessThan(3_600_000);
+});
+
+test("a busy process leases rarely, and one that hardly asks leases no more than it needs", async () => {
+  const clock = { now: 0 };
+  const sizes: number[] = [];
+  const own = createLedger(() => clock.now);
+  const budget = aBudget(clock, {
+    lease(wanted, share) {
+      sizes.push(wanted);
+      return own.lease(wanted, share);
     },
-    budgetShares.web,
-  );
-  for (let request = 0; request < 30; request += 1) await budget.take();
-  expect(clock.now).toBe(0);
-  await budget.take();
-  expect(clock.now).toBe(60_000);
+  });
+  for (let request = 0; request < 200; request += 1) await budget.take();
+  expect(sizes.length).toBeLessThan(20);
+  sizes.length = 0;
+  for (let request = 0; request < 5; request += 1) {
+    clock.now += 10_000;
+    await budget.take();
+  }
+  expect(sizes).toEqual([1, 1, 1, 1, 1]);
+});
+
+test("an hour of leases is kept as little more than one for each minute", () => {
+  let leases: Lease[] = [];
+  for (let at = 0; at < 4_000_000; at += 1000) ({ leases } = grantLease(leases, { at, wanted: 1, share: 1 }));
+  expect(leases.length).toBeLessThan(200);
+  expect(leases.reduce((sum, { requests }) => sum + requests, 0)).toBeGreaterThan(3600);
 });
 
 test("a request that is given up while it waits its turn holds nobody up", async () => {
   const abort = new AbortController();
-  const budget = createBudget({ now: Date.now, wait: async () => {} });
+  const budget = aBudget({ now: 0 });
   abort.abort(new Error("given up"));
   await expect(budget.take(abort.signal)).rejects.toThrow("given up");
   await budget.take();

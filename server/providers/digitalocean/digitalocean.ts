@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { z } from "zod";
 import { ProviderError } from "../errors.ts";
-import { createBudget } from "./budget.ts";
+import { createBudget, createLedger, type Ledger } from "./budget.ts";
 import { createDns } from "./dns.ts";
 import { createInventory } from "./inventory.ts";
 import { createRequester, type RequesterOptions } from "./request.ts";
@@ -45,11 +45,16 @@ const defaultMaxAgeMs = 1000;
 export function createDigitalOcean(
   options: Pick<RequesterOptions, "token" | "apiUrl"> &
     Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait" | "deadline" | "fetch">> & {
-      /** This process' part of the requests that the token may make, 0…1; all of them unless told. */
+      /** Ms that only grow. */
+      monotonic?: () => number;
+      /** Where those who share the token agree on who sends how much; a process that is alone needs none. */
+      ledger?: Ledger;
+      /** Up to which part of the limits this process may go, 0…1; all of them unless told. */
       budgetShare?: number;
     },
 ) {
   const now = options.now ?? Date.now;
+  const monotonic = options.monotonic ?? options.now ?? (() => performance.now());
   const wait =
     options.wait ??
     ((ms: number, signal?: AbortSignal) => pause(ms, undefined, signal === undefined ? {} : { signal }));
@@ -62,7 +67,11 @@ export function createDigitalOcean(
     wait,
     deadline: options.deadline ?? AbortSignal.timeout,
     fetch: options.fetch ?? fetch,
-    budget: createBudget({ now, wait }, options.budgetShare),
+    budget: createBudget(
+      { now, monotonic, wait },
+      options.ledger ?? createLedger(monotonic),
+      options.budgetShare,
+    ),
   });
 
   async function droplets(): Promise<Droplet[]> {

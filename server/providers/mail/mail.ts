@@ -5,31 +5,28 @@ import { ProviderError } from "../errors.ts";
 export type Mail = { to: string; subject: string; html: string; text: string; idempotencyKey: string };
 export type Mailer = {
   kind: "resend" | "outbox";
-  /** Sends one mail; the same idempotency key twice is one mail. Throws ProviderError. */
-  send: (mail: Mail) => Promise<{ id: string }>;
+  /** For how long the same idempotency key twice is one mail, ms from the first time. */
+  idempotentForMs: number;
+  /** Sends one mail. Throws ProviderError: `unclear` when the mail may have been accepted all the same. */
+  send: (mail: Mail, signal: AbortSignal) => Promise<{ id: string }>;
   check: () => Promise<{ ok: boolean; sentence: string }>;
 };
 
-/** Milliseconds Resend has for one answer; its client has no time-out of its own. */
-const defaultTimeoutMs = 20_000;
+/** Resend remembers keys for 24 hours; clocks and slow requests get the rest. */
+const resendIdempotentForMs = 20 * 3_600_000;
 
 const sent = z.object({ id: z.string() });
 
 /** Mail through Resend. The key never appears in an error. */
-export function createResendMailer(options: {
-  apiKey: string;
-  from: string;
-  apiUrl?: string;
-  timeoutMs?: number;
-}): Mailer {
+export function createResendMailer(options: { apiKey: string; from: string; apiUrl?: string }): Mailer {
   const resend = new Resend(options.apiKey, options.apiUrl === undefined ? {} : { baseUrl: options.apiUrl });
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   return {
     kind: "resend",
-    async send({ to, subject, html, text, idempotencyKey }) {
+    idempotentForMs: resendIdempotentForMs,
+    async send({ to, subject, html, text, idempotencyKey }, signal) {
       const { data, error } = await resend.emails.send(
         { from: options.from, to, subject, html, text },
-        { idempotencyKey, signal: AbortSignal.timeout(timeoutMs) },
+        { idempotencyKey, signal },
       );
       if (error !== null) throw mailError(error);
       const answer = sent.safeParse(data);
@@ -56,8 +53,9 @@ export function createResendMailer(options: {
 function mailError(error: { name?: string; message?: string; statusCode?: number | null }): ProviderError {
   const { name = "unknown", message = "no reason given" } = error;
   const status = error.statusCode ?? 0;
-  const passing =
-    status === 0 || status === 429 || status >= 500 || name === "concurrent_idempotent_requests";
+  // No answer, one from a broken server, or another request with the same key that is still under way.
+  const unclear = status === 0 || status >= 500 || name === "concurrent_idempotent_requests";
+  const passing = unclear || status === 429;
   const sentence = /api_key/.test(name)
     ? "Resend does not accept the key. Put a valid one into RESEND_API_KEY and start again."
     : passing
@@ -67,6 +65,7 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
     sentence,
     detail: `Resend: ${status} ${name}: ${message}`,
     retryable: passing,
+    unclear,
   });
 }
 
@@ -74,6 +73,7 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
 export function createOutboxMailer(): Mailer {
   return {
     kind: "outbox",
+    idempotentForMs: Number.POSITIVE_INFINITY,
     send: async () => ({ id: "outbox" }),
     check: async () => ({ ok: true, sentence: "No RESEND_API_KEY is set: mail is kept on the Outbox page." }),
   };

@@ -1,6 +1,17 @@
-import { access, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  access,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  rmdir,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAnsibleRunner } from "./ansibleRunner.ts";
@@ -9,7 +20,7 @@ import { explainFailure } from "./explainFailure.ts";
 import { readJobEvents } from "./jobEvents.ts";
 import type { JsonValue, PlaybookEvent, PlaybookReading, PlaybookRun, PlaybookRunner } from "./playbooks.ts";
 import { processesOfRun } from "./processes.ts";
-import { prepareRun } from "./start.ts";
+import { prepareRun, startRun } from "./start.ts";
 import { findAnsible, freePort, startTestDroplet, type TestDroplet } from "./testDroplet.ts";
 
 const ansible = findAnsible();
@@ -121,6 +132,21 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
   const inDownload = (_: PlaybookReading, all: PlaybookEvent[]) =>
     all.some(({ task }) => task?.name === "Download the intranet's software");
 
+  /** The files of all runs that hold a text, relative to their folder. */
+  async function filesWith(sought: string): Promise<string[]> {
+    const found: string[] = [];
+    for (const file of await readdir(runsDir, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile() || file.parentPath.startsWith(options.ansibleDir)) continue;
+      const path = join(file.parentPath, file.name);
+      if ((await readFile(path, "utf8")).includes(sought)) found.push(relative(runsDir, path));
+    }
+    return found;
+  }
+  const longAgo = async (path: string) => {
+    const time = new Date(Date.now() - 25 * 3_600_000);
+    await utimes(path, time, time);
+  };
+
   it("provisions a droplet, with every variable as it was typed", async () => {
     await runner.ensureRun(aRun("spawn-1"));
     const { state, events } = await toTheEnd("spawn-1");
@@ -175,10 +201,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     expect(text(events)).not.toContain("Start the intranet");
     expect(text(events)).toContain("TASK [intranet_local : ••••••]");
     expect(events.find(({ task }) => task?.index === 9)?.task?.name).toBe("••••••");
-    for (const file of await readdir(join(runsDir, "spawn-1"), { recursive: true, withFileTypes: true })) {
-      if (!file.isFile() || file.parentPath.startsWith(options.ansibleDir)) continue;
-      expect(await readFile(join(file.parentPath, file.name), "utf8"), file.name).not.toContain("s3cr3t");
-    }
+    expect(await filesWith("s3cr3t")).toEqual([]);
   });
 
   it("starts one process however often and from wherever it is asked", async () => {
@@ -196,10 +219,8 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
 
   it("starts a run that was prepared by a process that then died", async () => {
     const run = aRun("spawn-1", { version: "0.0.1" });
-    await prepareRun(playbookCommand(run, options), runsDir);
-    expect((await runner.readRun("spawn-1", 0, [])).state).toBe("lost");
-    await prepareRun(playbookCommand(run, options), runsDir);
-    await runner.forgetRun("spawn-1");
+    await prepareRun(playbookCommand(aRun("spawn-0"), options), runsDir);
+    expect((await runner.readRun("spawn-0", 0, [])).state).toBe("lost");
     await prepareRun(playbookCommand(run, options), runsDir);
     await runner.ensureRun(run);
     await readUntil("spawn-1", inDownload);
@@ -241,6 +262,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     const failed = events.filter((event) => event.failed === true);
     expect(failed.every(({ task }) => task?.index === 4 && task.total === 10)).toBe(true);
     expect(failed.length).toBeGreaterThan(0);
+    expect(await filesWith("s3cr3t")).toEqual([]);
   });
 
   it("says that a droplet cannot be reached", async () => {
@@ -286,6 +308,33 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     expect((await runner.readRun("spawn-1", 0, [])).state).toBe("cancelled");
   });
 
+  it("does not start what was cancelled before anything of it was there, nor after it was put away", async () => {
+    const run = aRun("spawn-1");
+    await runner.cancelRun("spawn-1");
+    for (const each of [runner, createAnsibleRunner(options)]) {
+      await each.ensureRun(run);
+      expect((await each.readRun("spawn-1", 0, [])).state).toBe("cancelled");
+      await each.forgetRun("spawn-1");
+      await each.ensureRun(run);
+      expect((await each.readRun("spawn-1", 0, [])).state).toBe("cancelled");
+    }
+    expect(await filesWith("s3cr3t")).toEqual([]);
+  });
+
+  it("does not start what was cancelled while it failed to start", async () => {
+    const run = aRun("spawn-1");
+    const folder = join(runsDir, "spawn-1");
+    await prepareRun(playbookCommand(run, options), runsDir);
+    await runner.cancelRun("spawn-1");
+    // What a start does that was under way and did not find ansible-runner.
+    await rmdir(join(folder, "began"));
+    await runner.ensureRun(run);
+    expect((await runner.readRun("spawn-1", 0, [])).state).toBe("cancelled");
+    // And one that had looked for the mark before it was there.
+    await startRun(playbookCommand(run, options));
+    expect((await runner.readRun("spawn-1", 0, [])).state).toBe("cancelled");
+  });
+
   it("notices a run whose process was killed, and leaves nothing of it running", async () => {
     await runner.ensureRun(aRun("spawn-1", { version: "0.0.1" }));
     const { cursor } = await readUntil("spawn-1", inDownload);
@@ -296,6 +345,17 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     expect(explainFailure(events).sentence).toMatch(/was interrupted on the Spawner's own machine/);
     expect(await processesOfRun(folder)).toEqual([]);
     await expect(access(join(folder, "env/extravars"))).rejects.toThrow();
+  });
+
+  it("reads a run of which a process that died has forgotten one half", async () => {
+    await prepareRun(playbookCommand(aRun("spawn-1"), options), runsDir);
+    const folder = join(runsDir, "spawn-1");
+    const event = { counter: 1, event: "verbose", stdout: "a line" };
+    await writeFile(join(folder, "artifacts/run/job_events/1-a.json"), JSON.stringify(event));
+    await writeFile(join(folder, "artifacts/run/rc"), "0");
+    await rm(join(folder, "run.json"));
+    const { state, events } = await runner.readRun("spawn-1", 0, []);
+    expect({ state, text: text(events) }).toEqual({ state: "succeeded", text: "a line" });
   });
 
   it("says what ansible-runner said when it died by itself, without secrets", async () => {
@@ -333,8 +393,33 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await runner.ensureRun(aRun("spawn-1", { version: "0.0.1" }));
     await runner.forgetRun("spawn-1");
     await runner.forgetRun("spawn-1");
-    expect(await readdir(runsDir)).toEqual([]);
+    expect(await readdir(runsDir)).toEqual(["spawn-1"]);
+    expect(await filesWith("")).toEqual([]);
     expect(await processesOfRun(join(runsDir, "spawn-1"))).toEqual([]);
+    // The key stays taken: whoever still wanted to begin it comes too late.
+    await runner.ensureRun(aRun("spawn-1"));
+    expect((await runner.readRun("spawn-1", 0, [])).state).toBe("lost");
+  });
+
+  it("puts away what interrupted processes left, and the runs that nobody needs", async () => {
+    for (const key of ["needed", "over", "running"])
+      await prepareRun(playbookCommand(aRun(key), options), runsDir);
+    await runner.ensureRun(aRun("running", { version: "0.0.1" }));
+    await readUntil("running", inDownload);
+    for (const name of [".draft-old", ".forgotten-old", ".draft-new"]) {
+      await mkdir(join(runsDir, name, "env"), { recursive: true });
+      await writeFile(join(runsDir, name, "env/extravars"), "s3cr3t");
+    }
+    for (const name of [".draft-old", ".forgotten-old"]) await longAgo(join(runsDir, name));
+    const tidy = () => runner.tidy?.((key) => key === "needed");
+    await tidy();
+    expect((await filesWith("s3cr3t")).sort()).toEqual([".draft-new/env/extravars", "needed/env/extravars"]);
+    expect(await processesOfRun(join(runsDir, "running"))).toEqual([]);
+    // Their keys stay taken for a while: a process that slept through it all must not begin them.
+    expect(await readdir(runsDir)).toEqual(expect.arrayContaining(["over", "running"]));
+    for (const key of ["over", "running"]) await longAgo(join(runsDir, key));
+    await tidy();
+    expect((await readdir(runsDir)).sort()).toEqual([".draft-new", "needed"]);
   });
 
   it("waits for an event that is only half written", async () => {

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import {
   type AnsibleRunnerOptions,
   ARTIFACTS,
   BEGAN,
+  CANCELLED,
   JOB_EVENTS,
   playbookCommand,
   runFolder,
@@ -25,12 +26,21 @@ import {
 import { maskSecrets } from "./mask.ts";
 import type { PlaybookEvent, PlaybookRun, PlaybookRunner, PlaybookState } from "./playbooks.ts";
 import { endProcessesOfRun, isProcessOfRun, processesOfRun } from "./processes.ts";
-import { prepareRun, startRun, stopRunner } from "./start.ts";
+import { DRAFT, prepareRun, startRun, stopRunner } from "./start.ts";
 import { createTaskCounter } from "./taskCount.ts";
 import { createRunWatches } from "./watch.ts";
 
-/** Exists, relative to the run's folder, once somebody asked for the run to stop. */
-const CANCELLED = "cancelled";
+/** What the name of a folder begins with that is being removed. */
+const FORGOTTEN = ".forgotten-";
+
+/**
+ * Writing a draft, or removing what was forgotten, takes milliseconds: after this long its process is dead. One that
+ * slept finds its draft gone, and its run is begun by the next try.
+ */
+const ABANDONED_AFTER_MS = 60_000;
+
+/** How long the key of a forgotten run stays taken after the last that was heard of it. */
+const KEY_TAKEN_FOR_MS = 24 * 3_600_000;
 
 /**
  * Runs playbooks with `ansible-runner start`: a process of its own that carries on when this one dies. All
@@ -51,7 +61,7 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
   async function ensureRun(run: PlaybookRun): Promise<void> {
     const command = playbookCommand(run, options);
     const folder = command.cwd;
-    if (await exists(join(folder, BEGAN))) return;
+    if ((await exists(join(folder, BEGAN))) || (await exists(join(folder, CANCELLED)))) return;
     await prepareRun(command, options.runsDir);
     await startRun(command);
   }
@@ -110,14 +120,18 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
   }
 
   async function totalTasks(folder: string): Promise<number> {
-    const about = JSON.parse(await readFile(join(folder, "run.json"), "utf8"));
-    return countTasks(about);
+    const about = await contentOf(join(folder, "run.json"));
+    // Of a run that is being forgotten it may be gone before the events are.
+    return about === "" ? 0 : countTasks(JSON.parse(about));
   }
 
   async function cancelRun(key: string): Promise<void> {
     const folder = runFolder(key, options);
     watches.stop(key);
-    if (!(await exists(folder))) return;
+    // Somebody may be about to start it: a folder that holds nothing but the mark takes the place of the run's.
+    const mark = { path: CANCELLED, content: "" };
+    if (!(await exists(folder)))
+      await prepareRun({ cwd: folder, folders: [], files: [mark], links: [] }, options.runsDir);
     if ((await resultOf(folder)) !== undefined) return endProcessesOfRun(folder);
     await writeFile(join(folder, CANCELLED), "", { mode: 0o600 });
     // Whoever makes this folder first decides: a run that was prepared but not started never will be.
@@ -133,12 +147,35 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
   async function forgetRun(key: string): Promise<void> {
     const folder = runFolder(key, options);
     positions.delete(key);
-    if (!(await exists(folder))) return;
+    if (!(await exists(folder)) || (await isForgotten(folder))) return;
+    const kept = (await exists(join(folder, CANCELLED))) ? [BEGAN, CANCELLED] : [BEGAN];
     await cancelRun(key);
-    // Out of the way first: a folder that is half removed would look like a run.
-    const trash = join(options.runsDir, `.forgotten-${randomBytes(8).toString("hex")}`);
-    await rename(folder, trash);
+    const names = (await readdir(folder)).filter((name) => !kept.includes(name));
+    await discard(folder, names);
+  }
+
+  /** Out of the way first: what is half removed would look like a run. */
+  async function discard(folder: string, names: string[]): Promise<void> {
+    const trash = join(options.runsDir, `${FORGOTTEN}${randomBytes(8).toString("hex")}`);
+    await mkdir(trash, { mode: 0o700 });
+    // Somebody else may be forgetting the same run.
+    for (const name of names) await rename(join(folder, name), join(trash, name)).catch(ignoreMissing);
     await rm(trash, { recursive: true, force: true });
+  }
+
+  async function tidy(isNeeded: (key: string) => boolean): Promise<void> {
+    const now = Date.now();
+    const entries = await readdir(options.runsDir, { withFileTypes: true }).catch(() => []);
+    for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+      const path = join(options.runsDir, name);
+      const ageMs = now - (await stat(path).catch(() => ({ mtimeMs: now }))).mtimeMs;
+      if (name.startsWith(DRAFT) || name.startsWith(FORGOTTEN)) {
+        if (ageMs > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
+      } else if (!name.startsWith(".") && !isNeeded(name)) {
+        if (!(await isForgotten(path))) await forgetRun(name);
+        else if (ageMs > KEY_TAKEN_FOR_MS) await rm(path, { recursive: true, force: true });
+      }
+    }
   }
 
   return {
@@ -147,6 +184,7 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
     onNews: (key, cursor, tell) => watches.start(key, runFolder(key, options), cursor, tell),
     cancelRun,
     forgetRun,
+    tidy,
     check: () => checkInstallation(options),
     async warmUp(runtime) {
       await countTasks({ playbook: "provision", runtime });
@@ -177,6 +215,12 @@ async function outcomeOf(folder: string): Promise<Outcome> {
   if (await isRunning(folder)) return "running";
   // It may have ended between the two looks; and what remains without its runner has to go.
   return (await resultOf(folder)) ?? ((await exists(join(folder, CANCELLED))) ? "cancelled" : "lost");
+}
+
+/** Whether nothing is left of a run but that its key is taken. */
+async function isForgotten(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  return names.every((name) => name === BEGAN || name === CANCELLED);
 }
 
 /** What the playbook's statistics say, or what the runner wrote at its end: `status`, then `rc`. Undefined before. */
@@ -216,6 +260,10 @@ function hasReadItsVariables(events: readonly JobEvent[]): boolean {
 
 async function contentOf(path: string): Promise<string> {
   return (await readFile(path, "utf8").catch(() => "")).trim();
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -37,7 +37,7 @@ describe("playbookCommand", () => {
       file: "/bin/sh",
       args: [
         "-c",
-        'ulimit -n 4096 2>/dev/null; mkdir "$0/began" 2>/dev/null || exit 75; exec "$@"',
+        'ulimit -n 4096 2>/dev/null; mkdir "$0/began" 2>/dev/null || exit 75; [ -e "$0/cancelled" ] && exit 75; exec "$@"',
         "/data/runs/op-1.provision",
         "ansible-runner",
         "start",

@@ -46,15 +46,18 @@ export const JOB_EVENTS = join(ARTIFACTS, "job_events");
 /** Exists, relative to the run's folder, from the moment the run has begun; making it is what starts a run. */
 export const BEGAN = "began";
 
+/** Exists, relative to the run's folder, once somebody asked for the run to stop: from then on it never begins. */
+export const CANCELLED = "cancelled";
+
 /** Relative to the run's folder; gone as soon as Ansible has read it. */
 export const VARIABLES_FILE = join("env", "extravars");
 
 /**
  * `mkdir` is atomic, and between it and `exec` no other program runs: whoever calls this twice, at once or
- * after a crash, starts one process. Exit status 75: somebody began before. The limit: a daemon closes each file it
+ * after a crash, starts one process. Exit status 75: somebody began before, or cancelled it. The limit: a daemon closes each file it
  * could have open, one by one, and a container may allow a million.
  */
-const BEGIN_ONCE = `ulimit -n 4096 2>/dev/null; mkdir "$0/${BEGAN}" 2>/dev/null || exit 75; exec "$@"`;
+const BEGIN_ONCE = `ulimit -n 4096 2>/dev/null; mkdir "$0/${BEGAN}" 2>/dev/null || exit 75; [ -e "$0/${CANCELLED}" ] && exit 75; exec "$@"`;
 
 /** A UNIX socket's path may have 104 bytes on macOS; ssh adds a dot and 16 characters while it connects. */
 const LONGEST_CONTROL_PATH = 104;

@@ -45,7 +45,7 @@ export type PlaybookReading = { state: PlaybookState; events: PlaybookEvent[]; c
 
 /** Runs playbooks elsewhere: in a process of their own, or on another machine. */
 export type PlaybookRunner = {
-  /** Starts the run unless its key has begun before. Safe to call twice, also from two processes at once. */
+  /** Starts the run unless its key has begun or was cancelled before. Safe to call twice, also from two processes at once. */
   ensureRun(run: PlaybookRun): Promise<void>;
   /**
    * What happened after `cursor` (0 at first), complete and in order. A state other than `running` comes
@@ -59,10 +59,18 @@ export type PlaybookRunner = {
   onNews?(key: string, cursor: number, tell: () => void): boolean;
   /** Does before the first run what would otherwise take its time. */
   warmUp?(runtime: "local" | "server"): Promise<void>;
-  /** Stops the run and resolves when nothing of it runs any more. An unknown key is fine. */
+  /**
+   * Stops the run and resolves when nothing of it runs any more. One that has not begun never will: its key may be
+   * unknown, and somebody about to start it.
+   */
   cancelRun(key: string): Promise<void>;
   /** Whether runs can be started here, as a sentence for the settings page. */
   check(): Promise<{ ok: boolean; sentence: string }>;
-  /** Removes all that is kept of a run, after stopping it. Its key is unknown from then on. */
+  /** Removes all that is kept of a run, after stopping it; only that its key must not run again is remembered. */
   forgetRun(key: string): Promise<void>;
+  /**
+   * Forgets the runs that nobody needs any more, and removes what interrupted processes left. To be called now and
+   * then; a driver that keeps nothing here does without.
+   */
+  tidy?(isNeeded: (key: string) => boolean): Promise<void>;
 };

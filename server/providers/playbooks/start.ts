@@ -5,16 +5,22 @@ import { dirname, join } from "node:path";
 import { ProviderError } from "../errors.ts";
 import { type AnsibleRunnerOptions, BEGAN, type PlaybookCommand, playbookEnvironment } from "./command.ts";
 
-/** Exit status of the shell's guard: the run had begun before. */
+/** Exit status of the shell's guard: the run had begun or was cancelled before. */
 const BEGAN_BEFORE = 75;
+
+/** What the name of a folder begins with that is not a run yet. */
+export const DRAFT = ".draft-";
 
 /**
  * Makes the run's folder, whole or not at all: it is written beside its place and then renamed. A folder that
  * is there already stays as it is.
  */
-export async function prepareRun(command: PlaybookCommand, runsDir: string): Promise<void> {
+export async function prepareRun(
+  command: Pick<PlaybookCommand, "cwd" | "folders" | "files" | "links">,
+  runsDir: string,
+): Promise<void> {
   await mkdir(runsDir, { recursive: true, mode: 0o700 });
-  const draft = join(runsDir, `.draft-${randomBytes(8).toString("hex")}`);
+  const draft = join(runsDir, `${DRAFT}${randomBytes(8).toString("hex")}`);
   await mkdir(draft, { mode: 0o700 });
   try {
     for (const folder of command.folders) await mkdir(join(draft, folder), { mode: 0o700 });

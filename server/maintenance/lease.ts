@@ -1,0 +1,82 @@
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { type Db, write } from "../../db/client.ts";
+import { settings } from "../../db/schema.ts";
+import type { Clock } from "../clock.ts";
+import { newId } from "../ids.ts";
+import { report } from "../report.ts";
+
+const leaseMs = 60_000;
+const renewEveryMs = 20_000;
+
+const leaseSchema = z.object({ holder: z.string(), until: z.number() });
+type Holding = Pick<Clock, "monotonic" | "after"> & { db: Db };
+
+/**
+ * Does the work unless somebody else, here or in another process, is doing what goes by this name. The lease of a
+ * holder that dies ends by itself; one that was suspended for so long that it lost its lease has its signal aborted.
+ */
+export async function underLease(
+  context: Holding,
+  name: string,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const holder = newId();
+  if (!take(context, name, holder)) return;
+  const lost = new AbortController();
+  let cancel = context.after(renewEveryMs, renew);
+  function renew(): void {
+    try {
+      if (!take(context, name, holder)) throw new Error(`The ${name} lease has passed to another holder.`);
+      cancel = context.after(renewEveryMs, renew);
+    } catch (error) {
+      lost.abort(error);
+    }
+  }
+  try {
+    await work(lost.signal);
+  } finally {
+    cancel();
+    giveBack(context, name, holder);
+  }
+}
+
+/** Takes the lease, or renews it; false when it is another's. */
+function take({ db, monotonic }: Holding, name: string, holder: string): boolean {
+  return write(db, (tx) => {
+    const row = tx
+      .select()
+      .from(settings)
+      .where(eq(settings.name, leaseOf(name)))
+      .get();
+    const known = row === undefined ? undefined : leaseSchema.parse(JSON.parse(row.value));
+    if (known !== undefined && known.holder !== holder && known.until > monotonic()) return false;
+    const value = JSON.stringify({ holder, until: monotonic() + leaseMs });
+    tx.insert(settings)
+      .values({ name: leaseOf(name), value })
+      .onConflictDoUpdate({ target: settings.name, set: { value } })
+      .run();
+    return true;
+  });
+}
+
+/** What cannot be given back ends by itself. */
+function giveBack({ db }: Holding, name: string, holder: string): void {
+  try {
+    write(db, (tx) => {
+      const row = tx
+        .select()
+        .from(settings)
+        .where(eq(settings.name, leaseOf(name)))
+        .get();
+      if (row !== undefined && leaseSchema.parse(JSON.parse(row.value)).holder === holder)
+        tx.delete(settings)
+          .where(eq(settings.name, leaseOf(name)))
+          .run();
+    });
+  } catch (error) {
+    report(`the ${name} lease could not be given back`, error);
+  }
+}
+
+const leaseOf = (name: string) => `${name}-lease`;
