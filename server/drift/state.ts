@@ -5,7 +5,7 @@ import { settings } from "../../db/schema.ts";
 
 const name = "reconciliation";
 const schema = z.object({
-  /** The DigitalOcean account that our rows are about; recorded by the first round that saw its droplets. */
+  /** The DigitalOcean account that holds what we bought, as the last round that saw any of it noted. */
   account: z.string().optional(),
   /** The last round that came to its end, by both clocks. */
   checkedAt: z.number().optional(),

@@ -190,7 +190,7 @@ test("with the token of another account nothing is judged, and it is said", asyn
   expect(failure?.sentence).toContain("another DigitalOcean account (joe@example.org)");
 });
 
-test("an account that has none of our droplets is not taken for ours", async () => {
+test("an account that has nothing of ours is not taken for ours", async () => {
   standing(1);
   const { listed } = cloud;
   cloud = { ...cloud, account: "another", listed: [] };
@@ -201,6 +201,33 @@ test("an account that has none of our droplets is not taken for ours", async () 
   cloud = { ...cloud, account: "another", listed: [] };
   await round();
   expect(driftCheck(world.db).failure).not.toBeNull();
+});
+
+test("a known orphan is not forgotten with another account's token", async () => {
+  standing(1);
+  await round();
+  world.db.update(instances).set({ dropletId: null, status: "destroyed", destroyedAt: 1 }).run();
+  await round();
+  expect(keys()).toContain("orphaned-droplet 1");
+  cloud = { ...cloud, account: "another", listed: [] };
+  await round();
+  expect(keys()).toContain("orphaned-droplet 1");
+  expect(driftCheck(world.db).failure).not.toBeNull();
+});
+
+test("while nothing is bought any account will do", async () => {
+  for (const account of ["first", "second"]) {
+    cloud = { ...cloud, account };
+    await round();
+    expect(driftCheck(world.db).failure).toBeNull();
+  }
+  // What was bought with it makes an account ours; once all of that is gone, another may take its place.
+  standing(1);
+  await round();
+  world.db.update(instances).set({ dropletId: null }).run();
+  cloud = { ...cloud, account: "third", listed: [] };
+  await round();
+  expect(driftCheck(world.db).failure).toBeNull();
 });
 
 test("a round that fails says why, and leaves what was found", async () => {

@@ -1,9 +1,10 @@
-import { inArray } from "drizzle-orm";
+import { inArray, isNotNull, isNull } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
-import { drift, instances } from "../../db/schema.ts";
+import { drift, instances, snapshots } from "../../db/schema.ts";
 import { readBooks } from "../drift/books.ts";
 import { compare, type Found, type Inventory } from "../drift/compare.ts";
 import { keyOf } from "../drift/findings.ts";
+import { orphans } from "../drift/orphans.ts";
 import { reconciliationState, saveReconciliationState } from "../drift/state.ts";
 import type { Engine } from "../operations/engine.ts";
 import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
@@ -26,7 +27,7 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
   try {
     const { id, email } = await engine.providers.digitalocean.account();
     const { account } = reconciliationState(engine.db);
-    if (account !== undefined && account !== id) {
+    if (account !== undefined && account !== id && holdsAnything(engine.db)) {
       noteFailure(
         engine,
         `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the Spawner has a token for your instances’ account again.`,
@@ -41,6 +42,13 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
     noteFailure(engine, isProviderError(error) ? error.sentence : "The check itself failed.");
     throw error;
   }
+}
+
+/** Whether anything of ours is known to be at DigitalOcean: a droplet, a snapshot, or an orphan of either. */
+function holdsAnything(tx: Pick<Tx, "select">): boolean {
+  const owner = tx.select({ id: instances.id }).from(instances).where(isNotNull(instances.dropletId)).get();
+  const kept = tx.select({ id: snapshots.id }).from(snapshots).where(isNull(snapshots.removedAt)).get();
+  return owner !== undefined || kept !== undefined || orphans(tx).length > 0;
 }
 
 function noteFailure({ db, now }: Engine, sentence: string): void {
@@ -106,9 +114,11 @@ function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Roun
   ]);
   const found = compare({ ...books, busy: unjudged }, inventory, now);
   noteFindings(engine, tx, found, unjudged);
-  const owned = books.instances.flatMap(({ dropletId }) => dropletId ?? []);
-  // Whose token was there first says nothing: the account is the one that holds our droplets.
-  const isOurs = owned.length === 0 || inventory.droplets.some(({ id }) => owned.includes(id));
+  const owned = new Set(books.instances.map(({ dropletId }) => dropletId));
+  const taken = new Set(books.snapshots.map(({ id }) => id));
+  // Whose token was there first says nothing: the account is the one that holds what we bought.
+  const isOurs =
+    inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));
   saveReconciliationState(tx, {
     ...reconciliationState(tx),
     ...(isOurs ? { account } : {}),
