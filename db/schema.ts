@@ -135,7 +135,7 @@ export const instances = sqliteTable(
     createdBy: text("created_by").notNull(),
     createdAt: time("created_at").notNull(),
     destroyedAt: time("destroyed_at"),
-    /** The last time the instance's own URL answered, and in how many milliseconds. */
+    /** The last time its droplet answered at the instance's own URL, and in how many milliseconds. */
     answeredAt: time("answered_at"),
     answeredInMs: integer("answered_in_ms"),
     silentSince: time("silent_since"),
@@ -237,8 +237,8 @@ export const steps = sqliteTable(
     state: text({ enum: stepStates }).notNull(),
     attempts: integer().notNull().default(0),
     fence: integer().notNull().default(0),
+    /** The worker that runs it now: its claim holds for as long as that worker's lease. */
     claimedBy: text("claimed_by"),
-    claimedUntil: monotonic("claimed_until"),
     dueAt: monotonic("due_at").notNull(),
     /** When it began to wait for one of the limited places (playbooks at once). */
     queuedAt: monotonic("queued_at"),
@@ -254,6 +254,13 @@ export const steps = sqliteTable(
     index("steps_by_state").on(table.state, table.name),
   ],
 );
+
+/** Workers that hold claims. One whose lease is over, or that has no row, holds nothing. */
+export const workers = sqliteTable("workers", {
+  /** Fresh for every life of a process, and after every lease that was lost. */
+  id: text().primaryKey(),
+  leaseUntil: monotonic("lease_until").notNull(),
+});
 
 export const eventKinds = ["operation", "step", "log", "instance"] as const;
 export type EventKind = (typeof eventKinds)[number];
@@ -314,6 +321,8 @@ export const snapshots = sqliteTable(
       .references(() => instances.id),
     operationId: text("operation_id").notNull(),
     name: text().notNull(),
+    /** Whether the droplet it was taken of had ever answered as an intranet. */
+    answered: integer({ mode: "boolean" }).notNull().default(true),
     sizeGb: real("size_gb").notNull(),
     takenAt: time("taken_at").notNull(),
     removedAt: time("removed_at"),
@@ -333,7 +342,8 @@ export type BackupManifest = {
   counts: Record<string, number>;
 };
 
-export const backupStates = ["running", "good", "failed", "removed"] as const;
+/** Removing: claimed by retention or a purge; it may be gone already, and nothing may begin to restore it. */
+export const backupStates = ["running", "good", "failed", "removing", "removed"] as const;
 export type BackupState = (typeof backupStates)[number];
 export const backupReasons = ["manual", "scheduled", "before-restore", "before-upgrade"] as const;
 export type BackupReason = (typeof backupReasons)[number];

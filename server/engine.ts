@@ -9,6 +9,7 @@ import type { Mailbox } from "./mailbox.ts";
 import { createMailer } from "./mailer.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import type { Engine } from "./operations/engine.ts";
+import { createWorker } from "./operations/lease.ts";
 import { transfer } from "./providers/backups/transfer.ts";
 import { verifyArchive } from "./providers/backups/verify.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
@@ -19,6 +20,9 @@ import { scanHostKey } from "./providers/ssh.ts";
 import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 import { ensureSshKeyPair } from "./sshKey.ts";
+
+/** Each keeps a line and a slot of the queue's busy for as long as hours; the others wait, and say so. */
+const transfersAtOnce = 4;
 
 /** Puts the engine together from the configuration: production's parts, whatever cloud they point at. */
 export function createEngine(
@@ -46,7 +50,7 @@ export function createEngine(
     providers: {
       digitalocean: createDigitalOcean({
         ...env.digitalocean,
-        monotonic: clock.monotonic,
+        ...clock,
         ledger: createRequestLedger(db, clock),
         budgetShare: budgetShares.worker,
       }),
@@ -74,22 +78,11 @@ export function createEngine(
       keyName: key.name,
     },
     random: Math.random,
-    claimant: String(process.pid),
-    isAlive,
-    places: env.playbooksAtOnce,
+    worker: createWorker(),
+    slots: { playbooks: env.playbooksAtOnce, transfers: transfersAtOnce },
     keepDestroyedMs: env.keepDestroyedDays * 86_400_000,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake,
   };
-}
-
-/** Whether the process that claimed a step still exists. SQLite is one machine's file, so its holders live here too. */
-function isAlive(claimant: string): boolean {
-  try {
-    process.kill(Number(claimant), 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

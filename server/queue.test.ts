@@ -1,11 +1,13 @@
+import { createServer, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import type { WorkerUtils } from "graphile-worker";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { wakeUps } from "../db/schema.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import { begin, createTestEngine, insertInstance, realClock } from "./operations/testEngine.ts";
-import { createWaker } from "./queue.ts";
+import { createQueueClient, createQueuePool, createWaker, type QueueConnection } from "./queue.ts";
 
 type Added = { operationId: string; runAt: Date | undefined; at: number };
 
@@ -94,4 +96,111 @@ test("what PostgreSQL did not take, and what a former process kept, is swept up"
   waker.sweep(3000);
   await until(() => added.length > 0);
   expect(added[0]?.operationId).toBe(id);
+});
+
+test("a job that PostgreSQL neither takes nor refuses is given up, and swept up", async () => {
+  const late: (() => void)[] = [];
+  const clock = {
+    ...realClock,
+    after: (ms: number, callback: () => void) => {
+      if (ms === 10_000) late.push(callback);
+      return () => {};
+    },
+  };
+  let isSilent = true;
+  const addJob = (_task: string, payload: unknown) => {
+    if (isSilent) return new Promise<never>(() => {});
+    added.push({ ...(payload as { operationId: string }), runAt: undefined, at: Date.now() });
+    return Promise.resolve();
+  };
+  waker = createWaker(world.db, clock, addJob as unknown as WorkerUtils["addJob"]);
+  const id = operationDueAt(Date.now());
+  waker.wake(id);
+  await until(() => late.length > 0);
+  isSilent = false;
+  // Behind the one that hangs nothing is sent.
+  waker.sweep(-1);
+  await flushed();
+  expect(added).toEqual([]);
+  late[0]?.();
+  await until(() => added.length > 0);
+  expect(added[0]?.operationId).toBe(id);
+});
+
+describe("a process that only adds jobs", () => {
+  const job = ["advance", { operationId: "x" }] as const;
+  const connection = (
+    addJob: () => Promise<unknown>,
+    released: string[] = [],
+    name = "",
+  ): QueueConnection => ({
+    addJob: addJob as unknown as QueueConnection["addJob"],
+    release: async () => void released.push(name),
+  });
+
+  test("connects anew after PostgreSQL could not be reached", async () => {
+    let attempts = 0;
+    const add = createQueueClient(realClock, async () => {
+      attempts += 1;
+      if (attempts === 1) throw new Error("PostgreSQL is away");
+      return connection(async () => "added");
+    });
+    await expect(add(...job)).rejects.toThrow("away");
+    expect(await add(...job)).toBe("added");
+    expect(await add(...job)).toBe("added");
+    expect(attempts).toBe(2);
+  });
+
+  test("connects anew after a connection was lost, with or without a word", async () => {
+    const released: string[] = [];
+    let tellLate = (): void => {};
+    const clock = {
+      ...realClock,
+      after: (_ms: number, callback: () => void) => {
+        tellLate = callback;
+        return () => {};
+      },
+    };
+    const connections = [
+      connection(() => Promise.reject(new Error("terminated")), released, "first"),
+      connection(() => new Promise<never>(() => {}), released, "second"),
+      connection(async () => "added", released, "third"),
+    ];
+    const add = createQueueClient(
+      clock,
+      async () => connections.shift() ?? connection(async () => "unexpected"),
+    );
+    await expect(add(...job)).rejects.toThrow("terminated");
+    const silent = add(...job);
+    await flushed();
+    tellLate();
+    await expect(silent).rejects.toThrow("did not answer");
+    expect(await add(...job)).toBe("added");
+    expect(released).toEqual(["first", "second"]);
+  });
+});
+
+test("a connection that has fallen silent is given up, and another one takes its place", async () => {
+  let connections = 0;
+  const sockets: Socket[] = [];
+  const ready = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
+  // Lets everybody in and answers nothing.
+  const server = createServer((socket) => {
+    connections += 1;
+    sockets.push(socket);
+    socket.once("data", () => socket.write(ready));
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const pool = createQueuePool(`postgresql://joe:secret@127.0.0.1:${port}/queue`, 1, 100);
+  for (let look = 1; look <= 3; look += 1) {
+    const client = await pool.connect();
+    await expect(client.query("select 1")).rejects.toThrow("timeout");
+    client.release();
+    expect(connections).toBe(look);
+  }
+  for (const socket of sockets) socket.destroy();
+  server.close();
+  await pool.end();
 });

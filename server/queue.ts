@@ -1,5 +1,6 @@
 import { eq, isNull, lt, or } from "drizzle-orm";
-import type { WorkerUtils } from "graphile-worker";
+import { makeWorkerUtils, type WorkerUtils } from "graphile-worker";
+import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "../db/client.ts";
 import { wakeUps } from "../db/schema.ts";
 import type { Clock } from "./clock.ts";
@@ -7,6 +8,103 @@ import { report } from "./report.ts";
 
 export const advanceTask = "advance";
 type AddJob = WorkerUtils["addJob"];
+
+/**
+ * Connections to the queue's PostgreSQL that give up: a connection can be lost without a word, and whoever waits for it
+ * would wait until the kernel gives up, a quarter of an hour later.
+ */
+export function createQueuePool(databaseUrl: string, max: number, answerWithinMs = 20_000): Pool {
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    max,
+    connectionTimeoutMillis: 10_000,
+    statement_timeout: answerWithinMs,
+    query_timeout: answerWithinMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  });
+  // Without listeners a lost connection would end the process; the pool replaces it by itself.
+  const isLost = (error: Error) => report("a connection to PostgreSQL was lost", error);
+  pool.on("error", isLost);
+  pool.on("connect", (client) => {
+    client.on("error", isLost);
+    endAfterSilence(client);
+  });
+  return pool;
+}
+
+/** A query that was given up would keep its connection busy for ever: it ends, and the pool makes another one. */
+function endAfterSilence(client: PoolClient): void {
+  client.query = new Proxy(client.query, {
+    apply(query, self, args) {
+      const answer: unknown = Reflect.apply(query, self, args);
+      if (answer instanceof Promise)
+        answer.catch((error: unknown) => {
+          const isSilent = error instanceof Error && error.message === "Query read timeout";
+          if (isSilent && client instanceof Client) client.end().catch(isExpected);
+        });
+      return answer;
+    },
+  });
+}
+const isExpected = (): void => {};
+
+/** What a process that only adds jobs holds of the queue. */
+export type QueueConnection = Pick<WorkerUtils, "addJob" | "release">;
+
+export async function connectQueue(databaseUrl: string): Promise<QueueConnection> {
+  const pool = createQueuePool(databaseUrl, 4);
+  try {
+    const utils = await makeWorkerUtils({ pgPool: pool });
+    return {
+      addJob: utils.addJob,
+      release: async () => {
+        await utils.release();
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** Adds jobs over one connection, made when it is first needed and made anew after whatever goes wrong with it. */
+export function createQueueClient(clock: Clock, connect: () => Promise<QueueConnection>): AddJob {
+  let current: Promise<QueueConnection> | undefined;
+  return async (...job) => {
+    current ??= connect();
+    const mine = current;
+    try {
+      return await within(
+        clock,
+        mine.then((connection) => connection.addJob(...job)),
+      );
+    } catch (error) {
+      if (current === mine) current = undefined;
+      // Nobody waits for the old one: it may never answer.
+      mine.then((connection) => connection.release()).catch(() => {});
+      throw error;
+    }
+  };
+}
+
+/** PostgreSQL takes a job in milliseconds. */
+const addWithinMs = 10_000;
+
+async function within<Value>(clock: Clock, work: Promise<Value>): Promise<Value> {
+  let cancel = (): void => {};
+  const late = new Promise<never>((_resolve, reject) => {
+    cancel = clock.after(addWithinMs, () =>
+      reject(new Error(`PostgreSQL did not answer within ${addWithinMs / 1000} s.`)),
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    cancel();
+  }
+}
 
 /**
  * A wake-up that is due within this time is kept here and handed to the queue the moment it is due: PostgreSQL tells a
@@ -44,12 +142,13 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     const job = { jobKey: operationId, maxAttempts: 1 };
     if (waitMs <= 0) {
       // Without a time it is due by PostgreSQL's own clock. Not written down: in a moment its claim writes the row.
-      await addJob(advanceTask, { operationId }, job);
+      await within(clock, addJob(advanceTask, { operationId }, job));
       // Where nobody sweeps it must not grow; to forget is one wake-up too many.
       if (handedOver.size > 1000) handedOver.clear();
       handedOver.set(operationId, { dueAt: row.dueAt, at: clock.monotonic() });
     } else {
-      await addJob(advanceTask, { operationId }, { ...job, runAt: new Date(clock.now() + waitMs) });
+      const runAt = new Date(clock.now() + waitMs);
+      await within(clock, addJob(advanceTask, { operationId }, { ...job, runAt }));
       db.update(wakeUps).set({ sentAt: clock.now() }).where(eq(wakeUps.operationId, operationId)).run();
     }
   }

@@ -1,12 +1,11 @@
 import type Database from "better-sqlite3";
-import { makeWorkerUtils } from "graphile-worker";
 import { type Db, openDatabase } from "../db/client.ts";
 import { type Clock, createClock } from "./clock.ts";
 import { type Env, readEnv } from "./env.ts";
 import { type Live, watchEvents } from "./live.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
-import { createWaker } from "./queue.ts";
+import { connectQueue, createQueueClient, createWaker } from "./queue.ts";
 import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 
@@ -32,8 +31,8 @@ export function web(): Web {
 function createWeb(env: Env): Web {
   const { db, connection } = openDatabase(env.databaseFile);
   const clock = createClock(db);
-  const utils = makeWorkerUtils({ connectionString: env.databaseUrl });
-  const waker = createWaker(db, clock, async (...job) => (await utils).addJob(...job));
+  const addJob = createQueueClient(clock, () => connectQueue(env.databaseUrl));
+  const waker = createWaker(db, clock, addJob);
   return {
     ...clock,
     env,
@@ -41,7 +40,7 @@ function createWeb(env: Env): Web {
     connection,
     digitalocean: createDigitalOcean({
       ...env.digitalocean,
-      monotonic: clock.monotonic,
+      ...clock,
       ledger: createRequestLedger(db, clock),
       budgetShare: budgetShares.web,
     }),

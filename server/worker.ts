@@ -8,9 +8,9 @@ import { watchHealth } from "./instances/health.ts";
 import { keepSendingMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/advance.ts";
-import { releaseDeadClaims } from "./operations/claim.ts";
-import { advanceTask, createWaker } from "./queue.ts";
+import { advanceTask, createQueuePool, createWaker } from "./queue.ts";
 import { report } from "./report.ts";
+import { createWatchdog } from "./watchdog.ts";
 
 const payload = z.object({ operationId: z.string().min(1) });
 const sweepEveryMs = 2000;
@@ -32,17 +32,18 @@ const clock = createClock(db);
 // The queue needs the engine and the engine the queue: the first wake-ups wait for both.
 let wake = (_operationId: string): void => {};
 const engine = createEngine(env, db, clock, (operationId) => wake(operationId));
-releaseDeadClaims(engine);
 
+const slots = 20;
+const watchdog = createWatchdog(engine, { slots });
 const runner = await run({
-  connectionString: env.databaseUrl,
-  concurrency: 20,
-  maxPoolSize: 22,
+  pgPool: createQueuePool(env.databaseUrl, slots + 2),
+  concurrency: slots,
   // Only for what LISTEN has missed: wake-ups are added the moment they are due.
   pollInterval: 1000,
   noHandleSignals: true,
   taskList: {
     [advanceTask]: async (input) => {
+      watchdog.taken();
       await advance(engine, payload.parse(input).operationId);
     },
     [maintenanceTask]: () => runMaintenance(engine),
@@ -58,7 +59,10 @@ const waker = createWaker(db, clock, runner.addJob);
 wake = waker.wake;
 waker.sweep(-1);
 
-const sweeper = setInterval(() => waker.sweep(3000), sweepEveryMs);
+const sweeper = setInterval(() => {
+  if (watchdog.isStalled()) die("nothing has come from the queue for a minute, and much is due", undefined);
+  waker.sweep(3000);
+}, sweepEveryMs);
 const sender = keepSendingMail(engine.mailbox);
 const health = watchHealth(engine);
 void engine.providers.playbooks.warmUp?.(engine.site.runtime);

@@ -59,14 +59,13 @@ export type CloudWatcher = {
   recordChanged: (domain: string, before: SimRecord, after: SimRecord | undefined) => void;
 };
 
-/** The list's pages are short here, so that a fleet of a few droplets has several. */
-const pageSize = 3;
 const vpc = "5a4981aa-9653-4bd1-bef5-d6bff52042e4";
 const ourTag = "spawner";
 
 export type Cloud = ReturnType<typeof createCloud>;
 
-export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatcher) {
+/** `pageSize`: the most that a list shows at once, whatever it is asked for. */
+export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatcher, pageSize = 200) {
   const { timeline, random, wall } = machine;
   const droplets = new Map<number, SimDroplet>();
   const snapshots = new Map<number, SimSnapshot>();

@@ -47,9 +47,12 @@ export const copyOf = (disk: Disk): Disk => ({
   files: new Map(disk.files),
 });
 
-/** Every post that the disk still holds, wherever it lies. */
+/** Every post that the disk still holds, wherever it lies: archives that are not stored yet included. */
 export function postsOn(disk: Disk): Post[] {
-  return [...(disk.data ?? []), ...[...disk.before.values()].flat()];
+  const archived = [...disk.files].flatMap(([name, content]) =>
+    name.endsWith(".tar.gz") ? (postsIn(content) ?? []) : [],
+  );
+  return [...(disk.data ?? []), ...[...disk.before.values()].flat(), ...archived];
 }
 
 const sha256 = (content: string | Buffer) => createHash("sha256").update(content).digest("hex");
@@ -70,34 +73,40 @@ export function postsIn(archive: Buffer): Post[] | undefined {
 
 export class DiskError extends Error {}
 
-/** archive.py dump */
-export function dump(disk: Disk, options: { id: string; version: string; at: number }): void {
-  tidy(disk, options.id);
-  if (disk.data === undefined) throw new DiskError("There is no data to back up.");
-  const archive = archiveOf(disk.data);
+/** archive.py dump: rules 2, 3 and 4. */
+export function dump(
+  disk: Disk,
+  options: {
+    id: string;
+    version: string;
+    at: number;
+    isMissingEmpty: boolean;
+    tidyKept: readonly string[];
+    tidyArchives: readonly string[];
+  },
+): void {
+  disk.unpacked = undefined;
+  for (const name of options.tidyKept) disk.before.delete(name);
+  for (const name of options.tidyArchives)
+    for (const ending of ["tar.gz", "json"]) disk.files.delete(`backups/${name}.${ending}`);
+  if (disk.data === undefined && !options.isMissingEmpty) throw new DiskError("There is no data to back up.");
+  const posts = disk.data ?? [];
+  const archive = archiveOf(posts);
   const manifest: Manifest = {
     takenAt: options.at,
     version: options.version,
     archive: { bytes: archive.length, sha256: sha256(archive) },
-    contents: {
-      files: 1,
-      bytes: archive.length,
-      tree: treeOf(disk.data),
-      counts: { posts: disk.data.length },
-    },
+    contents: { files: 1, bytes: archive.length, tree: treeOf(posts), counts: { posts: posts.length } },
   };
   disk.files.set(`backups/${options.id}.tar.gz`, archive);
   disk.files.set(`backups/${options.id}.json`, Buffer.from(JSON.stringify(manifest)));
 }
 
-/** archive.py tidy */
-function tidy(disk: Disk, id: string): void {
-  for (const name of disk.files.keys()) if (!name.startsWith(`backups/${id}`)) disk.files.delete(name);
-  disk.before.clear();
-}
+const isSwapped = (disk: Disk, before: string) => disk.before.has(before) && disk.data !== undefined;
 
-/** archive.py unpack */
-export function unpack(disk: Disk, options: { id: string; tree: string }): void {
+/** archive.py unpack: rule 5. */
+export function unpack(disk: Disk, options: { id: string; tree: string; before: string }): void {
+  if (isSwapped(disk, options.before)) return;
   disk.unpacked = undefined;
   const archive = disk.files.get(`backups/${options.id}.tar.gz`);
   if (archive === undefined) throw new DiskError("The archive is not there.");
@@ -107,19 +116,27 @@ export function unpack(disk: Disk, options: { id: string; tree: string }): void 
   disk.unpacked = posts;
 }
 
-/** archive.py swap */
-export function swap(disk: Disk, before: string): void {
-  if (disk.unpacked === undefined) return;
-  if (!disk.before.has(before) && disk.data !== undefined) disk.before.set(before, disk.data);
+/** archive.py swap: rule 6. Two renames: whoever is interrupted between them leaves no data in its place. */
+export function swap(disk: Disk, before: string, isInterrupted: boolean): void {
+  if (isSwapped(disk, before)) {
+    disk.unpacked = undefined;
+    return;
+  }
+  if (disk.unpacked === undefined) throw new DiskError("There is nothing to put in the data's place.");
+  if (!disk.before.has(before)) disk.before.set(before, disk.data ?? []);
+  disk.data = undefined;
+  if (isInterrupted) throw new DiskError("The connection broke in the middle of the swap.");
   disk.data = disk.unpacked;
   disk.unpacked = undefined;
 }
 
-/** archive.py back */
-export function back(disk: Disk, before: string): void {
+/** archive.py back: rule 7. */
+export function back(disk: Disk, names: readonly string[]): void {
   disk.unpacked = undefined;
-  const kept = disk.before.get(before);
-  if (kept === undefined) return;
-  disk.data = kept;
-  disk.before.delete(before);
+  for (const name of names) {
+    const kept = disk.before.get(name);
+    if (kept === undefined) continue;
+    disk.data = kept;
+    disk.before.delete(name);
+  }
 }

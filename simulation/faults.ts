@@ -37,6 +37,7 @@ export const faultKinds = [
   // playbooks
   "playbook-fails",
   "playbook-hangs",
+  "swap-interrupted",
   "version-broken",
   "old-version-answers",
   // backups

@@ -29,6 +29,8 @@ export type LifeResult = {
   story: string[];
 };
 
+/** Short pages, so that a fleet of a few droplets has several. */
+const pageSize = 1;
 /** After the faults everything must have ended within this time. */
 const calmWithinMs = 8 * 3_600_000;
 /** Until lists are right again and reconciliation has looked. */
@@ -55,12 +57,17 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     violations.push({ rule, what, at: timeline.now });
   };
 
-  const cloud = createCloud(machine, faults, {
-    created: (droplet) => tell(`DigitalOcean makes droplet ${droplet.id} ${droplet.tags.join(" ")}`),
-    destroying: (droplet) => rules.destroying(droplet),
-    snapshotRemoved: (snapshot) => rules.snapshotRemoved(snapshot),
-    recordChanged: (zone, before, after) => rules.recordChanged(zone, before, after),
-  });
+  const cloud = createCloud(
+    machine,
+    faults,
+    {
+      created: (droplet) => tell(`DigitalOcean makes droplet ${droplet.id} ${droplet.tags.join(" ")}`),
+      destroying: (droplet) => rules.destroying(droplet),
+      snapshotRemoved: (snapshot) => rules.snapshotRemoved(snapshot),
+      recordChanged: (zone, before, after) => rules.recordChanged(zone, before, after),
+    },
+    pageSize,
+  );
   const intranets = createIntranets(cloud, faults);
   const playbooks = createPlaybooks(machine, faults, cloud, intranets, {
     overlap: (running, begun) => broken("one playbook at a time", `${begun} begins while ${running} runs`),

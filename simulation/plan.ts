@@ -44,6 +44,16 @@ export type Plan = {
   calmAt: number;
 };
 
+/** Faults that only something new can meet. */
+const meetsCreation: ReadonlySet<FaultKind> = new Set([
+  "not-found-after-create",
+  "list-lags",
+  "slow-boot",
+  "ssh-refused",
+  "mail-answer-lost",
+  "mail-down",
+]);
+
 /** A day on which Berlin sets its clocks, an hour before. */
 const daylightSaving = [Date.UTC(2027, 2, 28, 0, 10), Date.UTC(2027, 9, 31, 0, 10)];
 const anyDay = Date.UTC(2027, 4, 12, 9, 0);
@@ -60,7 +70,7 @@ export function planOf(seed: string): Plan {
     actions.filter((one) => !["spawn", "cancel", "retry"].includes(one)),
     random.int(1, 5),
   );
-  const faults = some(faultKinds, random.int(1, 4));
+  const faults = some(faultKinds, random.int(1, 3));
   const happenings: Happening[] = [];
   const add = (at: number, occasion: Occasion) =>
     happenings.push({ at: Math.max(0, at), chance: random.next(), ...occasion });
@@ -75,6 +85,9 @@ export function planOf(seed: string): Plan {
       lastsMs: random.int(1, 4) * 60_000,
     });
 
+  for (const kind of faults)
+    if (meetsCreation.has(kind))
+      add(0, { what: "fault", kind, times: random.int(1, 3), lastsMs: 10 * 60_000 });
   if (random.chance(0.5)) fault(random.int(0, 3000));
   click(random.int(0, 3000), ["spawn"]);
   if (random.chance(0.25)) click(random.int(0, 20_000), ["spawn"]);

@@ -33,6 +33,12 @@ const vars = z.looseObject({
   version: z.string().optional(),
   backup_id: z.string().optional(),
   restore_id: z.string().optional(),
+  restore_ids: z.array(z.string()).default([]),
+  stop: z.boolean().default(false),
+  leave_stopped: z.boolean().default(false),
+  missing_is_empty: z.boolean().default(false),
+  tidy_kept: z.array(z.string()).default([]),
+  tidy_archives: z.array(z.string()).default([]),
   expected_tree: z.string().optional(),
   redirect_from: z.array(z.string()).optional(),
   environment_variables: z.record(z.string(), z.string()).optional(),
@@ -118,44 +124,43 @@ export function createPlaybooks(
       case "backup":
         return {
           tasks: [
+            ...(values.stop ? [stop] : []),
             task("Dump the data", 500, ({ disk }) =>
               dump(disk, {
                 id: values.backup_id ?? "",
                 version: values.version ?? "",
                 at: wall.base + wall.shift + Math.floor(timeline.now),
+                isMissingEmpty: values.missing_is_empty,
+                tidyKept: values.tidy_kept,
+                tidyArchives: values.tidy_archives,
               }),
             ),
           ],
+          ...(values.stop ? { rescue: { from: stop.name, tasks: [start] } } : {}),
         };
       case "restore":
         return {
           tasks: [
             task("Unpack the backup", 500, ({ disk }) =>
-              unpack(disk, { id: values.backup_id ?? "", tree: values.expected_tree ?? "" }),
+              unpack(disk, {
+                id: values.backup_id ?? "",
+                tree: values.expected_tree ?? "",
+                before: values.restore_id ?? "",
+              }),
             ),
             stop,
             task("Put the backup's data in its place", 200, ({ disk }) =>
-              swap(disk, values.restore_id ?? ""),
+              swap(disk, values.restore_id ?? "", faults.strikes("swap-interrupted")),
             ),
-            start,
-            answer,
+            ...(values.leave_stopped ? [] : [start, answer]),
           ],
-          rescue: {
-            from: stop.name,
-            tasks: [
-              stop,
-              task("Take the data from before", 200, ({ disk }) => back(disk, values.restore_id ?? "")),
-              start,
-            ],
-          },
         };
       case "unrestore":
         return {
           tasks: [
             stop,
-            task("Take the data from before", 200, ({ disk }) => back(disk, values.restore_id ?? "")),
+            task("Put the data from before back", 200, ({ disk }) => back(disk, values.restore_ids)),
             start,
-            answer,
           ],
         };
     }

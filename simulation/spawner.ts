@@ -9,8 +9,8 @@ import { type Mailbox, sendDueMail, type Templates } from "../server/mailbox.ts"
 import { runMaintenance } from "../server/maintenance/maintenance.ts";
 import { advance } from "../server/operations/advance.ts";
 import { catalogue } from "../server/operations/catalogue.ts";
-import { releaseDeadClaims } from "../server/operations/claim.ts";
 import type { Engine } from "../server/operations/engine.ts";
+import { createWorker } from "../server/operations/lease.ts";
 import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
 import { createWaker } from "../server/queue.ts";
 import type { Cloud } from "./cloud.ts";
@@ -65,15 +65,11 @@ const workers = new WeakMap<World, Map<number, Worker>>();
 /** The worker processes that there are now. */
 export const workersOf = (world: World): Worker[] => [...(workers.get(world)?.values() ?? [])];
 
-const living = new Set<string>();
-
 /** One worker process, from its start until it is killed: then another one takes its place. */
 export function startWorker(world: World, number: number): Worker {
   const { machine, db, connection, queue, tell } = world;
   const name = `worker ${number}`;
   const process = new Process(machine, name);
-  const claimant = newId();
-  living.add(claimant);
   const { timeline, random } = machine;
 
   const worker: Worker = {
@@ -82,7 +78,6 @@ export function startWorker(world: World, number: number): Worker {
       if (!process.isAlive) return;
       tell(`${name} ends: ${why}`);
       process.kill();
-      living.delete(claimant);
       timeline.push(random.int(300, 3000), () => startWorker(world, number));
     },
     maintain: () => runMaintenance(engine),
@@ -102,10 +97,7 @@ export function startWorker(world: World, number: number): Worker {
         token,
         apiUrl: "https://api",
         random: random.next,
-        now: process.clock.now,
-        monotonic: process.clock.monotonic,
-        wait: process.clock.wait,
-        deadline: process.clock.deadline,
+        ...process.clock,
         fetch: world.cloud.fetchFor(process),
       }),
       playbooks: world.playbooks.runnerFor(process),
@@ -138,9 +130,8 @@ export function startWorker(world: World, number: number): Worker {
       keyName: "spawner",
     },
     random: random.next,
-    claimant,
-    isAlive: (other) => living.has(other),
-    places: 3,
+    worker: createWorker(),
+    slots: { playbooks: 3, transfers: 3 },
     keepDestroyedMs: 60 * 86_400_000,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
@@ -161,7 +152,6 @@ export function startWorker(world: World, number: number): Worker {
       });
   };
   const waker = wakerOf(world, process);
-  releaseDeadClaims(engine);
   waker.sweep(-1);
 
   const overdue = connection

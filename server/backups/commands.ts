@@ -15,9 +15,10 @@ import { addressTaken, isTaken } from "../instances/addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
 import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
 import { copyVariables } from "../instances/variables.ts";
+import { type Source, sourceFact } from "../operations/backupSteps.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { appendEvent } from "../operations/events.ts";
-import { type Source, sourceFact } from "../operations/restoreSteps.ts";
+import { tidyNames } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
 import { nextBackup, nextProof } from "./schedule.ts";
@@ -29,7 +30,7 @@ function sourceOf(row: Row | undefined): Source {
   if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
   const { id, key, bytes, sha256, contents, version, state } = row;
   if (state !== "good" || bytes === null || sha256 === null || contents === null)
-    throw new Refusal("not-now", "This backup was never verified. Only a good one can be restored.");
+    throw new Refusal("not-now", "Only a good backup can be restored, and this is none, or not any more.");
   return { id, key, bytes, sha256, tree: contents.tree, version };
 }
 
@@ -60,9 +61,9 @@ export function backUp(
     who,
     batchId: input.batchId,
     isSame: (live) => input.batchId === undefined || live.batchId === input.batchId,
-    plan: (_tx, { company }) => ({
+    plan: (tx, { id, company }) => ({
       what: `backed up ${company}`,
-      facts: { reason: input.reason ?? "manual" },
+      facts: { reason: input.reason ?? "manual", tidy: tidyNames(tx, id) },
     }),
   });
 }
@@ -70,14 +71,18 @@ export function backUp(
 /** Puts a backup's data back in place of what its instance holds now. */
 export function restoreBackup(beginner: Beginner, { backupId }: { backupId: string }, who: string): string {
   const row = find(beginner.db, backupId);
-  const source = sourceOf(row);
+  if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
   return beginFor(beginner, {
-    instanceId: row?.instanceId ?? "",
+    instanceId: row.instanceId,
     action: "restore",
     kind: "restore",
     who,
-    isSame: ({ facts }) => sourceIdOf(facts) === source.id,
-    plan: (_tx, { company }) => ({ what: `restored a backup of ${company}`, facts: { source } }),
+    isSame: ({ facts }) => sourceIdOf(facts) === backupId,
+    // In the same transaction as the beginning: retention may have claimed it a moment ago.
+    plan: (tx, { id, company }) => ({
+      what: `restored a backup of ${company}`,
+      facts: { source: sourceOf(find(tx, backupId)), tidy: tidyNames(tx, id) },
+    }),
   });
 }
 

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, max, ne } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, max, notInArray } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
 import { backups, instances } from "../../db/schema.ts";
 import type { BackupView } from "../views.ts";
@@ -11,7 +11,7 @@ export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): Backup
     .innerJoin(instances, eq(instances.id, backups.instanceId))
     .where(
       and(
-        ne(backups.state, "removed"),
+        notInArray(backups.state, ["removing", "removed"]),
         instanceId === undefined ? undefined : eq(backups.instanceId, instanceId),
       ),
     )

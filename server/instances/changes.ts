@@ -3,6 +3,7 @@ import { and, eq } from "drizzle-orm";
 import type { z } from "zod";
 import { aliases } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
+import { tidyNames } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
 import { addressTaken, isTaken } from "./addresses.ts";
@@ -112,7 +113,7 @@ export async function resizeInstance(
   input: { instanceId: string; size: string },
   who: string,
 ): Promise<string> {
-  const choices = await options(web.env, web.digitalocean, web.now());
+  const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
   return beginFor(web, {
@@ -164,7 +165,7 @@ export function upgradeInstance(
       if (problem !== undefined) throw new Refusal("invalid", problem, { version: problem });
       return {
         what: `upgraded ${instance.company} from ${instance.version} to ${version}`,
-        facts: { version, previousVersion: instance.version },
+        facts: { version, previousVersion: instance.version, tidy: tidyNames(tx, instanceId) },
       };
     },
   });

@@ -17,7 +17,7 @@ type Clicked = { instanceId: string; slug: string; operationId: string };
  * twice is the same instance; of many presses for one address the first wins and the others are told.
  */
 export async function spawnInstance(web: Web, input: SpawnInput, who: string): Promise<Clicked> {
-  const choices = await options(web.env, web.digitalocean, web.now());
+  const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const fields: Record<string, string> = {};
   if (size === undefined) fields.size = "DigitalOcean does not offer this size. Choose another one.";

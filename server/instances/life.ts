@@ -2,6 +2,8 @@ import { and, eq, isNull } from "drizzle-orm";
 import { write } from "../../db/client.ts";
 import { audit, backups, instances, snapshots } from "../../db/schema.ts";
 import { appendEvent } from "../operations/events.ts";
+import { stillUsed } from "../operations/purge.ts";
+import { snapshotsByWorth, usesOf } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import { addressTaken, isTaken } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
@@ -65,13 +67,18 @@ export function bringBack(
           dropletId: null,
           address: null,
           hostKey: null,
+          answeredAt: null,
+          answeredInMs: null,
           silentSince: null,
         })
         .where(eq(instances.id, instance.id))
         .run();
       return {
         what: `brought ${instance.company} back`,
-        facts: { imageId: instance.snapshotId, moved: slug !== instance.slug },
+        facts: {
+          imageId: snapshotsByWorth(tx, instance.id)[0]?.id ?? instance.snapshotId,
+          moved: slug !== instance.slug,
+        },
       };
     },
   });
@@ -96,13 +103,19 @@ export function purgeInstance(
         .where(and(eq(snapshots.instanceId, instance.id), isNull(snapshots.removedAt)))
         .all();
       const stored = tx
-        .select({ id: backups.id, key: backups.key })
+        .select({ id: backups.id, key: backups.key, operationId: backups.operationId })
         .from(backups)
         .where(and(eq(backups.instanceId, instance.id), isNull(backups.removedAt)))
         .all();
+      const uses = usesOf(tx);
+      if (kept.some((row) => uses.snapshot(row.id)) || stored.some(uses.backup))
+        throw new Refusal("not-now", stillUsed);
       return {
         what: `removed what was kept of ${instance.company} for good`,
-        facts: { snapshotIds: kept.map((row) => row.id), backups: stored },
+        facts: {
+          snapshotIds: kept.map((row) => row.id),
+          backups: stored.map(({ id, key }) => ({ id, key })),
+        },
       };
     },
   });

@@ -29,7 +29,7 @@ const offered: ReadonlyMap<string, string> = new Map([
 ]);
 let kept: { at: number; options: Promise<Options> } | undefined;
 
-/** Regions, sizes and prices as DigitalOcean gives them, asked for at most every ten minutes. */
+/** Regions, sizes and prices as DigitalOcean gives them, asked for at most every ten minutes of the monotonic clock. */
 export function options(env: Env, digitalocean: DigitalOcean, now: number): Promise<Options> {
   if (kept !== undefined && now - kept.at < keptMs) return kept.options;
   const fresh = load(env, digitalocean);

@@ -30,7 +30,7 @@ export function instanceRows(env: Env, tx: Tx, ids?: readonly string[]): Instanc
           rows.map((row) => row.id),
         ),
         sql`not exists (select 1 from operations later where later.instance_id = operations.instance_id
-          and (later.created_at, later.id) > (operations.created_at, operations.id))`,
+          and later.sequence > operations.sequence)`,
       ),
     )
     .all();

@@ -37,7 +37,7 @@ export const instancesRouter = router({
   checkSlug: procedure
     .input(z.object({ slug: text, domain: text, instanceId: text.optional() }))
     .query(({ ctx, input }) => checkSlug(ctx.web, input)),
-  options: procedure.query(({ ctx: { web } }) => options(web.env, web.digitalocean, web.now())),
+  options: procedure.query(({ ctx: { web } }) => options(web.env, web.digitalocean, web.monotonic())),
   plan: procedure
     .input(z.object({ kind: z.enum(operationKinds) }))
     .query(({ ctx: { web }, input }) => web.db.transaction((tx) => planView(tx, input.kind))),

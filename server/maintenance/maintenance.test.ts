@@ -2,11 +2,33 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { aliases, backups, instances, mail, noBackupPlan, operations, snapshots } from "../../db/schema.ts";
+import {
+  aliases,
+  backups,
+  instances,
+  type JsonObject,
+  mail,
+  noBackupPlan,
+  type OperationKind,
+  type OperationState,
+  operations,
+  snapshots,
+} from "../../db/schema.ts";
+import { restoreBackup } from "../backups/commands.ts";
 import { newId } from "../ids.ts";
+import { bringBack } from "../instances/life.ts";
 import { catalogue } from "../operations/catalogue.ts";
+import { cancelOperation } from "../operations/commands.ts";
 import type { Providers } from "../operations/definition.ts";
-import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  insertUser,
+  only,
+  operationOf,
+  runToEnd,
+} from "../operations/testEngine.ts";
 import type { BackupStore } from "../providers/backups/backups.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
 import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
@@ -59,6 +81,7 @@ async function addBackup(
   instanceId: string,
   ageDays: number,
   state: "good" | "failed" = "good",
+  values: Partial<typeof backups.$inferInsert> = {},
 ): Promise<string> {
   const id = newId();
   const createdAt = world.clock.now - ageDays * day;
@@ -79,6 +102,7 @@ async function addBackup(
       },
       ...{ createdAt, takenAt: createdAt, verifiedAt: createdAt, bytes: 1, sha256: "0" },
       contents: { files: 1, bytes: 1, tree: "0", counts: {} },
+      ...values,
     })
     .run();
   return id;
@@ -143,18 +167,137 @@ test("backups go by count and by age, never the last good one", async () => {
   expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeDefined();
 });
 
+/** An operation that has ended as it is told. */
+function ended(
+  instanceId: string,
+  kind: OperationKind,
+  state: OperationState,
+  facts: JsonObject = {},
+): string {
+  const id = begin(world.engine, instanceId, catalogue[kind], facts);
+  world.db.update(operations).set({ state }).where(eq(operations.id, id)).run();
+  return id;
+}
+const sourceOf = (id: string) => ({
+  source: { id, key: `${id}.tar.gz`, bytes: 1, sha256: "0", tree: "0", version: "2.14.0" },
+});
+
+test("safety backups don't displace what the plan keeps, and go by age", async () => {
+  const id = insertInstance(world.db, {
+    ...ran,
+    backupPlan: { ...noBackupPlan, keepCount: 1, keepDays: 30 },
+  });
+  const planned = await addBackup(id, 5);
+  const safety = [];
+  for (const age of [1, 2, 3]) safety.push(await addBackup(id, age, "good", { reason: "before-restore" }));
+  const old = await addBackup(id, 31, "good", { reason: "before-upgrade" });
+  await runMaintenance(world.engine);
+  expect(new Set(kept())).toEqual(new Set([planned, ...safety]));
+  expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeUndefined();
+});
+
+test("the source of a failed restore stays as long as it can be tried again", async () => {
+  const id = insertInstance(world.db, {
+    ...ran,
+    backupPlan: { ...noBackupPlan, keepCount: 1, keepDays: 30 },
+  });
+  const newest = await addBackup(id, 1);
+  const source = await addBackup(id, 2);
+  ended(id, "restore", "failed", sourceOf(source));
+  await runMaintenance(world.engine);
+  expect(new Set(kept())).toEqual(new Set([newest, source]));
+  // Something else has been done since: nobody can try it again.
+  ended(id, "restart", "done");
+  await runMaintenance(world.engine);
+  expect(kept()).toEqual([newest]);
+});
+
+test("a backup that is claimed cannot be restored, and a claim that a crash left is finished", async () => {
+  const id = insertInstance(world.db, { ...ran, backupPlan: { ...noBackupPlan, keepCount: 1 } });
+  await addBackup(id, 1);
+  const old = await addBackup(id, 2);
+  const { remove } = world.engine.providers.backups;
+  let refusal = "";
+  world.engine.providers.backups.remove = async (key) => {
+    try {
+      restoreBackup(world.engine, { backupId: old }, "joe");
+    } catch (error) {
+      refusal = String(error);
+    }
+    if (key.startsWith(old)) throw new Error("The process dies here.");
+  };
+  await runMaintenance(world.engine);
+  expect(refusal).toContain("Only a good backup can be restored");
+  expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeDefined();
+  world.engine.providers.backups.remove = remove;
+  await runMaintenance(world.engine);
+  expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeUndefined();
+  expect(kept()).not.toContain(old);
+});
+
+test("one backup that cannot be removed does not keep the others", async () => {
+  const id = insertInstance(world.db, { ...ran, backupPlan: { ...noBackupPlan, keepCount: 1 } });
+  const newest = await addBackup(id, 1);
+  const stuck = await addBackup(id, 2);
+  await addBackup(id, 3);
+  const { remove } = world.engine.providers.backups;
+  world.engine.providers.backups.remove = async (key) => {
+    if (key.startsWith(stuck)) throw new Error("locked");
+    await remove(key);
+  };
+  await runMaintenance(world.engine);
+  expect(new Set(kept())).toEqual(new Set([newest, stuck]));
+});
+
+const addSnapshot = (
+  id: number,
+  instanceId: string,
+  answered: boolean,
+  takenAt = world.clock.now - day,
+): void =>
+  void world.db
+    .insert(snapshots)
+    .values({ id, sequence: id, instanceId, operationId: "", name: "s", sizeGb: 1, takenAt, answered })
+    .run();
+
 test("each instance keeps its newest snapshot", async () => {
   const instanceId = insertInstance(world.db);
-  for (const [id, takenAt] of [
-    [1, 100],
-    [2, 200],
-  ] as const)
-    world.db
-      .insert(snapshots)
-      .values({ id, instanceId, operationId: "", name: "s", sizeGb: 1, takenAt })
-      .run();
+  addSnapshot(1, instanceId, true);
+  addSnapshot(2, instanceId, true, 0);
   await runMaintenance(world.engine);
   expect(removed).toEqual(["snapshot 1"]);
+});
+
+test("the snapshot of a droplet that never answered goes before the one of a droplet that did", async () => {
+  const instanceId = insertInstance(world.db, { status: "destroyed", destroyedAt: 1, snapshotId: 3 });
+  addSnapshot(1, instanceId, true);
+  addSnapshot(2, instanceId, true);
+  addSnapshot(3, instanceId, false);
+  await runMaintenance(world.engine);
+  expect(removed).toEqual(["snapshot 1"]);
+  world.clock.now += 7 * day;
+  await runMaintenance(world.engine);
+  expect(removed).toEqual(["snapshot 1", "snapshot 3"]);
+  expect(rowOf(instanceId).snapshotId).toBe(2);
+});
+
+test("an instance that never answered keeps its only snapshot", async () => {
+  const instanceId = insertInstance(world.db, { status: "destroyed", destroyedAt: 1, snapshotId: 1 });
+  addSnapshot(1, instanceId, false, 0);
+  await runMaintenance(world.engine);
+  expect(removed).toEqual([]);
+});
+
+test("an instance comes back from the snapshot of a droplet that answered", () => {
+  const instanceId = insertInstance(world.db, {
+    ...{ status: "destroyed", destroyedAt: 1, snapshotId: 2, answeredAt: 1 },
+  });
+  addSnapshot(1, instanceId, true);
+  addSnapshot(2, instanceId, false);
+  bringBack(world.engine, { instanceId }, "joe");
+  expect(world.db.select().from(operations).get()?.facts.imageId).toBe(1);
+  // Whether its new droplet answers is not known yet.
+  expect(rowOf(instanceId).answeredAt).toBeNull();
 });
 
 test("a redirect ends when its time is over, and not before", async () => {
@@ -194,6 +337,61 @@ test("what is kept of a destroyed instance is removed when its time is over", as
   });
   await runMaintenance(world.engine);
   expect(begun()).toEqual([{ kind: "purge", who: "Spawner" }]);
+});
+
+/** An instance whose retention is over, with one backup. */
+async function expired() {
+  const over = { destroyedAt: 1, keptUntil: world.clock.now - 1, snapshotId: 7 };
+  const instanceId = insertInstance(world.db, { status: "destroyed", ...over });
+  addSnapshot(7, instanceId, true);
+  return { instanceId, backupId: await addBackup(instanceId, 5) };
+}
+const purges = () => world.db.select().from(operations).where(eq(operations.kind, "purge")).all();
+
+test.each(["running", "failed"] as const)(
+  "nothing is removed while a restore from it is %s",
+  async (state) => {
+    const { backupId } = await expired();
+    const other = insertInstance(world.db, { slug: "copy", status: "spawning" });
+    ended(other, "restore-as-new", state, sourceOf(backupId));
+    await runMaintenance(world.engine);
+    expect(purges()).toEqual([]);
+    world.db.update(operations).set({ state: "cancelled" }).run();
+    await runMaintenance(world.engine);
+    expect(purges()).toHaveLength(1);
+  },
+);
+
+test("a restore that begins while the rest is removed keeps its source", async () => {
+  const { instanceId, backupId } = await expired();
+  await runMaintenance(world.engine);
+  const other = insertInstance(world.db, { slug: "copy", status: "spawning" });
+  ended(other, "restore-as-new", "running", sourceOf(backupId));
+  const operationId = purges()[0]?.id ?? "";
+  await runToEnd(world.engine, operationId, (until) => {
+    world.clock.now = Math.max(world.clock.now, until);
+  });
+  expect(operationOf(world.db, operationId).failure?.sentence).toContain("is in use");
+  expect(kept()).toEqual([backupId]);
+  expect(rowOf(instanceId).purgedAt).toBeNull();
+});
+
+test.each(["cancelled", "failed"] as const)("a removal that was %s is not begun each minute", async (how) => {
+  const { instanceId, backupId } = await expired();
+  world.engine.providers.backups.remove = async () => {
+    if (how === "cancelled") cancelOperation(world.engine, operationId, "joe");
+    throw new Error("locked");
+  };
+  await runMaintenance(world.engine);
+  const operationId = purges()[0]?.id ?? "";
+  await runToEnd(world.engine, operationId, (until) => {
+    world.clock.now = Math.max(world.clock.now, until);
+  });
+  expect(operationOf(world.db, operationId).state).toBe(how);
+  expect(rowOf(instanceId).keptUntil).toBeGreaterThan(world.clock.now + 0.9 * day);
+  await runMaintenance(world.engine);
+  expect(purges()).toHaveLength(1);
+  expect(kept()).toEqual([backupId]);
 });
 
 test("an old backup is warned of once", async () => {
@@ -295,7 +493,7 @@ describe("a run", () => {
   test("is the only one, whichever worker begins it", async () => {
     const first = runMaintenance(world.engine);
     await timers.pass(100_000);
-    await runMaintenance({ ...world.engine, claimant: "another-worker" });
+    await runMaintenance({ ...world.engine });
     expect(asked).toHaveLength(1);
     await timers.pass(3 * 60_000);
     await first;

@@ -1,22 +1,53 @@
-import { desc, eq, isNull } from "drizzle-orm";
-import { snapshots } from "../../db/schema.ts";
+import { eq, isNull } from "drizzle-orm";
+import { write } from "../../db/client.ts";
+import { instances, snapshots } from "../../db/schema.ts";
 import type { Engine } from "../operations/engine.ts";
+import { snapshotsByWorth, usesOf } from "../operations/sources.ts";
 import { isBusy } from "./busy.ts";
 
-/** Each instance keeps its newest snapshot; earlier ones only cost money. */
+/** How long the snapshot of a droplet that never answered is kept beside a better one. */
+const brokenForMs = 7 * 86_400_000;
+
+/**
+ * Each instance keeps the snapshot it would be brought back from: the newest of a droplet that answered. Earlier ones
+ * only cost money; a later one, of a droplet that never answered, is kept for a week.
+ */
 export async function removeOldSnapshots(engine: Engine): Promise<void> {
-  const kept = engine.db
-    .select()
+  const owners = engine.db
+    .selectDistinct({ instanceId: snapshots.instanceId })
     .from(snapshots)
     .where(isNull(snapshots.removedAt))
-    .orderBy(desc(snapshots.sequence))
     .all();
-  const seen = new Set<string>();
-  for (const snapshot of kept) {
-    const isNewest = !seen.has(snapshot.instanceId);
-    seen.add(snapshot.instanceId);
-    if (isNewest || isBusy(engine, snapshot.instanceId)) continue;
-    await engine.providers.digitalocean.deleteSnapshot(snapshot.id);
-    engine.db.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, snapshot.id)).run();
+  const faults: unknown[] = [];
+  for (const { instanceId } of owners) {
+    if (isBusy(engine, instanceId)) continue;
+    const [best, ...others] = snapshotsByWorth(engine.db, instanceId);
+    const uses = usesOf(engine.db);
+    for (const snapshot of others) {
+      const isLater = best !== undefined && snapshot.sequence > best.sequence;
+      if (uses.snapshot(snapshot.id)) continue;
+      if (isLater && engine.now() - snapshot.takenAt <= brokenForMs) continue;
+      try {
+        await remove(engine, snapshot.id, best);
+      } catch (error) {
+        faults.push(error);
+      }
+    }
   }
+  if (faults.length > 0) throw faults[0];
+}
+
+async function remove(
+  engine: Engine,
+  id: number,
+  best: { id: number; takenAt: number } | undefined,
+): Promise<void> {
+  await engine.providers.digitalocean.deleteSnapshot(id);
+  write(engine.db, (tx) => {
+    tx.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, id)).run();
+    tx.update(instances)
+      .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
+      .where(eq(instances.snapshotId, id))
+      .run();
+  });
 }

@@ -1,50 +1,61 @@
 import { and, desc, eq, inArray, isNull } from "drizzle-orm";
-import { z } from "zod";
-import { backups, instances, operations } from "../../db/schema.ts";
+import { type Tx, write } from "../../db/client.ts";
+import { type BackupReason, backups, instances } from "../../db/schema.ts";
 import { manifestKey } from "../operations/backupSteps.ts";
 import type { Engine } from "../operations/engine.ts";
-import { sourceFacts } from "../operations/restoreSteps.ts";
+import { usesOf } from "../operations/sources.ts";
+import { oneByOne } from "./oneByOne.ts";
 
 const dayMs = 86_400_000;
+/** How long what is left of a failed backup is kept. */
+const failedForMs = dayMs;
 
-const facts = z.object(sourceFacts).partial();
+/** Made by the Spawner before it changes data: kept for as many days as the plan says, and not counted by it. */
+const safetyReasons: readonly BackupReason[] = ["before-restore", "before-upgrade"];
 
-/** Backups that a live operation reads or writes. */
-function backupsInUse(engine: Engine): Set<string> {
-  const live = engine.db
-    .select({ id: operations.id, facts: operations.facts })
-    .from(operations)
-    .where(inArray(operations.state, ["running", "cancelling"]))
-    .all();
-  return new Set(live.flatMap((row) => [row.id, facts.safeParse(row.facts).data?.source?.id ?? row.id]));
+/**
+ * Removes backups by count and by age, as each plan says; never the newest good one, nor the newest good one that is
+ * no safety backup, nothing that is in use, and nothing of a destroyed instance. A backup is claimed before it is
+ * touched, so that nothing begins to restore it meanwhile; a claim that a crash left is finished by the next round.
+ */
+export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
+  write(engine.db, (tx) => {
+    const ids = expired(tx, engine.now());
+    tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
+  });
+  const claimed = engine.db.select().from(backups).where(eq(backups.state, "removing")).all();
+  const fault = ({ key }: (typeof claimed)[number]) => `the backup ${key} could not be removed`;
+  const remove = async ({ id, key }: (typeof claimed)[number], bound: AbortSignal) => {
+    await engine.providers.backups.remove(key, bound);
+    await engine.providers.backups.remove(manifestKey(key), bound);
+    engine.db
+      .update(backups)
+      .set({ state: "removed", removedAt: engine.now() })
+      .where(eq(backups.id, id))
+      .run();
+  };
+  await oneByOne(engine, claimed, fault, remove, signal);
 }
 
-/** By count and by age, as each plan says; never the last good one, and nothing of a destroyed instance. */
-export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
-  const now = engine.now();
-  const rows = engine.db
+function expired(tx: Tx, now: number): string[] {
+  const rows = tx
     .select({ backup: backups, plan: instances.backupPlan })
     .from(backups)
     .innerJoin(instances, eq(instances.id, backups.instanceId))
     .where(and(isNull(instances.destroyedAt), inArray(backups.state, ["good", "failed"])))
     .orderBy(desc(backups.sequence))
     .all();
-  const inUse = backupsInUse(engine);
-  const good = new Map<string, number>();
-  for (const { backup, plan } of rows) {
-    const before = good.get(backup.instanceId) ?? 0;
-    if (backup.state === "good") good.set(backup.instanceId, before + 1);
-    const isOld = now - backup.createdAt > plan.keepDays * dayMs;
-    const isLastGood = backup.state === "good" && before === 0;
-    const goes =
-      backup.state === "failed" ? now - backup.createdAt > dayMs : isOld || before >= plan.keepCount;
-    if (!goes || isLastGood || inUse.has(backup.id)) continue;
-    await engine.providers.backups.remove(backup.key, signal);
-    await engine.providers.backups.remove(manifestKey(backup.key), signal);
-    engine.db
-      .update(backups)
-      .set({ state: "removed", removedAt: now })
-      .where(eq(backups.id, backup.id))
-      .run();
-  }
+  const uses = usesOf(tx);
+  const counted = new Map<string, number>();
+  return rows.flatMap(({ backup, plan }) => {
+    const age = now - backup.createdAt;
+    if (backup.state === "failed") return age > failedForMs && !uses.backup(backup) ? [backup.id] : [];
+    const isSafety = safetyReasons.includes(backup.reason);
+    const planned = counted.get(`${backup.instanceId} planned`) ?? 0;
+    const isNewest = !counted.has(backup.instanceId) || (!isSafety && planned === 0);
+    counted.set(backup.instanceId, 1);
+    if (!isSafety) counted.set(`${backup.instanceId} planned`, planned + 1);
+    const goes = age > plan.keepDays * dayMs || (!isSafety && planned >= plan.keepCount);
+    return goes && !isNewest && !uses.backup(backup) ? [backup.id] : [];
+  });
 }

@@ -1,8 +1,9 @@
 import { asc, eq } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { events, instances, mail, wakeUps } from "../../db/schema.ts";
+import { events, instances, mail, operations, wakeUps } from "../../db/schema.ts";
 import { ProviderError } from "../providers/errors.ts";
+import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import { advance } from "./advance.ts";
 import { catalogue } from "./catalogue.ts";
 import { cancelOperation, retryOperation } from "./commands.ts";
@@ -11,6 +12,7 @@ import {
   defineOperation,
   done,
   later,
+  type Providers,
   poll,
   type Step,
   StepFailure,
@@ -18,12 +20,14 @@ import {
   together,
 } from "./definition.ts";
 import type { Engine } from "./engine.ts";
+import { createWorker, leaseMs } from "./lease.ts";
 import { stepsOf } from "./outcome.ts";
 import {
   begin,
   createTestEngine,
   insertInstance,
   insertUser,
+  only,
   operationOf,
   runToEnd,
   states,
@@ -64,6 +68,8 @@ function start(definition: ReturnType<typeof define>, overrides: Partial<Engine>
   return { ...world, id, instance, toEnd, definition };
 }
 
+const withPlaybooks = (playbooks: Partial<PlaybookRunner>) =>
+  only<Providers>("providers", { playbooks: only<PlaybookRunner>("playbooks", playbooks) });
 const noop = (name: string) => step<AnyFacts>(name, name, async () => done());
 
 describe("a step that is watched over", () => {
@@ -228,25 +234,157 @@ describe("a claim", () => {
     expect(stepsOf(db, id)[0]?.fence).toBe(2);
   });
 
-  test("of a dead process is taken over at once", async () => {
+  test("of a worker that died is taken over when its lease is over, whatever its process id", async () => {
     const never = new Promise<never>(() => {});
-    let dead = false;
     let calls = 0;
-    const { engine, db, id } = start(
+    const { engine, db, id, clock } = start(
       define([
         step("one", "One", () => {
           calls += 1;
           return calls === 1 ? never : Promise.resolve(done());
         }),
       ]),
-      { isAlive: () => !dead },
     );
-    void advance(engine, id);
+    const dead = { ...engine, worker: createWorker(), after: () => () => {} };
+    void advance(dead, id);
     await advance(engine, id);
     expect(calls).toBe(1);
-    dead = true;
+    // The successor is woken when the lease ends, and not before.
+    expect(db.select().from(wakeUps).get()?.dueAt).toBe(clock.now + leaseMs);
+    clock.now += leaseMs;
     await advance(engine, id);
     expect(operationOf(db, id).state).toBe("done");
+  });
+
+  test.each([-3_600_000, 3_600_000])("stands when the wall clock is set by %i ms", async (jump) => {
+    let calls = 0;
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { engine, db, id, clock, toEnd } = start(
+      define([
+        step("one", "One", async () => {
+          calls += 1;
+          await held;
+          return done();
+        }),
+        poll(
+          "two",
+          "Two",
+          { everyMs: 1000, giveUp: { afterMs: 60_000, sentence: "No." } },
+          async ({ elapsed }) => (elapsed() >= 3000 ? done() : later()),
+        ),
+      ]),
+    );
+    const running = advance(engine, id);
+    clock.wallAheadMs = jump;
+    await advance(engine, id);
+    await advance({ ...engine, worker: createWorker() }, id);
+    expect(calls).toBe(1);
+    release();
+    await running;
+    const begun = clock.now;
+    clock.wallAheadMs = -jump;
+    await toEnd();
+    expect(operationOf(db, id)).toMatchObject({ state: "done" });
+    expect(clock.now - begun).toBe(3000);
+  });
+
+  test.each([-3_600_000, 3_600_000])("can be retried after the wall clock was set by %i ms", async (jump) => {
+    let broken = true;
+    const { engine, db, id, clock, toEnd } = start(
+      define([
+        step("one", "One", async () => (broken ? Promise.reject(new StepFailure("No.", "")) : done())),
+      ]),
+    );
+    await toEnd();
+    clock.wallAheadMs = jump;
+    broken = false;
+    retryOperation(engine, id, "joe");
+    await toEnd();
+    expect(operationOf(db, id).state).toBe("done");
+  });
+
+  test("of a worker that was stopped for a while is lost, with all it was about to do", async () => {
+    const acts: string[] = [];
+    let wakeZombie = (): void => {};
+    const asleep = new Promise<void>((resolve) => {
+      wakeZombie = resolve;
+    });
+    let calls = 0;
+    const { engine, db, id, clock, toEnd } = start(
+      define([
+        step("one", "One", async ({ providers }) => {
+          calls += 1;
+          const who = calls === 1 ? "zombie" : "successor";
+          if (who === "zombie") await asleep;
+          await providers.playbooks.cancelRun(who);
+          return done();
+        }),
+      ]),
+      { providers: withPlaybooks({ cancelRun: async (key) => void acts.push(key) }) },
+    );
+    // A process that is stopped renews nothing and hears nothing.
+    const zombie = advance({ ...engine, worker: createWorker(), after: () => () => {} }, id);
+    clock.now += leaseMs;
+    wakeZombie();
+    await zombie;
+    expect(acts).toEqual([]);
+    expect(operationOf(db, id).state).toBe("running");
+    await toEnd();
+    expect(acts).toEqual(["successor"]);
+  });
+
+  test("that was lost leaves its worker another name, and its other steps to others", async () => {
+    const aborted: string[] = [];
+    const definition = define([
+      step("one", "One", ({ signal, operation }) => {
+        signal.addEventListener("abort", () => aborted.push(operation.id));
+        return new Promise<never>(() => {});
+      }),
+    ]);
+    const { engine, db, id, clock } = start(definition);
+    const other = begin(engine, insertInstance(db), definition);
+    const running = advance(engine, id);
+    const before = engine.worker.id;
+    clock.now += leaseMs;
+    void advance(engine, other);
+    await running;
+    expect(engine.worker.id).not.toBe(before);
+    expect(aborted).toEqual([id]);
+    expect(stepsOf(db, id)[0]).toMatchObject({ claimedBy: before, fence: 1 });
+    expect(stepsOf(db, other)[0]).toMatchObject({ claimedBy: engine.worker.id });
+  });
+
+  test("is renewed while its step runs", async () => {
+    const beats: (() => void)[] = [];
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { engine, db, id, clock } = start(
+      define([
+        step("one", "One", async () => {
+          await held;
+          return done();
+        }),
+      ]),
+    );
+    engine.after = (ms, callback) => {
+      if (ms < leaseMs) beats.push(callback);
+      return () => {};
+    };
+    const running = advance(engine, id);
+    for (let second = 0; second < 10; second += 1) {
+      clock.now += 1000;
+      beats.shift()?.();
+      await advance({ ...engine, worker: createWorker() }, id);
+    }
+    release();
+    await running;
+    expect(operationOf(db, id).state).toBe("done");
+    expect(stepsOf(db, id)[0]?.fence).toBe(1);
   });
 });
 
@@ -377,17 +515,331 @@ describe("cancel", () => {
   });
 });
 
+describe("cancel while the running step fails for good", () => {
+  /** Spawns; `one` fails after Cancel was pressed, and its undo for as long as it is broken. */
+  function failing(broken: { one: boolean; undo: boolean }) {
+    const calls: string[] = [];
+    const world = start(
+      define(
+        [
+          step("one", "One", async ({ operation }) => {
+            calls.push("one");
+            if (!broken.one) return done();
+            cancelOperation(world.engine, operation.id, "joe");
+            throw new StepFailure("It broke.", "detail");
+          }),
+          step("two", "Two", async () => {
+            calls.push("two");
+            return done();
+          }),
+        ],
+        [
+          step("undo", "Undo", async () => {
+            calls.push("undo");
+            if (broken.undo) throw new StepFailure("The undo broke.", "detail");
+            return done();
+          }),
+        ],
+      ),
+    );
+    return { ...world, calls };
+  }
+
+  test("undoes what was done", async () => {
+    const { calls, db, id, instance, toEnd } = failing({ one: true, undo: false });
+    await toEnd();
+    expect(calls).toEqual(["one", "undo"]);
+    expect(operationOf(db, id)).toMatchObject({ state: "cancelled", failure: null });
+    expect(instance()?.status).toBe("destroyed");
+    expect(db.select().from(mail).all()).toEqual([]);
+  });
+
+  test.each([
+    ["Retry", retryOperation],
+    ["another Cancel", cancelOperation],
+  ])("and an undo that fails as well: %s goes on with the undo, never forward", async (_button, press) => {
+    const broken = { one: true, undo: true };
+    const { calls, engine, db, id, toEnd } = failing(broken);
+    await toEnd();
+    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "The undo broke." } });
+    broken.one = false;
+    press(engine, id, "joe");
+    await toEnd();
+    expect(operationOf(db, id).state).toBe("failed");
+    broken.undo = false;
+    press(engine, id, "joe");
+    press(engine, id, "joe");
+    await toEnd();
+    expect(calls).toEqual(["one", "undo", "undo", "undo"]);
+    expect(operationOf(db, id)).toMatchObject({ state: "cancelled", failure: null });
+  });
+
+  test("in one branch of a fork waits for the other, and undoes both", async () => {
+    const calls: string[] = [];
+    const { engine, db, id, toEnd } = start(
+      define(
+        [
+          together(
+            [
+              step("bad", "Bad", async ({ operation }) => {
+                cancelOperation(engine, operation.id, "joe");
+                throw new StepFailure("It broke.", "");
+              }),
+            ],
+            [
+              poll(
+                "other",
+                "Other",
+                {
+                  everyMs: 50,
+                  giveUp: { afterMs: 1e9, sentence: "" },
+                  stop: async () => void calls.push("stop"),
+                },
+                async () => later(),
+              ),
+            ],
+          ),
+        ],
+        [noop("undo")],
+      ),
+    );
+    await advance(engine, id);
+    await toEnd();
+    expect(operationOf(db, id).state).toBe("cancelled");
+    expect(states(db, id)).toMatchObject({ undo: "done" });
+  });
+});
+
+describe("what a step left running outside", () => {
+  /** A playbook that ends as told, and can be stopped only once `stops` says so. */
+  function playbook(ends: "fails" | "never ends", stops: () => boolean) {
+    const calls: string[] = [];
+    const world = start({
+      ...define([
+        poll(
+          "playbook",
+          "Playbook",
+          {
+            everyMs: 1000,
+            giveUp: { afterMs: 5000, sentence: "It took too long." },
+            stop: async () => {
+              calls.push("stop");
+              if (!stops()) throw new Error("It does not stop.");
+            },
+          },
+          async () => {
+            calls.push("run");
+            if (ends === "fails") throw new StepFailure("It broke.", "detail");
+            return later();
+          },
+        ),
+      ]),
+      rescue: {
+        redoFrom: "playbook",
+        steps: [
+          step("way-back", "Way back", async () => {
+            calls.push("way back");
+            return done();
+          }),
+        ],
+      },
+    });
+    return { ...world, calls };
+  }
+
+  test.each([
+    ["fails", "It broke."],
+    ["never ends", "It took too long."],
+  ] as const)(
+    "is stopped before a playbook that %s has failed, and before its way back",
+    async (ends, sentence) => {
+      const { calls, db, id, toEnd } = playbook(ends, () => true);
+      await toEnd();
+      expect(calls.filter((call) => call !== "run")).toEqual(["stop", "way back"]);
+      expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence } });
+    },
+  );
+
+  test("is tried to be stopped until it is: nothing runs beside it", async () => {
+    let left = 8;
+    const { calls, db, id, toEnd } = playbook("fails", () => left-- === 0);
+    await toEnd();
+    expect(calls).toEqual(["run", ...Array.from({ length: 9 }, () => "stop"), "way back"]);
+    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "It broke." } });
+  });
+
+  test("is stopped by a successor when its worker dies in between", async () => {
+    const { calls, engine, db, id, clock, toEnd } = playbook("fails", () => true);
+    await advance(engine, id);
+    expect(states(db, id)).toEqual({ playbook: "running" });
+    const dies = { ...engine, worker: createWorker(), after: () => () => {} };
+    dies.catalogue = {
+      ...engine.catalogue,
+      spawn: define([
+        poll(
+          "playbook",
+          "Playbook",
+          { everyMs: 1, giveUp: { afterMs: 1, sentence: "" }, stop: () => new Promise<never>(() => {}) },
+          async () => later(),
+        ),
+      ]),
+    };
+    void advance(dies, id);
+    clock.now += leaseMs;
+    await toEnd();
+    expect(calls).toEqual(["run", "stop", "way back"]);
+    expect(operationOf(db, id).state).toBe("failed");
+  });
+
+  test("is stopped when Cancel comes while it cannot be stopped yet", async () => {
+    let stops = false;
+    const { calls, engine, db, id, clock, toEnd } = playbook("never ends", () => stops);
+    await advance(engine, id);
+    cancelOperation(engine, id, "joe");
+    await advance(engine, id);
+    expect(states(db, id)).toEqual({ playbook: "running" });
+    // It is not asked again before its time.
+    await advance(engine, id);
+    expect(calls).toEqual(["run", "stop"]);
+    stops = true;
+    clock.now += 30_000;
+    await toEnd();
+    expect(calls.slice(0, 3)).toEqual(["run", "stop", "stop"]);
+    expect(operationOf(db, id).state).toBe("cancelled");
+  });
+});
+
+describe("a step that hears its signal", () => {
+  const hearing = (abortable: boolean, heard: string[]) =>
+    define(
+      [
+        step(
+          "upload",
+          "Upload",
+          ({ signal }) =>
+            new Promise((resolve, reject) => {
+              signal.addEventListener("abort", () => {
+                heard.push("abort");
+                reject(new Error("connection closed"));
+              });
+              uploads.push(() => resolve(done()));
+            }),
+          { abortable },
+        ),
+      ],
+      [noop("undo")],
+    );
+  let uploads: (() => void)[] = [];
+
+  test.each([
+    ["cuts short", true, ["abort"]],
+    ["waits for", false, []],
+  ])("cancel %s one with abortable: %s", async (_what, abortable, expected) => {
+    uploads = [];
+    const heard: string[] = [];
+    const { engine, db, id, toEnd } = start(hearing(abortable, heard));
+    const beats: (() => void)[] = [];
+    engine.after = (ms, callback) => {
+      if (ms === 1000) beats.push(callback);
+      return () => {};
+    };
+    const running = advance(engine, id);
+    cancelOperation(engine, id, "joe");
+    beats.shift()?.();
+    if (!abortable) uploads[0]?.();
+    await running;
+    await toEnd();
+    expect(heard).toEqual(expected);
+    expect(operationOf(db, id).state).toBe(abortable ? "cancelled" : "done");
+    expect(stepsOf(db, id)[0]?.attempts).toBe(0);
+  });
+
+  test("does nothing any more once its attempt was given up", async () => {
+    const acts: string[] = [];
+    let release = (): void => {};
+    let late: Promise<unknown> | undefined;
+    const { engine, db, id } = start(
+      define([
+        step("one", "One", async ({ providers }) => {
+          const hangs = new Promise<void>((resolve) => {
+            release = resolve;
+          });
+          late = hangs.then(() => providers.playbooks.cancelRun("late"));
+          late.catch(() => {});
+          throw new ProviderError({ sentence: "Away.", detail: "", retryable: true });
+        }),
+      ]),
+      { providers: withPlaybooks({ cancelRun: async (key) => void acts.push(key) }) },
+    );
+    await advance(engine, id);
+    expect(stepsOf(db, id)[0]).toMatchObject({ state: "running", attempts: 1 });
+    release();
+    await expect(late).rejects.toThrow("another worker");
+    expect(acts).toEqual([]);
+  });
+});
+
+describe("a failed operation after a backup", () => {
+  function failed() {
+    let broken = true;
+    const world = start(
+      define([
+        step("one", "One", async () => (broken ? Promise.reject(new StepFailure("No.", "")) : done())),
+      ]),
+    );
+    const instanceId = world.instance()?.id ?? "";
+    return {
+      ...world,
+      instanceId,
+      mend: () => {
+        broken = false;
+      },
+    };
+  }
+  const setState = (db: World["db"], id: string, state: "done" | "failed") =>
+    db.update(operations).set({ state }).where(eq(operations.id, id)).run();
+
+  test("can still be retried, once the backup has ended", async () => {
+    const { engine, db, id, instanceId, mend, toEnd } = failed();
+    await toEnd();
+    const nightly = begin(engine, instanceId, catalogue.backup);
+    expect(() => retryOperation(engine, id, "joe")).toThrow("Possible once “Back up” has ended.");
+    expect(() => cancelOperation(engine, id, "joe")).toThrow("Possible once “Back up” has ended.");
+    setState(db, nightly, "done");
+    mend();
+    retryOperation(engine, id, "joe");
+    await toEnd();
+    expect(operationOf(db, id).state).toBe("done");
+  });
+
+  test("cannot when it was a backup itself: the newer one did what had failed", async () => {
+    const { engine, db, instanceId, toEnd } = failed();
+    await toEnd();
+    const older = begin(engine, instanceId, catalogue.backup);
+    setState(db, older, "failed");
+    setState(db, begin(engine, instanceId, catalogue.backup), "done");
+    expect(() => retryOperation(engine, older, "joe")).toThrow("Something else has been done");
+  });
+
+  test("cannot after something that changed the instance", async () => {
+    const { engine, db, id, instanceId, toEnd } = failed();
+    await toEnd();
+    setState(db, begin(engine, instanceId, catalogue.restart), "done");
+    expect(() => retryOperation(engine, id, "joe")).toThrow("Something else has been done");
+  });
+});
+
 test("only so many playbooks run at once; the others wait their turn and say so", async () => {
   let open = false;
   const definition = define([
     poll(
       "playbook",
       "Playbook",
-      { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, takesPlace: true },
+      { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, slot: "playbooks" },
       async () => (open ? done() : later()),
     ),
   ]);
-  const { engine, db, id, clock } = start(definition, { places: 2 });
+  const { engine, db, id, clock } = start(definition, { slots: { playbooks: 2, transfers: 2 } });
   const ids = [id, ...[1, 2, 3].map(() => begin(engine, insertInstance(db), definition))];
   for (let round = 0; round < 5; round += 1) {
     for (const each of ids) {

@@ -1,18 +1,21 @@
 import { and, desc, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import { aliases, operations, steps } from "../../db/schema.ts";
-import { type Claim, claimStep, renewClaim, waitingForPlace } from "./claim.ts";
+import { type Claim, claimStep, waitingForSlot } from "./claim.ts";
 import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variable } from "./definition.ts";
 import { percentile } from "./durations.ts";
-import { type Engine, leaseMs } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import { guardProviders } from "./guard.ts";
 import { hasten } from "./hasten.ts";
+import { assertMayAct, CutShort, keepLease, StaleClaim } from "./lease.ts";
 import {
+  commitCutShort,
   commitFault,
   commitOutcome,
+  commitStopFault,
   commitStopped,
   elapsedOf,
   rememberFacts,
-  StaleClaim,
 } from "./outcome.ts";
 import { stepsByName } from "./plan.ts";
 
@@ -31,21 +34,17 @@ export async function advance(engine: Engine, operationId: string): Promise<void
     await runClaimed(engine, claim, step);
   }
   engine.wake(operationId);
-  if (step?.takesPlace === true)
-    for (const waiting of waitingForPlace(engine.db, engine.places)) engine.wake(waiting);
+  if (step?.slot !== undefined) for (const waiting of waitingForSlot(engine, step.slot)) engine.wake(waiting);
 }
 
 async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): Promise<void> {
   const abort = new AbortController();
+  const running = { step: claim.step, abortable: step.abortable && claim.errand === "run", abort };
+  engine.worker.running.add(running);
+  keepLease(engine);
   const cancelTimeout = engine.after(step.timeoutMs, () =>
     abort.abort(new Error(`"${step.label}" did not come back within ${step.timeoutMs / 1000} s.`)),
   );
-  let cancelHeartbeat = (): void => {};
-  const beat = () => {
-    if (renewClaim(engine, claim.step)) cancelHeartbeat = engine.after(leaseMs / 4, beat);
-    else abort.abort(new StaleClaim());
-  };
-  cancelHeartbeat = engine.after(leaseMs / 4, beat);
   const opened = new Map<number, Variable[]>();
   const variablesOf = (set: number): Variable[] => {
     const known = opened.get(set) ?? engine.openVariables(claim.instance, set);
@@ -58,25 +57,52 @@ async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): P
       for (const { secret, value } of variablesOf(set)) if (secret) secrets.push(value);
     const context = contextOf(engine, claim, variablesOf, abort.signal);
     if (claim.errand === "stop") {
-      await step.stop?.(context);
+      if (step.stop !== undefined) await orAborted(engine, step.stop(context), abort.signal);
       commitStopped(engine, claim);
     } else {
-      commitOutcome(engine, claim, step, await orAborted(step.run(context), abort.signal), secrets);
+      commitOutcome(engine, claim, step, await orAborted(engine, step.run(context), abort.signal), secrets);
     }
   } catch (error) {
-    if (!(error instanceof StaleClaim)) commitFault(engine, claim, step, error, secrets);
+    if (error instanceof StaleClaim) return;
+    if (error instanceof CutShort) commitCutShort(engine, claim);
+    else if (claim.errand === "stop") commitStopFault(engine, claim, error, secrets);
+    else commitFault(engine, claim, step, error, secrets);
   } finally {
     cancelTimeout();
-    cancelHeartbeat();
+    engine.worker.running.delete(running);
   }
 }
 
-/** A step that ignores its signal must not hold a worker's slot for ever. */
-async function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+/** How long an aborted step may take to come to its end, before it is left to itself. */
+const graceMs = 5000;
+
+/**
+ * What came of the work, or why it was aborted. It is given a moment to hear its signal, so that what follows does not
+ * run beside it; one that ignores its signal must not hold a worker's slot for ever.
+ */
+async function orAborted<Value>(
+  { after }: Engine,
+  work: Promise<Value>,
+  signal: AbortSignal,
+): Promise<Value> {
+  let cancelGrace = (): void => {};
+  const left = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener(
+      "abort",
+      () => {
+        if (signal.reason instanceof StaleClaim) reject(signal.reason);
+        else cancelGrace = after(graceMs, () => reject(signal.reason));
+      },
+      { once: true },
+    );
   });
-  return Promise.race([work, aborted]);
+  try {
+    return await Promise.race([work, left]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    cancelGrace();
+  }
 }
 
 const setFacts = z.object({ variableSet: z.number(), previousSet: z.number() }).partial();
@@ -111,7 +137,7 @@ function contextOf(
     url: engine.urlOf(instance),
     urlOf: engine.urlOf,
     site: engine.site,
-    providers: engine.providers,
+    providers: guardProviders(engine.providers, { signal, mayAct: () => assertMayAct(engine, step) }),
     signal,
     now: engine.now,
     monotonic: engine.monotonic,
@@ -156,7 +182,8 @@ function orphanedStep({ step }: Claim): Step<AnyFacts> {
     giveUp: undefined,
     timeoutMs: stepTimeoutMs,
     final: false,
-    takesPlace: false,
+    slot: undefined,
+    abortable: false,
     stop: undefined,
   };
 }

@@ -6,6 +6,7 @@ import { machineFacts } from "./machine.ts";
 import { playbookFacts } from "./playbook.ts";
 
 const reason = z.enum(backupReasons).catch("manual");
+const ownFacts = z.object({ reason });
 
 /** A copy of the data, kept where backups live, and read back before it is called good. */
 export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reason> }>({
@@ -14,13 +15,17 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  changesNothing: true,
   cancelling:
     "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
-  steps: backupSteps((facts) => reason.parse(facts.reason), {
-    dump: "Dump the data with Ansible",
-    store: "Store it where backups live",
-    verify: "Verify it",
-  }),
+  steps: backupSteps(
+    { reason: (facts) => ownFacts.parse(facts).reason, stop: false },
+    {
+      dump: "Dump the data with Ansible",
+      store: "Store it where backups live",
+      verify: "Verify it",
+    },
+  ),
   undo: [removeBackup("undo-backup", "Remove what was stored")],
   ended: endBackup,
 });

@@ -1,9 +1,18 @@
 import { Readable } from "node:stream";
-import { eq } from "drizzle-orm";
+import { and, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { type BackupReason, backups, type JsonObject } from "../../db/schema.ts";
-import { done, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
+import { type BackupReason, backups } from "../../db/schema.ts";
+import {
+  done,
+  type Known,
+  later,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+  step,
+} from "./definition.ts";
 import { machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
 import { nextSequence } from "./sequence.ts";
@@ -21,19 +30,48 @@ const manifest = z.object({
   }),
 });
 
-const dumpFact = z.object({
+/** A backup's data, as something to put back. */
+export const sourceFact = z.object({
+  id: z.string(),
   key: z.string(),
   bytes: z.number(),
   sha256: z.string(),
-  files: z.number(),
   tree: z.string(),
+  version: z.string(),
 });
-export const dumpFacts = { dump: dumpFact, isVerified: z.boolean() };
-export type DumpFacts = PlaybookFacts & { dump: z.infer<typeof dumpFact>; isVerified: boolean };
+export type Source = z.infer<typeof sourceFact>;
+
+const stored = sourceFact.extend({ files: z.number() });
+const wayBack = sourceFact.extend({ round: z.number() });
+const tidy = z.object({ kept: z.array(z.string()), archives: z.array(z.string()) });
+export type Tidy = z.infer<typeof tidy>;
+
+export const dumpFacts = {
+  /** What was stored, by the backup's id. */
+  stored: z.record(z.string(), stored),
+  /** What ways back have dumped and is not good yet: the archive on the droplet may be the only copy. */
+  pending: z.array(z.string()),
+  /** The backups of this operation that are good. */
+  verified: z.array(z.string()),
+  /**
+   * What to go back to: the first safety backup since the data was last as it was. A retry whose way back got stuck
+   * still goes back to the first one's, not to what that left.
+   */
+  wayBack,
+  /** What the dump may remove from the droplet; see archive.py. */
+  tidy,
+};
+export type DumpFacts = PlaybookFacts & {
+  stored: Record<string, z.infer<typeof stored>>;
+  pending: string[];
+  verified: string[];
+  wayBack: z.infer<typeof wayBack>;
+  tidy: Tidy;
+};
 type Context = StepContext<DumpFacts>;
 
 /** A transfer may take hours; it is begun anew after a crash. */
-const transferMs = 6 * 3_600_000;
+export const isTransfer = { timeoutMs: 6 * 3_600_000, slot: "transfers", abortable: true } as const;
 
 export const archiveOnDroplet = (backupId: string) => `backups/${backupId}.tar.gz`;
 const manifestOnDroplet = (backupId: string) => `backups/${backupId}.json`;
@@ -47,60 +85,133 @@ export function transferHost({ site, ...context }: StepContext<PlaybookFacts>) {
   return { address, port: site.sshPort, user: "root", hostKey, privateKeyFile: site.privateKeyFile };
 }
 
-/** An operation makes one backup at most: it bears the operation's id. */
-const keyOf = ({ instance, operation }: Context) =>
-  `${instance.slug}.${instance.domain}/${new Date(operation.createdAt).toISOString().replaceAll(":", "-")}-${operation.id}.tar.gz`;
+/** Which of a round's backups: the one its plan makes, or the one of what its way back replaces. */
+export type Part = "plan" | "rescue" | "undo";
 
-/** Dump, store, verify: a backup is good only after the last of them. */
-export function backupSteps(
-  reason: (facts: JsonObject) => BackupReason,
-  labels: { dump: string; store: string; verify: string },
-): Step<DumpFacts>[] {
-  return [
-    playbookStep<DumpFacts>("dump", labels.dump, {
-      playbook: "backup",
-      vars: ({ operation, instance, site }) => ({
+/** Each round of an operation makes backups of its own, so that a retry never replaces an earlier one. */
+export const backupIdOf = (operationId: string, round: number, part: Part = "plan") =>
+  part === "plan" ? `${operationId}-${round}` : `${operationId}-${round}-${part}`;
+
+/** Dumped by a way back: until it is verified, its archive on the droplet may be the only copy. */
+export const isOfWayBack = (backupId: string) => /-(rescue|undo)$/.test(backupId);
+
+const keyOf = ({ instance, operation }: Context, backupId: string) =>
+  `${instance.slug}.${instance.domain}/${new Date(operation.createdAt).toISOString().replaceAll(":", "-")}-${backupId}.tar.gz`;
+
+/** Whether the operation has changed something with this step, and has not gone back since. */
+export const changedBy = (name: string) => (context: Context) => {
+  const { wayBack: first, runs } = context.facts;
+  return first !== undefined && (runs?.[name]?.round ?? -1) >= first.round;
+};
+
+/** Whether the operation may have stopped the app to dump its data. */
+export const stoppedApp = ({ facts }: Context) => facts.runs?.dump !== undefined;
+
+/** Whether it answered before the app was stopped, and so must again. */
+export const answeredBefore = (context: Context) =>
+  stoppedApp(context) && context.operation.statusBefore === "running";
+
+type Making = {
+  /** The step that dumps. */
+  dump: string;
+  part: Part;
+  reason: (facts: Known<DumpFacts>) => BackupReason;
+  /** Stops the app before the dump, and leaves it down: for a dump that may be put back. */
+  stop: boolean;
+  /** The version of the software whose data it is; the instance's by default. */
+  version?: (context: Context) => string;
+  /** Whether there is anything to dump. */
+  when?: (context: Context) => boolean;
+};
+
+/** Dumps the data on the droplet. */
+export const dumpData = (label: string, making: Making): Step<DumpFacts> =>
+  playbookStep<DumpFacts>(making.dump, label, {
+    playbook: "backup",
+    vars: (context) => {
+      if (making.when?.(context) === false) return undefined;
+      const { operation, site, facts } = context;
+      const isPlanned = making.part === "plan";
+      const earlier = Array.from({ length: operation.round }, (_, round) => backupIdOf(operation.id, round));
+      return {
         runtime: site.runtime,
-        backup_id: operation.id,
-        version: instance.version,
-      }),
-      learned: (context) => ({
-        rows: (tx) => insertBackup(tx, context, reason(context.facts)),
-      }),
-    }),
-    step("store", labels.store, async (context) => done(await store(context)), { timeoutMs: transferMs }),
-    step("verify", labels.verify, verify, { timeoutMs: transferMs }),
-  ];
-}
+        backup_id: backupIdOf(operation.id, operation.round, making.part),
+        version: versionOf(context, making),
+        stop: making.stop,
+        // A way back begins in any state, also where a swap died half way.
+        missing_is_empty: !isPlanned,
+        tidy_kept: isPlanned ? (facts.tidy?.kept ?? []) : [],
+        tidy_archives: isPlanned ? [...(facts.tidy?.archives ?? []), ...earlier] : [],
+      };
+    },
+    learned: (context) => {
+      const { operation, facts } = context;
+      const id = backupIdOf(operation.id, operation.round, making.part);
+      const pending = [...(facts.pending ?? []).filter((one) => one !== id), id];
+      return {
+        ...(making.part === "plan" ? {} : { facts: { pending } }),
+        rows: (tx) => insertBackup(tx, context, making),
+      };
+    },
+  });
 
-function insertBackup(tx: Tx, context: Context, reason: BackupReason): void {
+const versionOf = (context: Context, { version }: Making) => version?.(context) ?? context.instance.version;
+
+function insertBackup(tx: Tx, context: Context, making: Making): void {
   const { operation, instance, now } = context;
+  const id = backupIdOf(operation.id, operation.round, making.part);
   tx.insert(backups)
     .values({
-      id: operation.id,
+      id,
       sequence: nextSequence(tx, backups),
       instanceId: instance.id,
       operationId: operation.id,
-      reason,
+      reason: making.reason(context.facts),
       state: "running",
-      key: keyOf(context),
-      version: instance.version,
+      key: keyOf(context, id),
+      version: versionOf(context, making),
       createdAt: now(),
     })
     .onConflictDoUpdate({ target: backups.id, set: { state: "running" } })
     .run();
 }
 
+/**
+ * What has been dumped and is not good yet: the plan's own backup, and what ways back have left. A way back does not
+ * bother with the plan's, which nobody needs any more.
+ */
+function unfinished({ facts, operation }: Context, { dump, part }: Making): string[] {
+  const run = part === "plan" ? facts.runs?.[dump] : undefined;
+  const planned = run === undefined ? [] : [backupIdOf(operation.id, run.round)];
+  return [...planned, ...(facts.pending ?? [])].filter((id) => facts.verified?.includes(id) !== true);
+}
+
+/** Stores what was dumped where backups live. */
+export const storeBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
+  step(
+    name,
+    label,
+    async (context) => {
+      const ids = unfinished(context, making).filter((id) => context.facts.stored?.[id] === undefined);
+      const [id, ...others] = ids;
+      if (id === undefined) return skipped();
+      const news = await store(context, id);
+      return others.length === 0 ? done(news) : later({ ...news, afterMs: 0 });
+    },
+    isTransfer,
+  );
+
 /** Streams the dump from the droplet to where backups live, and its manifest after it. */
-async function store(context: Context) {
-  const { operation, providers, signal } = context;
+async function store(context: Context, id: string) {
+  const { providers, signal } = context;
   const host = transferHost(context);
   const found = manifest.parse(
-    JSON.parse(await providers.transfer.readTextFile(host, manifestOnDroplet(operation.id), signal)),
+    JSON.parse(await providers.transfer.readTextFile(host, manifestOnDroplet(id), signal)),
   );
-  const key = keyOf(context);
-  const from = archiveOnDroplet(operation.id);
-  const sent = await providers.transfer.fetchFile(host, from, providers.backups, key, { signal });
+  const key = keyOf(context, id);
+  const sent = await providers.transfer.fetchFile(host, archiveOnDroplet(id), providers.backups, key, {
+    signal,
+  });
   const { bytes, sha256 } = found.archive;
   if (sent.bytes !== bytes || sent.sha256 !== sha256)
     throw new StepFailure(
@@ -109,60 +220,131 @@ async function store(context: Context) {
     );
   await providers.backups.put(manifestKey(key), Readable.from(JSON.stringify(found, undefined, 1)), signal);
   const { contents, takenAt, version } = found;
+  const { files, tree } = contents;
   return {
-    facts: { dump: { key, bytes, sha256, files: contents.files, tree: contents.tree } },
+    facts: { stored: { ...context.facts.stored, [id]: { id, key, bytes, sha256, files, tree, version } } },
     rows: (tx: Tx) => {
       const news = { key, bytes, sha256, contents, takenAt, version };
-      tx.update(backups).set(news).where(eq(backups.id, operation.id)).run();
+      tx.update(backups).set(news).where(eq(backups.id, id)).run();
     },
   };
 }
 
 /** Reads the backup back from where it is stored; what is damaged there is stored once more before that is a failure. */
-async function verify(context: Context) {
-  const { operation, providers, signal, now } = context;
-  let { dump } = context.facts;
-  if (dump === undefined) throw new StepFailure("There is no backup to verify.", "the dump is not known");
-  let result = await providers.verifyArchive(providers.backups, dump.key, dump, signal);
+export const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
+  step(
+    name,
+    label,
+    async (context) => {
+      const [id, ...others] = unfinished(context, making);
+      if (id === undefined) return skipped();
+      const news = await verify(context, id, making);
+      return others.length === 0 ? done(news) : later({ ...news, afterMs: 0 });
+    },
+    isTransfer,
+  );
+
+async function verify(context: Context, id: string, { stop }: Making) {
+  const { operation, providers, signal, now, facts } = context;
+  let known = facts.stored ?? {};
+  const first = known[id];
+  if (first === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
+  let backup = first;
+  let result = await providers.verifyArchive(providers.backups, backup.key, backup, signal);
   if (!result.ok) {
-    dump = (await store(context)).facts.dump;
-    result = await providers.verifyArchive(providers.backups, dump.key, dump, signal);
+    known = (await store(context, id)).facts.stored;
+    backup = known[id] ?? first;
+    result = await providers.verifyArchive(providers.backups, backup.key, backup, signal);
   }
   if (!result.ok) throw new StepFailure(result.sentence, result.detail);
-  if (result.entries.length !== dump.files)
+  if (result.entries.length !== backup.files)
     throw new StepFailure(
       "The backup holds another number of files than were dumped.",
-      `${result.entries.length} instead of ${dump.files}`,
+      `${result.entries.length} instead of ${backup.files}`,
     );
-  const files = [archiveOnDroplet(operation.id), manifestOnDroplet(operation.id)];
-  await providers.transfer.removeFiles(transferHost(context), files, signal);
+  await providers.transfer.removeFiles(transferHost(context), filesOnDroplet(id), signal);
   const verifiedAt = now();
-  return done<DumpFacts>({
-    facts: { dump, isVerified: true },
-    rows: (tx) =>
-      tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, operation.id)).run(),
-    log: [{ at: verifiedAt, text: `${dump.files} files, ${dump.bytes} bytes, SHA-256 ${dump.sha256}` }],
-  });
+  const { bytes, sha256, files } = backup;
+  const goBackTo = facts.wayBack ?? { ...backup, round: operation.round };
+  return {
+    facts: {
+      stored: known,
+      verified: [...(facts.verified ?? []), id],
+      pending: facts.pending?.filter((one) => one !== id),
+      ...(stop && !isOfWayBack(id) ? { wayBack: goBackTo } : {}),
+    },
+    rows: (tx: Tx) => tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, id)).run(),
+    log: [{ at: verifiedAt, text: `${files} files, ${bytes} bytes, SHA-256 ${sha256}` }],
+  };
 }
 
-/** Of a backup that was cancelled before it was verified nothing is left, neither on the droplet nor where backups live. */
+const filesOnDroplet = (backupId: string) => [archiveOnDroplet(backupId), manifestOnDroplet(backupId)];
+
+/** Dump, store, verify: a backup is good only after the last of them. */
+export function backupSteps(
+  making: Omit<Making, "dump" | "part">,
+  labels: { dump: string; store: string; verify: string },
+): Step<DumpFacts>[] {
+  const planned: Making = { ...making, dump: "dump", part: "plan" };
+  return [
+    dumpData(labels.dump, planned),
+    storeBackup("store", labels.store, planned),
+    verifyBackup("verify", labels.verify, planned),
+  ];
+}
+
+/** What a way back replaces, for people to find what was written meanwhile. Stored once the intranet is up again. */
+export function replacedData(
+  part: "rescue" | "undo",
+  how: Pick<Making, "when" | "version">,
+): { dump: Step<DumpFacts>; store: Step<DumpFacts>[] } {
+  const making: Making = {
+    ...how,
+    dump: `${part}-dump`,
+    part,
+    reason: () => "before-restore",
+    stop: true,
+  };
+  return {
+    dump: dumpData("Back up what was written meanwhile", making),
+    store: [
+      storeBackup(`${part}-store`, "Store what was written meanwhile", making),
+      verifyBackup(`${part}-verify`, "Verify what was written meanwhile", making),
+    ],
+  };
+}
+
+/**
+ * Of planned backups that were cancelled before they were verified nothing is left, neither on the droplet nor where
+ * backups live.
+ */
 export const removeBackup = (name: string, label: string): Step<DumpFacts> =>
-  step(name, label, async (context) => {
+  step<DumpFacts>(name, label, async (context) => {
     const { operation, providers, signal, facts } = context;
-    if (facts.runs?.dump === undefined || facts.isVerified === true) return skipped();
-    const key = keyOf(context);
-    await providers.backups.remove(key);
-    await providers.backups.remove(manifestKey(key));
-    const files = [archiveOnDroplet(operation.id), manifestOnDroplet(operation.id)];
-    await providers.transfer.removeFiles(transferHost(context), files, signal);
+    const last = facts.runs?.dump;
+    if (last === undefined) return skipped();
+    const ids = Array.from({ length: last.round + 1 }, (_, round) => backupIdOf(operation.id, round)).filter(
+      (id) => facts.verified?.includes(id) !== true,
+    );
+    if (ids.length === 0) return skipped();
+    for (const id of ids) {
+      await providers.backups.remove(keyOf(context, id));
+      await providers.backups.remove(manifestKey(keyOf(context, id)));
+    }
+    await providers.transfer.removeFiles(transferHost(context), ids.flatMap(filesOnDroplet), signal);
     return done();
   });
 
 /** A backup whose operation ended before it was verified is no backup. */
 export function endBackup(tx: Tx, operation: { id: string }, state: string, now: number): void {
-  const row = tx.select().from(backups).where(eq(backups.id, operation.id)).get();
-  if (row === undefined || row.state !== "running") return;
-  const over =
-    state === "cancelled" ? { state: "removed" as const, removedAt: now } : { state: "failed" as const };
-  tx.update(backups).set(over).where(eq(backups.id, operation.id)).run();
+  const unverified = tx
+    .select()
+    .from(backups)
+    .where(and(eq(backups.operationId, operation.id), inArray(backups.state, ["running", "failed"])))
+    .all();
+  for (const { id } of unverified) {
+    const isRemoved = state === "cancelled" && !isOfWayBack(id);
+    const over = isRemoved ? { state: "removed" as const, removedAt: now } : { state: "failed" as const };
+    tx.update(backups).set(over).where(eq(backups.id, id)).run();
+  }
 }

@@ -1,11 +1,12 @@
-import { and, asc, count, eq, inArray, isNotNull, lt, ne, or, sql } from "drizzle-orm";
+import { and, asc, count, eq, inArray, isNotNull, lt, ne, or } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
-import type { Instance } from "./definition.ts";
-import { type Engine, leaseMs } from "./engine.ts";
+import type { Instance, SlotName } from "./definition.ts";
+import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
+import { holdLease, leases, thisStep } from "./lease.ts";
 import { appendUndo, finishIfOver, setWakeUp, stepsOf } from "./outcome.ts";
-import { type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
+import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 
 export type Claim = {
   operation: OperationRow;
@@ -31,25 +32,30 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     }
     const instance = tx.select().from(instances).where(eq(instances.id, operation.instanceId)).get();
     if (instance === undefined) return undefined;
+    holdLease(engine, tx);
     const at = engine.monotonic();
-    const isFree = (row: StepRow) =>
-      row.claimedBy === null || (row.claimedUntil ?? 0) <= at || !engine.isAlive(row.claimedBy);
+    const held = leases(engine, tx);
+    const isFree = (row: StepRow) => row.claimedBy === null || !held.has(row.claimedBy);
 
     const rows = stepsOf(tx, operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
-      const held = rows.filter((row) => row.state === "running");
-      const free = held.find(isFree);
-      if (held.length > 0 && free === undefined) return undefined;
-      if (free !== undefined)
-        return take(engine, tx, { operation, instance, row: free, errand: "stop", moreDue: true });
+      const begun = rows.filter((row) => row.state === "running");
+      const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
+      if (due !== undefined)
+        return take(engine, tx, { operation, instance, row: due, errand: "stop", moreDue: true });
+      if (begun.length > 0) {
+        setWakeUp(engine, tx, operationId);
+        return undefined;
+      }
       beginUndo(engine, tx, operation);
       operation.state = "cancelling";
     }
     const heads = runnable(stepsOf(tx, operationId)).filter(isFree);
     const due = heads.filter((row) => row.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
     for (const row of due) {
-      if (!hasPlace(engine, tx, operation, row)) continue;
-      return take(engine, tx, { operation, instance, row, errand: "run", moreDue: due.length > 1 });
+      if (!hasSlot(engine, tx, operation, row)) continue;
+      const errand = isStopping(row) ? "stop" : "run";
+      return take(engine, tx, { operation, instance, row, errand, moreDue: due.length > 1 });
     }
     finishIfOver(engine, tx, operation);
     setWakeUp(engine, tx, operationId);
@@ -66,8 +72,7 @@ function take(
   const begins = row.state === "waiting";
   const claimed = {
     fence: row.fence + 1,
-    claimedBy: engine.claimant,
-    claimedUntil: at + leaseMs,
+    claimedBy: engine.worker.id,
     state: "running" as const,
     startedAt: row.startedAt ?? engine.now(),
     startedMonotonic: row.startedMonotonic ?? at,
@@ -92,7 +97,7 @@ function take(
 function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
   const now = engine.now();
   tx.update(steps)
-    .set({ state: "cancelled", endedAt: now, claimedBy: null, claimedUntil: null, queuedAt: null })
+    .set({ state: "cancelled", endedAt: now, claimedBy: null, queuedAt: null })
     .where(and(eq(steps.operationId, operation.id), inArray(steps.state, ["waiting", "running", "failed"])))
     .run();
   // What an automatic way back has begun belongs to the same way back.
@@ -107,12 +112,12 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
   });
 }
 
-/** Whether the step may begin: only so many playbooks at once; those that wait longest go first. */
-function hasPlace(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
-  const planned = stepsByName(engine.catalogue[operation.kind]).get(row.name);
-  if (planned?.takesPlace !== true || row.state === "running") return true;
+/** Whether the step may begin: only so many of its kind at once; those that wait longest go first. */
+function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
+  const slot = stepsByName(engine.catalogue[operation.kind]).get(row.name)?.slot;
+  if (slot === undefined || row.state === "running") return true;
   const at = engine.monotonic();
-  const names = placeTakers(engine);
+  const names = stepsWithSlot(engine, slot);
   const held = tx
     .select({ count: count() })
     .from(steps)
@@ -137,9 +142,9 @@ function hasPlace(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow)
     .get();
   const taken = held?.count ?? 0;
   const before = ahead?.count ?? 0;
-  if (taken + before < engine.places) return true;
+  if (taken + before < engine.slots[slot]) return true;
   // How many have to come to an end before this one may begin.
-  const waitsFor = taken + before - engine.places + 1;
+  const waitsFor = taken + before - engine.slots[slot] + 1;
   tx.update(steps)
     .set({ queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } })
     .where(thisStep(row))
@@ -156,47 +161,27 @@ function hasPlace(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow)
   return false;
 }
 
-function placeTakers(engine: Engine): string[] {
+function stepsWithSlot(engine: Engine, slot: SlotName): string[] {
   const names = new Set<string>();
   for (const definition of Object.values(engine.catalogue))
-    for (const [name, step] of stepsByName(definition)) if (step.takesPlace) names.add(name);
+    for (const [name, step] of stepsByName(definition)) if (step.slot === slot) names.add(name);
   return [...names];
 }
 
-/** Operations whose next step waits for a place: they are told at once when one has become free. */
-export function waitingForPlace(tx: Tx, limit: number): string[] {
-  return tx
+/** Operations whose next step waits for a slot of this kind: they are told at once when one has become free. */
+export function waitingForSlot(engine: Engine, slot: SlotName): string[] {
+  return engine.db
     .select({ operationId: steps.operationId })
     .from(steps)
-    .where(and(eq(steps.state, "waiting"), isNotNull(steps.queuedAt)))
+    .where(
+      and(
+        inArray(steps.name, stepsWithSlot(engine, slot)),
+        eq(steps.state, "waiting"),
+        isNotNull(steps.queuedAt),
+      ),
+    )
     .orderBy(asc(steps.queuedAt), asc(steps.operationId))
-    .limit(limit)
+    .limit(engine.slots[slot])
     .all()
     .map((row) => row.operationId);
-}
-
-export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
-  and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
-
-/** Renews a claim while its step runs; false when it has passed to somebody else. */
-export function renewClaim(engine: Engine, row: StepRow): boolean {
-  const result = engine.db
-    .update(steps)
-    .set({ claimedUntil: engine.monotonic() + leaseMs })
-    .where(and(thisStep(row), eq(steps.fence, row.fence)))
-    .run();
-  return result.changes === 1;
-}
-
-/** Frees what dead processes held: run at boot, so that nothing waits for a lease to end. */
-export function releaseDeadClaims(engine: Engine): void {
-  write(engine.db, (tx) => {
-    for (const row of tx.select().from(steps).where(isNotNull(steps.claimedBy)).all()) {
-      if (row.claimedBy !== null && row.claimedBy !== engine.claimant && !engine.isAlive(row.claimedBy))
-        tx.update(steps)
-          .set({ claimedBy: null, claimedUntil: null, fence: sql`${steps.fence} + 1` })
-          .where(thisStep(row))
-          .run();
-    }
-  });
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte } from "drizzle-orm";
+import { and, eq, gte, ne, type SQL } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
 import type { Clock } from "../clock.ts";
@@ -6,7 +6,7 @@ import { Refusal } from "../refusal.ts";
 import { catalogue } from "./catalogue.ts";
 import { appendEvent } from "./events.ts";
 import { stepsOf } from "./outcome.ts";
-import { cancelRefusal, type OperationRow, retryRefusal } from "./plan.ts";
+import { choicesOf, type OperationRow } from "./plan.ts";
 
 /** What a command works with. */
 type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
@@ -17,88 +17,128 @@ function find(tx: Tx, operationId: string) {
   return operation;
 }
 
-/** Whether nothing has been done with the instance since: only the newest operation may be taken up again. */
-function isNewest(tx: Tx, operation: OperationRow): boolean {
-  const newest = tx
-    .select({ id: operations.id })
+/**
+ * Why a failed operation cannot become live again, in a sentence: something else is being done with the instance, or
+ * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count, but for
+ * one of its own kind: that did since what had failed.
+ */
+export function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
+  const others = tx
+    .select({ kind: operations.kind, state: operations.state, sequence: operations.sequence })
     .from(operations)
-    .where(and(eq(operations.instanceId, operation.instanceId), eq(operations.mutating, operation.mutating)))
-    .orderBy(desc(operations.sequence))
-    .get();
-  return newest?.id === operation.id;
+    .where(
+      and(
+        eq(operations.instanceId, operation.instanceId),
+        eq(operations.mutating, operation.mutating),
+        ne(operations.id, operation.id),
+      ),
+    )
+    .all();
+  const isSince = ({ kind, sequence }: (typeof others)[number]) =>
+    sequence > operation.sequence && (kind === operation.kind || catalogue[kind].changesNothing !== true);
+  if (others.some(isSince))
+    return "Something else has been done with this instance since. Only the newest can be taken up again.";
+  const live = others.find(({ state }) => state === "running" || state === "cancelling");
+  if (live === undefined || !operation.mutating) return undefined;
+  return `Possible once “${catalogue[live.kind].label}” has ended.`;
 }
 
-const overtaken =
-  "Something else has been done with this instance since. Only the newest can be taken up again.";
+/** What Cancel and Retry do with an operation now. */
+export const choicesNow = (tx: Tx, operation: OperationRow) =>
+  choicesOf(
+    catalogue[operation.kind],
+    operation,
+    stepsOf(tx, operation.id),
+    operation.state === "failed" ? obstacleTo(tx, operation) : undefined,
+  );
 
 /**
- * Asks an operation to stop: honoured between steps, and by stopping a running playbook. What it has done so far is
- * undone; of a failed one as well. Twice is once.
+ * Asks an operation to stop: honoured between steps, and by stopping what runs. What it has done so far is undone; of a
+ * failed one as well. Twice is once, and an undo that failed goes on.
  */
 export function cancelOperation(context: CommandContext, operationId: string, who: string): void {
-  const now = context.now();
+  press(context, operationId, "cancel", who);
+}
+
+/**
+ * Goes on with a failed operation from the step that failed; after an automatic way back, from where that led. One that
+ * was cancelled goes on with its undo, never with what it was once begun for.
+ */
+export function retryOperation(context: CommandContext, operationId: string, who: string): void {
+  press(context, operationId, "retry", who);
+}
+
+function press(context: CommandContext, operationId: string, button: "cancel" | "retry", who: string): void {
   write(context.db, (tx) => {
     const operation = find(tx, operationId);
-    if (operation.cancelRequestedAt !== null) return;
-    const definition = catalogue[operation.kind];
-    const refusal = cancelRefusal(definition, operation, stepsOf(tx, operationId));
-    if (refusal !== undefined) throw new Refusal("not-now", refusal);
-    if (operation.state === "failed") {
-      if (!isNewest(tx, operation)) throw new Refusal("not-now", overtaken);
-      goOn(tx, operation, { state: "running" });
-    }
-    tx.update(operations).set({ cancelRequestedAt: now }).where(eq(operations.id, operationId)).run();
+    const choice = choicesNow(tx, operation)[button];
+    if ("refusal" in choice) throw new Refusal("not-now", choice.refusal);
+    if (choice.does === "nothing") return;
+    if (choice.does === "begin-undo") beginUndo(context, tx, operation);
+    else if (choice.does === "go-on-undoing") goOnUndoing(context, tx, operation);
+    else goOn(context, tx, operation);
     wakeNow(tx, operationId, context.monotonic());
-    record(tx, operation, who, now, `cancelled ${definition.label.toLowerCase()}`);
+    const label = catalogue[operation.kind].label.toLowerCase();
+    record(
+      tx,
+      operation,
+      who,
+      context.now(),
+      button === "cancel" ? `cancelled ${label}` : `tried ${label} again`,
+    );
   });
 }
 
-/** Goes on with a failed operation from the step that failed; after an automatic way back, from where that led. */
-export function retryOperation(context: CommandContext, operationId: string, who: string): void {
-  const now = context.now();
-  write(context.db, (tx) => {
-    const operation = find(tx, operationId);
-    if (operation.state === "running") return;
-    const refusal = retryRefusal(operation);
-    if (refusal !== undefined) throw new Refusal("not-now", refusal);
-    if (!isNewest(tx, operation)) throw new Refusal("not-now", overtaken);
-    const definition = catalogue[operation.kind];
-    const cancels = operation.cancelRequestedAt !== null;
-    const again = {
-      state: "waiting" as const,
+/** The engine does the rest: it first stops what runs. */
+function beginUndo({ now }: CommandContext, tx: Tx, operation: OperationRow): void {
+  if (operation.state === "failed") makeLive(tx, operation, "running");
+  tx.update(operations)
+    .set({ cancelRequestedAt: operation.cancelRequestedAt ?? now() })
+    .where(eq(operations.id, operation.id))
+    .run();
+}
+
+function goOnUndoing({ monotonic }: CommandContext, tx: Tx, operation: OperationRow): void {
+  again(tx, monotonic(), and(eq(steps.operationId, operation.id), eq(steps.state, "failed")));
+  makeLive(tx, operation, "cancelling");
+}
+
+function goOn({ monotonic }: CommandContext, tx: Tx, operation: OperationRow): void {
+  const { rescue } = catalogue[operation.kind];
+  const ofThis = eq(steps.operationId, operation.id);
+  if (rescue !== undefined) {
+    tx.delete(steps)
+      .where(and(ofThis, eq(steps.undo, true)))
+      .run();
+    const rows = stepsOf(tx, operation.id);
+    const redo = rows.find((row) => row.name === rescue.redoFrom);
+    const failed = rows.find((row) => row.state === "failed");
+    const from = Math.min(redo?.position ?? 0, failed?.position ?? 0);
+    again(tx, monotonic(), and(ofThis, gte(steps.position, from)));
+  }
+  again(tx, monotonic(), and(ofThis, eq(steps.state, "failed")));
+  makeLive(tx, operation, "running");
+}
+
+/** These steps are done anew. */
+function again(tx: Tx, dueAt: number, which: SQL | undefined): void {
+  tx.update(steps)
+    .set({
+      state: "waiting",
       attempts: 0,
-      dueAt: context.monotonic(),
+      dueAt,
       startedAt: null,
       startedMonotonic: null,
       endedAt: null,
       failure: null,
       progress: null,
-    };
-    const ofThis = eq(steps.operationId, operationId);
-    if (!cancels && definition.rescue !== undefined) {
-      tx.delete(steps)
-        .where(and(ofThis, eq(steps.undo, true)))
-        .run();
-      const redo = stepsOf(tx, operationId).find((row) => row.name === definition.rescue?.redoFrom);
-      const failed = stepsOf(tx, operationId).find((row) => row.state === "failed");
-      const from = Math.min(redo?.position ?? 0, failed?.position ?? 0);
-      tx.update(steps)
-        .set(again)
-        .where(and(ofThis, gte(steps.position, from)))
-        .run();
-    }
-    tx.update(steps)
-      .set(again)
-      .where(and(ofThis, eq(steps.state, "failed")))
-      .run();
-    goOn(tx, operation, { state: cancels ? "cancelling" : "running" });
-    wakeNow(tx, operationId, context.monotonic());
-    record(tx, operation, who, now, `tried ${definition.label.toLowerCase()} again`);
-  });
+    })
+    .where(which)
+    .run();
 }
 
 /** The operation is live again, in a round of its own. */
-function goOn(tx: Tx, operation: OperationRow, { state }: { state: "running" | "cancelling" }): void {
+function makeLive(tx: Tx, operation: OperationRow, state: "running" | "cancelling"): void {
   const { during } = catalogue[operation.kind].status;
   tx.update(operations)
     .set({ state, round: operation.round + 1, failure: null, endedAt: null })

@@ -33,6 +33,9 @@ export type Providers = {
   scanHostKey: (host: { address: string; port: number }) => Promise<string | undefined>;
 };
 
+/** The providers as a claimed step has them: see guard.ts. */
+export type StepProviders = Omit<Providers, "digitalocean"> & { digitalocean: Omit<DigitalOcean, "for"> };
+
 /** What differs between a droplet of the local cloud and a server on the internet. */
 export type Site = {
   runtime: "local" | "server";
@@ -69,7 +72,7 @@ export type StepContext<Facts> = {
   url: string;
   urlOf: (at: { slug: string; domain: string }) => string;
   site: Site;
-  providers: Providers;
+  providers: StepProviders;
   signal: AbortSignal;
   /** Wall clock, Unix ms. */
   now: () => number;
@@ -142,18 +145,29 @@ export type Step<Facts> = {
   timeoutMs: number;
   /** Once it has begun there is no way back, so that Cancel is refused. */
   final: boolean;
-  /** Takes one of the places for playbooks, of which this machine has only so many. */
-  takesPlace: boolean;
-  /** Stops what the step left running outside, when the operation is cancelled. */
+  /** What kind of slot it takes, of which there are only so many; undefined when it may always run. */
+  slot: SlotName | undefined;
+  /**
+   * Cancel cuts it short by its signal. Only for what leaves nothing unclear when it is: a request that buys or changes
+   * something comes to its end first.
+   */
+  abortable: boolean;
+  /**
+   * Stops what the step left running outside, and resolves when nothing of it runs any more: before the step is
+   * cancelled, and before it has failed.
+   */
   stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
 };
+
+/** Playbooks keep this machine's cores busy; transfers may take hours, and everything else waits for neither. */
+export type SlotName = "playbooks" | "transfers";
 
 /** One thing done once; may ask to be called again. */
 export function step<Facts>(
   name: string,
   label: string,
   run: Step<Facts>["run"],
-  options: { giveUp?: Step<Facts>["giveUp"]; timeoutMs?: number; final?: boolean } = {},
+  options: Partial<Pick<Step<Facts>, "giveUp" | "timeoutMs" | "final" | "slot" | "abortable" | "stop">> = {},
 ): Step<Facts> {
   return {
     name,
@@ -164,8 +178,9 @@ export function step<Facts>(
     giveUp: options.giveUp,
     timeoutMs: options.timeoutMs ?? stepTimeoutMs,
     final: options.final ?? false,
-    takesPlace: false,
-    stop: undefined,
+    slot: options.slot,
+    abortable: options.abortable ?? false,
+    stop: options.stop,
   };
 }
 
@@ -176,7 +191,7 @@ export function poll<Facts>(
   options: {
     everyMs: number;
     giveUp: { afterMs: number; sentence: string };
-    takesPlace?: boolean;
+    slot?: SlotName;
     stop?: Step<Facts>["stop"];
   },
   run: Step<Facts>["run"],
@@ -190,7 +205,8 @@ export function poll<Facts>(
     giveUp: options.giveUp,
     timeoutMs: stepTimeoutMs,
     final: false,
-    takesPlace: options.takesPlace ?? false,
+    slot: options.slot,
+    abortable: false,
     stop: options.stop,
   };
 }
@@ -226,6 +242,8 @@ export type OperationDefinition<Facts> = {
   status: { during: StatusAfter; done: StatusAfter; cancelled: StatusAfter; failed: StatusAfter };
   /** False for what leaves the instance alone, so that it may run beside something that does not. */
   mutating: boolean;
+  /** It leaves the instance as it was: what failed before it can still be retried and cancelled after it. */
+  changesNothing?: true;
   /** Rows of other tables that end together with it. */
   ended?: (
     tx: Tx,

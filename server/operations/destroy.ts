@@ -58,6 +58,7 @@ async function takeSnapshot(context: StepContext<Facts>): Promise<Outcome<Facts>
       instanceId: instance.id,
       operationId: operation.id,
       name,
+      answered: instance.answeredAt !== null,
       sizeGb: taken.sizeGb,
     };
     return done({

@@ -1,7 +1,8 @@
 import type { Db } from "../../db/client.ts";
 import type { OperationKind } from "../../db/schema.ts";
 import type { Clock } from "../clock.ts";
-import type { AnyDefinition, Instance, Providers, Site, Variable } from "./definition.ts";
+import type { AnyDefinition, Instance, Providers, Site, SlotName, Variable } from "./definition.ts";
+import type { Worker } from "./lease.ts";
 
 /** What the engine works with. Tests make their own: another clock, other providers, other operations. */
 export type Engine = Clock & {
@@ -11,13 +12,12 @@ export type Engine = Clock & {
   site: Site;
   /** 0 ≤ random() < 1, for jitter. */
   random: () => number;
-  /** Who claims: the process id, so that a successor on this machine can see that its holder is dead. */
-  claimant: string;
-  isAlive: (claimant: string) => boolean;
+  /** Who claims. */
+  worker: Worker;
   /** How long snapshots and backups of a destroyed instance are kept, ms. */
   keepDestroyedMs: number;
-  /** How many steps may hold a place (run a playbook) at once. */
-  places: number;
+  /** How many steps may hold a slot of each kind at once, whatever worker runs them. */
+  slots: Readonly<Record<SlotName, number>>;
   /** The variables of one of the instance's sets. */
   openVariables: (instance: Instance, set: number) => Variable[];
   /** The instance's public address. */
@@ -25,6 +25,3 @@ export type Engine = Clock & {
   /** Tells the queue that wake_ups holds something new for this operation; never throws. */
   wake: (operationId: string) => void;
 };
-
-/** A claim that is not renewed for this long belongs to nobody any more. */
-export const leaseMs = 15_000;

@@ -2,8 +2,9 @@ import { and, eq, gt, isNull } from "drizzle-orm";
 import { write } from "../../db/client.ts";
 import { steps } from "../../db/schema.ts";
 import { report } from "../report.ts";
-import { type Claim, thisStep } from "./claim.ts";
+import type { Claim } from "./claim.ts";
 import type { Engine } from "./engine.ts";
+import { heldStep } from "./lease.ts";
 import { setWakeUp } from "./outcome.ts";
 
 /**
@@ -14,7 +15,7 @@ export function hasten(engine: Engine, { operation, step }: Claim): void {
   try {
     const hastened = write(engine.db, (tx) => {
       const now = engine.monotonic();
-      const mine = and(thisStep(step), eq(steps.fence, step.fence), eq(steps.state, "running"));
+      const mine = and(heldStep(step), eq(steps.state, "running"));
       const waits = and(mine, isNull(steps.claimedBy), gt(steps.dueAt, now));
       const { changes } = tx.update(steps).set({ dueAt: now }).where(waits).run();
       if (changes > 0) setWakeUp(engine, tx, operation.id);

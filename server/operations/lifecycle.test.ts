@@ -100,7 +100,7 @@ function createWorld() {
   const { playbooks, versionAt } = createTestPlaybooks();
   engine.site = { ...engine.site, sshPort, publicKey, keyName: `test-${newId()}` };
   engine.providers = {
-    digitalocean: createDigitalOcean({ token: "test", apiUrl: cloud.apiUrl }),
+    digitalocean: createDigitalOcean({ token: "test", apiUrl: cloud.apiUrl, now: () => engine.now() }),
     playbooks,
     backups: createFolderStore(join(world.folder, "backups")),
     transfer: createTestTransfer(archive),
@@ -322,6 +322,23 @@ test("a droplet whose create was answered by silence is found, not bought twice"
   await play(world.engine, operationId);
   expect(operationOf(world.db, operationId).state).toBe("done");
   await checkRules(world.engine);
+  world.close();
+});
+
+test.each([-3_600_000, 3_600_000])("a spawn while the wall clock is set by %i ms, and back", async (jump) => {
+  const world = createWorld();
+  const { engine, db } = world;
+  let steps = 0;
+  engine.now = () => Date.now() + (steps % 2) * jump;
+  const instanceId = await prepare(engine, "spawn");
+  const operationId = begin(engine, instanceId, catalogue.spawn);
+  await runToEnd(engine, operationId, async (until) => {
+    steps += 1;
+    await wait(Math.max(0, Math.min(until - engine.monotonic(), 500)));
+  });
+  expect(operationOf(db, operationId).state).toBe("done");
+  await checkRules(engine);
+  await tidy(engine);
   world.close();
 });
 

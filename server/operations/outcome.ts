@@ -1,4 +1,4 @@
-import { and, asc, eq } from "drizzle-orm";
+import { asc, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import type { Failure, OperationState, StepProgress, StepState } from "../../db/schema.ts";
 import { instances, operations, steps, wakeUps } from "../../db/schema.ts";
@@ -17,33 +17,23 @@ import {
 } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
-import { allOver, type OperationRow, runnable, type StepRow } from "./plan.ts";
+import { assertHeld, heldStep, leases } from "./lease.ts";
+import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
 
 export const stepsOf = (tx: Tx, operationId: string): StepRow[] =>
   tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
 
-const owned = (row: StepRow) =>
-  and(eq(steps.operationId, row.operationId), eq(steps.name, row.name), eq(steps.fence, row.fence));
-
 /** True while the claim is still the newest one: what follows in the same transaction may then be written. */
 function stillHeld(tx: Tx, row: StepRow): boolean {
-  return tx.select({ fence: steps.fence }).from(steps).where(owned(row)).get() !== undefined;
+  return tx.select({ fence: steps.fence }).from(steps).where(heldStep(row)).get() !== undefined;
 }
 
 /** Commits facts in the middle of a step, before a call to the outside. Throws when the claim has passed on. */
 export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): void {
   write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) throw new StaleClaim();
+    assertHeld(tx, claim.step);
     mergeFacts(tx, claim.operation.id, facts);
   });
-}
-
-/** The step has been taken over by another worker: whoever gets this stops at once and writes nothing. */
-export class StaleClaim extends Error {
-  constructor() {
-    super("This step is held by another worker now.");
-    this.name = "StaleClaim";
-  }
 }
 
 function mergeFacts(tx: Tx, operationId: string, facts: AnyFacts): void {
@@ -78,7 +68,7 @@ export function commitOutcome(
       endStep(engine, tx, claim, outcome.skipped === true ? "skipped" : "done");
     } else if (step.giveUp !== undefined && elapsedOf(engine, claim.step) > step.giveUp.afterMs) {
       const last = outcome.progress?.label ?? claim.step.progress?.label;
-      endStep(engine, tx, claim, "failed", {
+      failStep(engine, tx, claim, step, {
         sentence: step.giveUp.sentence,
         detail: last === undefined ? step.giveUp.sentence : maskSecrets(last, secrets),
       });
@@ -88,11 +78,10 @@ export function commitOutcome(
       tx.update(steps)
         .set({
           claimedBy: null,
-          claimedUntil: null,
           dueAt: engine.monotonic() + (outcome.afterMs ?? step.everyMs),
           progress,
         })
-        .where(owned(claim.step))
+        .where(heldStep(claim.step))
         .run();
       if (JSON.stringify(progress) !== JSON.stringify(claim.step.progress))
         stepEvent(tx, claim, now, "running");
@@ -126,26 +115,98 @@ export function commitFault(
     const attempts = claim.step.attempts + (fault.retryAfterMs === undefined ? 1 : 0);
     const timeIsUp = step.giveUp !== undefined && elapsedOf(engine, claim.step) > step.giveUp.afterMs;
     if (!fault.retryable || attempts >= step.tries || timeIsUp) {
-      tx.update(steps).set({ attempts }).where(owned(claim.step)).run();
-      endStep(engine, tx, claim, "failed", failure);
+      tx.update(steps).set({ attempts }).where(heldStep(claim.step)).run();
+      failStep(engine, tx, claim, step, failure);
     } else {
-      const backoff = Math.min(30_000, 1000 * 2 ** (attempts - 1)) * (0.5 + engine.random() / 2);
-      tx.update(steps)
-        .set({
-          attempts,
-          claimedBy: null,
-          claimedUntil: null,
-          dueAt: engine.monotonic() + (fault.retryAfterMs ?? backoff),
-          progress: { ...claim.step.progress, label: failure.sentence },
-        })
-        .where(owned(claim.step))
-        .run();
+      putOff(tx, claim, {
+        attempts,
+        dueAt: engine.monotonic() + (fault.retryAfterMs ?? backoffMs(engine, attempts)),
+        progress: { ...claim.step.progress, label: failure.sentence },
+      });
       logLines(tx, claim, [{ at: now, text: `${failure.sentence} Another try follows.` }], secrets);
       stepEvent(tx, claim, now, "running");
     }
     finishIfOver(engine, tx, claim.operation);
     setWakeUp(engine, tx, claim.operation.id);
   });
+}
+
+const backoffMs = ({ random }: Engine, attempts: number): number =>
+  Math.min(30_000, 1000 * 2 ** Math.max(0, attempts - 1)) * (0.5 + random() / 2);
+
+/** Hands the claim back. The fence goes up as well: a call of this attempt that still hangs can do nothing any more. */
+function putOff(
+  tx: Tx,
+  { step }: Claim,
+  next: Partial<Pick<StepRow, "attempts" | "dueAt" | "progress" | "failure">>,
+): void {
+  tx.update(steps)
+    .set({ ...next, claimedBy: null, fence: step.fence + 1 })
+    .where(heldStep(step))
+    .run();
+}
+
+/**
+ * The step has failed for good: at once when nothing of it can be running outside, else once that is stopped. Until
+ * then its row is running with a failure: see isStopping.
+ */
+function failStep(engine: Engine, tx: Tx, claim: Claim, step: Step<AnyFacts>, failure: Failure): void {
+  if (step.stop === undefined) {
+    endStep(engine, tx, claim, "failed", failure);
+    return;
+  }
+  const progress = { ...claim.step.progress, label: "Stopping what still runs" };
+  putOff(tx, claim, { failure, dueAt: engine.monotonic(), progress });
+  stepEvent(tx, claim, engine.now(), "running");
+}
+
+/** Writes that what the step left running is stopped: only now it has failed, or is cancelled. */
+export function commitStopped(engine: Engine, claim: Claim): void {
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    const { failure } = claim.step;
+    if (isCancelled(tx, claim) || failure === null) endStep(engine, tx, claim, "cancelled");
+    else endStep(engine, tx, claim, "failed", failure);
+    finishIfOver(engine, tx, claim.operation);
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+/** Writes that it could not be stopped. It is tried until it is: nothing else may run beside it. */
+export function commitStopFault(
+  engine: Engine,
+  claim: Claim,
+  error: unknown,
+  secrets: readonly string[],
+): void {
+  const { sentence, detail } = describe(error);
+  const fault: Failure = { sentence: maskSecrets(sentence, secrets), detail: maskSecrets(detail, secrets) };
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    const attempts = claim.step.attempts + 1;
+    putOff(tx, claim, {
+      attempts,
+      dueAt: engine.monotonic() + backoffMs(engine, attempts),
+      failure: claim.step.failure ?? fault,
+      progress: { ...claim.step.progress, label: `It could not be stopped yet: ${fault.sentence}` },
+    });
+    stepEvent(tx, claim, engine.now(), "running");
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+/** Hands back a step that Cancel has cut short: what it left is stopped next, then the undo begins. */
+export function commitCutShort(engine: Engine, claim: Claim): void {
+  write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return;
+    putOff(tx, claim, { dueAt: engine.monotonic() });
+    setWakeUp(engine, tx, claim.operation.id);
+  });
+}
+
+function isCancelled(tx: Tx, { operation }: Claim): boolean {
+  const row = tx.select().from(operations).where(eq(operations.id, operation.id)).get();
+  return row !== undefined && row.cancelRequestedAt !== null && row.state === "running";
 }
 
 type Fault = { sentence: string; detail: string; retryable: boolean; retryAfterMs: number | undefined };
@@ -167,15 +228,6 @@ function describe(error: unknown): Fault {
     retryable: true,
     retryAfterMs: undefined,
   };
-}
-
-/** The step's playbook is stopped: the cancelled operation goes on to what is left to put away. */
-export function commitStopped(engine: Engine, claim: Claim): void {
-  write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
-    endStep(engine, tx, claim, "cancelled");
-    setWakeUp(engine, tx, claim.operation.id);
-  });
 }
 
 function learn(
@@ -211,8 +263,8 @@ function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: rea
 function endStep(engine: Engine, tx: Tx, claim: Claim, state: StepState, failure?: Failure): void {
   const now = engine.now();
   tx.update(steps)
-    .set({ state, endedAt: now, claimedBy: null, claimedUntil: null, failure: failure ?? null })
-    .where(owned(claim.step))
+    .set({ state, endedAt: now, claimedBy: null, failure: failure ?? null })
+    .where(heldStep(claim.step))
     .run();
   if (failure !== undefined) logLines(tx, claim, [{ at: now, text: failure.sentence, failed: true }], []);
   stepEvent(tx, claim, now, state);
@@ -263,6 +315,9 @@ export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void
   const operation = tx.select().from(operations).where(eq(operations.id, before.id)).get();
   if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) return;
   const rows = stepsOf(tx, operation.id);
+  // Cancel wins over whatever fails: the next claim begins the undo. After the last step it changes nothing any more.
+  const isDone = rows.every(({ state }) => state === "done" || state === "skipped");
+  if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return;
   const { status, rescue } = engine.catalogue[operation.kind];
   const failed = rows.filter((row) => row.state === "failed");
   if (failed.length > 0) {
@@ -277,7 +332,6 @@ export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void
     const failure = (stuck ?? failed[0])?.failure ?? null;
     end(engine, tx, operation, "failed", stuck === undefined ? status.failed : "failed", failure);
   } else if (allOver(rows)) {
-    // A cancel that came after the last step changes nothing any more: it is done.
     const cancelled = operation.state === "cancelling";
     const [state, after] = cancelled
       ? (["cancelled", status.cancelled] as const)
@@ -330,9 +384,11 @@ export function setWakeUp(engine: Engine, tx: Tx, operationId: string): void {
   const cancels = operation.cancelRequestedAt !== null && operation.state === "running";
   const now = engine.monotonic();
   // A claimed step is looked at again when its claim would end: by then its holder has said something, or is dead.
-  const times = runnable(stepsOf(tx, operationId)).map((row) =>
-    row.claimedBy === null ? (cancels ? now : row.dueAt) : (row.claimedUntil ?? now),
-  );
+  const held = leases(engine, tx);
+  const times = runnable(stepsOf(tx, operationId)).map((row) => {
+    if (row.claimedBy !== null) return held.get(row.claimedBy) ?? now;
+    return cancels && !isStopping(row) ? now : row.dueAt;
+  });
   const dueAt = times.length === 0 ? now : Math.min(...times);
   tx.insert(wakeUps)
     .values({ operationId, dueAt, sentAt: null })

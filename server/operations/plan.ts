@@ -5,7 +5,12 @@ type Row = Pick<typeof steps.$inferSelect, "name" | "position" | "fork" | "branc
 export type StepRow = typeof steps.$inferSelect;
 export type OperationRow = typeof operations.$inferSelect;
 
-const isOver = (row: Row) => row.state === "done" || row.state === "skipped" || row.state === "cancelled";
+const isOver = (row: Pick<Row, "state">) =>
+  row.state === "done" || row.state === "skipped" || row.state === "cancelled";
+
+/** Given up, but what it left running outside is not seen to be stopped yet: only then it has failed. */
+export const isStopping = (row: Pick<StepRow, "state" | "failure">): boolean =>
+  row.state === "running" && row.failure !== null;
 
 /**
  * The steps that may run now: position is data, not replay. On the main line that is the first one that is not over;
@@ -41,25 +46,59 @@ export function stepsByName(definition: AnyDefinition): ReadonlyMap<string, Step
   return byName;
 }
 
-/** Why an operation cannot be cancelled now, in a sentence; undefined when it can. */
-export function cancelRefusal(
+/** What a press of Cancel or Retry does; `refusal` says in a sentence why it does nothing. */
+export type Choice = { does: "nothing" | "go-on" | "begin-undo" | "go-on-undoing" } | { refusal: string };
+
+const asked: Choice = { does: "nothing" };
+const over = (refusal: string): Choice => ({ refusal });
+
+/**
+ * What Cancel and Retry do with an operation. The one table of it, for commands and pages alike. "Way back" are its
+ * rows that undo: those of an automatic way back (`rescue`) before Cancel was pressed, those of `undo` after it.
+ *
+ * | state           | cancelled | way back | Cancel                  | Retry                     |
+ * | --------------- | --------- | -------- | ----------------------- | ------------------------- |
+ * | running         | no        | any      | begins the undo         | nothing: it runs          |
+ * | running         | yes       | any      | nothing: it is asked    | nothing: it runs          |
+ * | cancelling      | yes       | runs     | nothing: it is asked    | nothing: it runs          |
+ * | failed          | no        | none     | begins the undo         | goes on                   |
+ * | failed          | no        | over     | refused: it is put back | goes on where `redoFrom` says |
+ * | failed          | no        | failed   | begins the undo         | goes on where `redoFrom` says |
+ * | failed          | yes       | none     | begins the undo         | begins the undo           |
+ * | failed          | yes       | failed   | goes on with the undo   | goes on with the undo     |
+ * | done, cancelled |           |          | refused                 | refused                   |
+ *
+ * Where Cancel would begin the undo it is refused once a final step has begun, and for a failed operation that has
+ * nothing to undo. `obstacle` is why a failed operation cannot become live again (something else was done since).
+ */
+export function choicesOf(
   definition: AnyDefinition,
   operation: Pick<OperationRow, "state" | "cancelRequestedAt">,
   rows: readonly Pick<StepRow, "name" | "state" | "undo">[],
-): string | undefined {
-  if (operation.cancelRequestedAt !== null) return "It is being cancelled already.";
+  obstacle?: string,
+): { cancel: Choice; retry: Choice } {
+  const isCancelled = operation.cancelRequestedAt !== null;
+  if (operation.state === "done" || operation.state === "cancelled")
+    return {
+      cancel: over("It is over already: there is nothing to cancel."),
+      retry: over("Only what has failed can be tried again."),
+    };
   const byName = stepsByName(definition);
   const isFinal = rows.some((row) => row.state !== "waiting" && byName.get(row.name)?.final === true);
-  if (isFinal && (operation.state === "failed" || operation.state === "running"))
-    return `${definition.label} cannot be stopped any more at this point.`;
-  if (operation.state === "failed") {
-    if (rows.some((row) => row.undo)) return "What it did has been put back already.";
-    return definition.undo.length === 0 ? "It has failed, and there is nothing to put back." : undefined;
+  const undo: Choice = isFinal
+    ? over(`${definition.label} cannot be stopped any more at this point.`)
+    : { does: "begin-undo" };
+  if (operation.state !== "failed") return { cancel: isCancelled ? asked : undo, retry: asked };
+  if (obstacle !== undefined) return { cancel: over(obstacle), retry: over(obstacle) };
+  const wayBack = rows.filter((row) => row.undo);
+  if (isCancelled) {
+    const on: Choice = { does: wayBack.length === 0 ? "begin-undo" : "go-on-undoing" };
+    return { cancel: on, retry: on };
   }
-  return operation.state === "running" ? undefined : "It is over already: there is nothing to cancel.";
-}
-
-/** Why a failed operation cannot go on, in a sentence; undefined when it can. */
-export function retryRefusal(operation: Pick<OperationRow, "state">): string | undefined {
-  return operation.state === "failed" ? undefined : "Only what has failed can be tried again.";
+  const retry: Choice = { does: "go-on" };
+  if (wayBack.length > 0 && wayBack.every(isOver))
+    return { cancel: over("What it did has been put back already."), retry };
+  if (definition.undo.length === 0)
+    return { cancel: over("It has failed, and there is nothing to put back."), retry };
+  return { cancel: undo, retry };
 }

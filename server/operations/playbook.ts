@@ -47,9 +47,11 @@ export function playbookStep<Facts extends PlaybookFacts>(
     {
       everyMs: 300,
       giveUp: { afterMs: giveUpAfterMs, sentence: `“${label}” did not come to an end within 45 minutes.` },
-      takesPlace: true,
+      slot: "playbooks",
       stop: async (context) => {
-        const key = keyOf(context, runOf(context));
+        const begun = context.facts.runs?.[context.step];
+        if (begun === undefined) return;
+        const key = keyOf(context, begun);
         await context.providers.playbooks.cancelRun(key);
         await context.providers.playbooks.forgetRun(key);
       },
@@ -84,6 +86,10 @@ async function run<Facts extends PlaybookFacts>(
     throw new StepFailure("The droplet has no address yet.", "address or host key is not known");
   const at = runOf(context);
   const key = keyOf(context, at);
+  const facts = (next: { round: number; cursor: number; lost: number }): Known<Facts> =>
+    ({ runs: { ...context.facts.runs, [context.step]: next } }) as Known<Facts>;
+  // On disk before it begins: whoever comes after a crash knows what there may be to stop and to put back.
+  if (context.facts.runs?.[context.step]?.round !== at.round) context.remember(facts(at));
   if (at.cursor === 0)
     await providers.playbooks.ensureRun({
       key,
@@ -104,8 +110,6 @@ async function run<Facts extends PlaybookFacts>(
     text: event.line,
     ...(event.failed === true ? { failed: true } : {}),
   }));
-  const facts = (next: { round: number; cursor: number; lost: number }): Known<Facts> =>
-    ({ runs: { ...context.facts.runs, [context.step]: next } }) as Known<Facts>;
   const task = read.events.findLast((event) => event.task !== undefined)?.task;
   if (read.state === "running") {
     const isWatched = providers.playbooks.onNews?.(key, read.cursor, context.lookNow) === true;

@@ -1,50 +1,87 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import { backups, snapshots } from "../../db/schema.ts";
+import type { Tx } from "../../db/client.ts";
+import { backups, instances, snapshots } from "../../db/schema.ts";
 import { manifestKey } from "./backupSteps.ts";
-import { defineOperation, done, step } from "./definition.ts";
+import { defineOperation, done, later, StepFailure, step } from "./definition.ts";
 import { type MachineFacts, machineFacts } from "./machine.ts";
+import { usesOf } from "./sources.ts";
+
+const dayMs = 86_400_000;
+/** How long a cancelled removal is put off, and a failed one. */
+const putOffMs = { cancelled: 7 * dayMs, failed: dayMs };
 
 const kept = {
   snapshotIds: z.array(z.number()),
   backups: z.array(z.object({ id: z.string(), key: z.string() })),
+  /** The backup that is claimed. */
+  removing: z.string(),
 };
-type Facts = MachineFacts & { snapshotIds: number[]; backups: { id: string; key: string }[] };
+type Facts = MachineFacts & {
+  snapshotIds: number[];
+  backups: { id: string; key: string }[];
+  removing: string;
+};
 
-/** Removes what is kept of a destroyed instance for good. Its history stays. */
+export const stillUsed =
+  "A backup or snapshot of it is in use: something is being restored from it, or has failed and can be retried.";
+
+/** Claims a backup, so that nothing begins to restore it any more. Throws when something has. */
+function claim(tx: Tx, backupId: string, operationId: string): void {
+  const row = tx.select().from(backups).where(eq(backups.id, backupId)).get();
+  if (row !== undefined && usesOf(tx, operationId).backup(row))
+    throw new StepFailure(`${stillUsed} Try again once that is over.`, `backup ${backupId} is in use`);
+  tx.update(backups).set({ state: "removing" }).where(eq(backups.id, backupId)).run();
+}
+
+/**
+ * Removes what is kept of a destroyed instance for good, one thing after the other. Its history stays. A backup whose
+ * removal has begun is removed to its end by the retention, also when this is cancelled.
+ */
 export const purge = defineOperation<Facts>({
   kind: "purge",
   label: "Remove for good",
   facts: z.object({ ...machineFacts, ...kept }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "What has been removed is gone. The rest stays, and can be removed later.",
+  cancelling: "What has been removed is gone. The rest is kept for at least 7 more days.",
   steps: [
-    step("remove-snapshots", "Remove the snapshots", async ({ facts, providers, now }) => {
-      const ids = facts.snapshotIds ?? [];
-      for (const id of ids) await providers.digitalocean.deleteSnapshot(id);
-      return done({
-        instance: { snapshotId: null, snapshotAt: null },
-        rows: (tx) => {
-          for (const id of ids)
-            tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, id)).run();
-        },
+    step("remove-snapshots", "Remove the snapshots", async ({ facts, instance, providers, now }) => {
+      const [id, ...rest] = facts.snapshotIds ?? [];
+      if (id === undefined) return done({ instance: { snapshotId: null, snapshotAt: null } });
+      await providers.digitalocean.deleteSnapshot(id);
+      return later({
+        afterMs: 0,
+        facts: { snapshotIds: rest },
+        ...(instance.snapshotId === id ? { instance: { snapshotId: null, snapshotAt: null } } : {}),
+        rows: (tx) => tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, id)).run(),
       });
     }),
-    step("remove-backups", "Remove the backups", async ({ facts, providers, now }) => {
-      const list = facts.backups ?? [];
-      for (const { key } of list) {
-        await providers.backups.remove(key);
-        await providers.backups.remove(manifestKey(key));
-      }
-      return done({
-        instance: { purgedAt: now(), keptUntil: null },
-        rows: (tx) => {
-          for (const { id } of list)
-            tx.update(backups).set({ state: "removed", removedAt: now() }).where(eq(backups.id, id)).run();
-        },
+    step("remove-backups", "Remove the backups", async ({ facts, operation, providers, now }) => {
+      const [next, ...rest] = facts.backups ?? [];
+      if (next === undefined) return done({ instance: { purgedAt: now(), keptUntil: null } });
+      const { id, key } = next;
+      if (facts.removing !== id)
+        return later({
+          afterMs: 0,
+          facts: { removing: id },
+          rows: (tx) => claim(tx, id, operation.id),
+        });
+      await providers.backups.remove(key);
+      await providers.backups.remove(manifestKey(key));
+      return later({
+        afterMs: 0,
+        facts: { backups: rest },
+        rows: (tx) =>
+          tx.update(backups).set({ state: "removed", removedAt: now() }).where(eq(backups.id, id)).run(),
       });
     }),
   ],
   undo: [],
+  ended: (tx, { instanceId }, state, now) => {
+    if (state !== "cancelled" && state !== "failed") return;
+    const row = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+    const keptUntil = Math.max(row?.keptUntil ?? 0, now + putOffMs[state]);
+    tx.update(instances).set({ keptUntil }).where(eq(instances.id, instanceId)).run();
+  },
 });

@@ -5,9 +5,10 @@ import type { OperationKind } from "../../db/schema.ts";
 import { events, operations, steps } from "../../db/schema.ts";
 import type { LogLine, OperationView, StepView } from "../views.ts";
 import { catalogue } from "./catalogue.ts";
+import { obstacleTo } from "./commands.ts";
 import { plannedSteps } from "./definition.ts";
 import { percentile } from "./durations.ts";
-import { cancelRefusal, type OperationRow, retryRefusal, type StepRow } from "./plan.ts";
+import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./plan.ts";
 
 type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
 
@@ -54,10 +55,15 @@ function stepView(row: StepRow, usual: Usual): StepView {
     startedAt: row.startedAt,
     endedAt: row.endedAt,
     progress: row.progress,
-    failure: row.failure,
+    failure: isStopping(row) ? null : row.failure,
     usualMs: usual.get(row.name)?.usualMs ?? null,
     slowMs: usual.get(row.name)?.slowMs ?? null,
   };
+}
+
+function refusalOf(choice: Choice): string | null {
+  if ("refusal" in choice) return choice.refusal;
+  return choice.does === "nothing" ? "It is under way already." : null;
 }
 
 /** Operations as the page draws them, in the order given. */
@@ -75,6 +81,9 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
   return rows.map((row) => {
     const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
     usual.set(row.kind, known);
+    const ownSteps = byOperation.get(row.id) ?? [];
+    const obstacle = row.state === "failed" ? obstacleTo(tx, row) : undefined;
+    const { cancel, retry } = choicesOf(catalogue[row.kind], row, ownSteps, obstacle);
     return {
       id: row.id,
       kind: row.kind,
@@ -88,9 +97,9 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       cancelRequestedAt: row.cancelRequestedAt,
       batchId: row.batchId,
       cancelling: catalogue[row.kind].cancelling,
-      cancelRefusal: cancelRefusal(catalogue[row.kind], row, byOperation.get(row.id) ?? []) ?? null,
-      canRetry: retryRefusal(row) === undefined,
-      steps: (byOperation.get(row.id) ?? []).map((step) => stepView(step, known)),
+      cancelRefusal: refusalOf(cancel),
+      canRetry: refusalOf(retry) === null,
+      steps: ownSteps.map((step) => stepView(step, known)),
     };
   });
 }

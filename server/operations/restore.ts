@@ -1,16 +1,38 @@
 import { z } from "zod";
 import { appReady } from "./answer.ts";
-import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./backupSteps.ts";
-import { defineOperation, type StepContext } from "./definition.ts";
+import {
+  answeredBefore,
+  backupSteps,
+  changedBy,
+  type DumpFacts,
+  dumpFacts,
+  endBackup,
+  removeBackup,
+  replacedData,
+  stoppedApp,
+} from "./backupSteps.ts";
+import { defineOperation } from "./definition.ts";
 import { machineFacts } from "./machine.ts";
 import { playbookFacts } from "./playbook.ts";
-import { putBack, type SourceFacts, sendBackup, sourceFacts, takeBack } from "./restoreSteps.ts";
+import { keptByRound, putBack, type SourceFacts, sendBackup, sourceFacts, takeBack } from "./restoreSteps.ts";
 
 type Facts = SourceFacts & DumpFacts;
 
-const begun = ({ facts }: StepContext<Facts>) => facts.runs?.["put-back"] !== undefined;
+/** The data from before returns, and the app is up again; what was written meanwhile is in a backup of its own. */
+const wayBack = (part: "rescue" | "undo") => {
+  const replaced = replacedData(part, { when: changedBy("put-back") });
+  return [
+    replaced.dump,
+    takeBack(`${part}-data`, "Put the data from before back", { when: stoppedApp, putsBack: true }),
+    appReady<Facts>(`${part}-ready`, { when: answeredBefore }),
+    ...replaced.store,
+  ];
+};
 
-/** A backup's data takes the place of what is there; what is there is backed up first, and comes back on failure. */
+/**
+ * A backup's data takes the place of what is there. What is there is backed up first, with the app stopped, so that
+ * nothing is written that is in neither; it comes back on failure. Each round makes a backup of its own.
+ */
 export const restore = defineOperation<Facts>({
   kind: "restore",
   label: "Restore",
@@ -19,23 +41,19 @@ export const restore = defineOperation<Facts>({
   mutating: true,
   cancelling: "The data from before is put back. The backup that was made of it first stays in the list.",
   steps: [
-    ...backupSteps(() => "before-restore", {
-      dump: "Back up what is there now",
-      store: "Store that backup",
-      verify: "Verify that backup",
-    }),
+    ...backupSteps(
+      { reason: () => "before-restore", stop: true },
+      {
+        dump: "Back up what is there now",
+        store: "Store that backup",
+        verify: "Verify that backup",
+      },
+    ),
     sendBackup("send"),
-    putBack("put-back"),
+    putBack("put-back", { keptAs: keptByRound }),
     appReady("app-ready"),
   ],
-  rescue: {
-    redoFrom: "put-back",
-    steps: [takeBack("rescue-data", "put-back"), appReady("rescue-ready", { when: begun })],
-  },
-  undo: [
-    removeBackup("undo-backup", "Remove the unfinished backup"),
-    takeBack("undo-data", "put-back"),
-    appReady("undo-ready", { when: begun }),
-  ],
+  rescue: { redoFrom: "dump", steps: wayBack("rescue") },
+  undo: [removeBackup("undo-backup", "Remove the unfinished backup"), ...wayBack("undo")],
   ended: endBackup,
 });

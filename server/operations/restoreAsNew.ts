@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { appReady } from "./answer.ts";
-import { defineOperation, together } from "./definition.ts";
+import { defineOperation } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
 import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
 import { emailReady } from "./email.ts";
@@ -21,17 +21,14 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   steps: [
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),
-    together<SourceFacts>(
-      [
-        playbookStep("provision", "Provision with Ansible", {
-          playbook: "provision",
-          vars: (context) => intranetVars(context),
-        }),
-      ],
-      [createDns("create-dns", "Create the DNS record")],
-    ),
+    playbookStep("provision", "Provision with Ansible", {
+      playbook: "provision",
+      vars: (context) => intranetVars(context),
+    }),
     sendBackup("send"),
     putBack("put-back"),
+    // Nobody is led there before its data is: what was written earlier would be replaced.
+    createDns("create-dns", "Create the DNS record"),
     appReady("app-ready"),
     emailReady(),
   ],

@@ -1,27 +1,39 @@
-import { z } from "zod";
 import type { JsonValue } from "../providers/playbooks/playbooks.ts";
-import { archiveOnDroplet, transferHost } from "./backupSteps.ts";
+import {
+  archiveOnDroplet,
+  backupIdOf,
+  type DumpFacts,
+  isTransfer,
+  type Source,
+  sourceFact,
+  transferHost,
+} from "./backupSteps.ts";
 import { done, type Step, type StepContext, StepFailure, skipped, step } from "./definition.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
 
 /** The backup whose data is put back. */
-export const sourceFact = z.object({
-  id: z.string(),
-  key: z.string(),
-  bytes: z.number(),
-  sha256: z.string(),
-  tree: z.string(),
-  version: z.string(),
-});
 export const sourceFacts = { source: sourceFact };
-export type SourceFacts = PlaybookFacts & { source: z.infer<typeof sourceFact> };
-export type Source = z.infer<typeof sourceFact>;
-
-const transferMs = 6 * 3_600_000;
+export type SourceFacts = PlaybookFacts & { source: Source };
 
 const known = <Value>(value: Value | undefined): Value => {
   if (value === undefined) throw new StepFailure("It is not known which backup to restore.", "no source");
   return value;
+};
+
+type Where<Facts extends SourceFacts> = {
+  label?: string;
+  source?: (context: StepContext<Facts>) => Source | undefined;
+  version?: (context: StepContext<Facts>) => string;
+  url?: (context: StepContext<Facts>) => string;
+  /** Whether there is anything to do. */
+  when?: (context: StepContext<Facts>) => boolean;
+  /**
+   * Under which name the data from before is kept: the id of the backup of exactly this data. The operation's own id
+   * when there is no such backup, because nobody has used the droplet yet.
+   */
+  keptAs?: (context: StepContext<Facts>) => string;
+  /** The app stays down: what starts it comes later. */
+  leaveStopped?: boolean;
 };
 
 /** Streams the backup from where it lives to the droplet; what arrives must be what was backed up. */
@@ -47,46 +59,53 @@ export const sendBackup = <Facts extends SourceFacts>(
         );
       return done();
     },
-    { timeoutMs: transferMs },
+    isTransfer,
   );
 
-type Where<Facts extends SourceFacts> = {
-  label?: string;
-  source?: (context: StepContext<Facts>) => Source | undefined;
-  version?: (context: StepContext<Facts>) => string;
-  url?: (context: StepContext<Facts>) => string;
-  /** Whether there is anything to do. */
-  when?: (context: StepContext<Facts>) => boolean;
-};
-
-/** Stops the app, replaces the data, starts it. The playbook puts the data from before back when that fails. */
+/** Stops the app, replaces the data, starts it. {@link takeBack} is the way back, also when it failed half way. */
 export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Facts> = {}): Step<Facts> =>
   playbookStep<Facts>(name, where.label ?? "Put the backup's data back", {
     playbook: "restore",
-    vars: (context) => {
+    vars: (context): Record<string, JsonValue> | undefined => {
       if (where.when?.(context) === false) return undefined;
+      const { operation, instance, site } = context;
       const { id, tree } = known(where.source === undefined ? context.facts.source : where.source(context));
-      return { ...restoreVars(context, where), backup_id: id, expected_tree: tree };
+      return {
+        runtime: site.runtime,
+        backup_id: id,
+        expected_tree: tree,
+        restore_id: where.keptAs?.(context) ?? operation.id,
+        leave_stopped: where.leaveStopped ?? false,
+        web_port: site.webPort,
+        version: where.version?.(context) ?? instance.version,
+        url: where.url?.(context) ?? context.url,
+      };
     },
   });
 
-/** The undo of {@link putBack}; nothing to do when that never began. */
-export const takeBack = <Facts extends SourceFacts>(name: string, of: string): Step<Facts> =>
-  playbookStep<Facts>(name, "Put the data from before back", {
+/** The name under which a round keeps the data from before: its safety backup's. */
+export const keptByRound = ({ operation }: StepContext<PlaybookFacts>) =>
+  backupIdOf(operation.id, operation.round);
+
+/**
+ * Puts back what the operation's rounds kept, the oldest last, and starts the app. Without anything kept it only
+ * starts the app.
+ */
+export const takeBack = (
+  name: string,
+  label: string,
+  options: { when: (context: StepContext<DumpFacts>) => boolean; putsBack: boolean },
+): Step<DumpFacts> =>
+  playbookStep<DumpFacts>(name, label, {
     playbook: "unrestore",
-    vars: (context) => (context.facts.runs?.[of] === undefined ? undefined : restoreVars(context, {})),
+    vars: (context) => {
+      if (!options.when(context)) return undefined;
+      const { id, round } = context.operation;
+      const rounds = options.putsBack ? Array.from({ length: round + 1 }, (_, one) => round - one) : [];
+      return { runtime: context.site.runtime, restore_ids: rounds.map((one) => backupIdOf(id, one)) };
+    },
+    learned: () => (options.putsBack ? { facts: goneBack } : {}),
   });
 
-function restoreVars<Facts extends SourceFacts>(
-  context: StepContext<Facts>,
-  where: Where<Facts>,
-): Record<string, JsonValue> {
-  const { operation, instance, site } = context;
-  return {
-    runtime: site.runtime,
-    restore_id: operation.id,
-    web_port: site.webPort,
-    version: where.version?.(context) ?? instance.version,
-    url: where.url?.(context) ?? context.url,
-  };
-}
+/** Everything is as it was before: the next round has a way back of its own. */
+export const goneBack = { wayBack: undefined };

@@ -13,6 +13,7 @@ import { beginOperation } from "./begin.ts";
 import { catalogue } from "./catalogue.ts";
 import type { AnyDefinition, Providers, Site } from "./definition.ts";
 import type { Engine } from "./engine.ts";
+import { createWorker } from "./lease.ts";
 import { stepsOf } from "./outcome.ts";
 
 /** For tests: an engine on a real SQLite file of its own, with a clock that only moves when it is told to. */
@@ -21,7 +22,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
   const file = join(folder, "spawner.sqlite");
   migrateDatabase(file);
   const { db, connection } = openDatabase(file);
-  const clock = { now: 1_800_000_000_000 };
+  const clock: TestTime = { now: 1_800_000_000_000 };
   const engine: Engine = {
     db,
     catalogue,
@@ -29,9 +30,8 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     site: testSite,
     ...testClock(clock),
     random: () => 0.5,
-    claimant: "this-worker",
-    isAlive: () => true,
-    places: 100,
+    worker: createWorker(),
+    slots: { playbooks: 100, transfers: 100 },
     keepDestroyedMs: 60 * 86_400_000,
     openVariables: () => [],
     urlOf: ({ slug, domain }) => `http://${slug}.${domain}`,
@@ -45,15 +45,19 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     file,
     folder,
     close() {
+      engine.worker.running.clear();
       connection.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
+/** What the monotonic clock shows, and how far ahead of it the wall clock has been set. */
+export type TestTime = { now: number; wallAheadMs?: number };
+
 /** A clock that stands where it is put; only what runs meanwhile in the background keeps to real time. */
-export const testClock = (at: { now: number }): Clock => ({
-  now: () => at.now,
+export const testClock = (at: TestTime): Clock => ({
+  now: () => at.now + (at.wallAheadMs ?? 0),
   monotonic: () => at.now,
   after(ms, callback) {
     const timer = setTimeout(callback, ms).unref();

@@ -1,43 +1,67 @@
 import { z } from "zod";
 import { appReady } from "./answer.ts";
-import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./backupSteps.ts";
+import {
+  answeredBefore,
+  backupIdOf,
+  backupSteps,
+  changedBy,
+  type DumpFacts,
+  dumpFacts,
+  endBackup,
+  removeBackup,
+  replacedData,
+  type Source,
+  stoppedApp,
+} from "./backupSteps.ts";
 import { defineOperation, type StepContext } from "./definition.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts } from "./machine.ts";
 import { playbookFacts, playbookStep } from "./playbook.ts";
-import { putBack, type Source, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
+import { goneBack, putBack, type SourceFacts, sendBackup, sourceFacts, takeBack } from "./restoreSteps.ts";
 
 type Facts = SourceFacts & DumpFacts & { version: string; previousVersion: string };
 type Context = StepContext<Facts>;
 
-const begun = ({ facts }: Context) => facts.runs?.install !== undefined;
+const begun = changedBy("install");
+const wished = ({ facts, instance }: Context) => facts.version ?? instance.version;
 const previous = ({ facts, instance }: Context) => facts.previousVersion ?? instance.version;
+const safetyBackup = ({ facts }: Context): Source | undefined => facts.wayBack;
 
-/** The backup this operation made, as something to restore from. */
-function safetyBackup({ facts, operation }: Context): Source | undefined {
-  const { dump } = facts;
-  if (dump === undefined) return undefined;
-  const { key, bytes, sha256, tree } = dump;
-  return { id: operation.id, key, bytes, sha256, tree, version: facts.previousVersion ?? "" };
-}
+/**
+ * The version from before with the data from before: what the new one made of them may be unreadable for it. The data
+ * comes first, because the installation starts the app. What was written meanwhile is in a backup of its own.
+ */
+const goBack = (part: "rescue" | "undo") => {
+  const replaced = replacedData(part, { when: begun, version: wished });
+  return [
+    replaced.dump,
+    sendBackup<Facts>(`${part}-send`, { source: safetyBackup, when: begun }),
+    putBack<Facts>(`${part}-data`, {
+      label: "Put the data from before back",
+      source: safetyBackup,
+      version: previous,
+      when: begun,
+      keptAs: ({ operation }) => backupIdOf(operation.id, operation.round, part),
+      leaveStopped: true,
+    }),
+    takeBack(`${part}-start`, "Start the intranet again", {
+      when: (context) => stoppedApp(context) && !begun(context),
+      putsBack: false,
+    }),
+    playbookStep<Facts>(`${part}-install`, "Install the version from before", {
+      playbook: "provision",
+      vars: (context) => (begun(context) ? intranetVars(context, { version: previous(context) }) : undefined),
+      learned: () => ({ facts: goneBack }),
+    }),
+    appReady<Facts>(`${part}-ready`, { when: answeredBefore, version: previous }),
+    ...replaced.store,
+  ];
+};
 
-/** The version from before with the data from before: what the new one made of them may be unreadable for it. */
-const goBack = (prefix: string) => [
-  playbookStep<Facts>(`${prefix}-install`, "Install the version from before", {
-    playbook: "provision",
-    vars: (context) => (begun(context) ? intranetVars(context, { version: previous(context) }) : undefined),
-  }),
-  sendBackup<Facts>(`${prefix}-send`, { source: safetyBackup, when: begun }),
-  putBack<Facts>(`${prefix}-data`, {
-    label: "Put the data from before back",
-    source: safetyBackup,
-    version: previous,
-    when: begun,
-  }),
-  appReady<Facts>(`${prefix}-ready`, { when: begun, version: previous }),
-];
-
-/** Another version of the software. It is backed up first, and goes back by itself when the new one does not answer. */
+/**
+ * Another version of the software. It is backed up first, with the app stopped, so that nothing is written that is not
+ * in the backup; it goes back by itself when the new one does not answer. Each round makes a backup of its own.
+ */
 export const upgrade = defineOperation<Facts>({
   kind: "upgrade",
   label: "Upgrade",
@@ -56,22 +80,24 @@ export const upgrade = defineOperation<Facts>({
   cancelling:
     "The version and the data from before are put back. The backup that was made first stays in the list.",
   steps: [
-    ...backupSteps(() => "before-upgrade", {
-      dump: "Back up what is there now",
-      store: "Store that backup",
-      verify: "Verify that backup",
-    }),
+    ...backupSteps(
+      { reason: () => "before-upgrade", stop: true },
+      {
+        dump: "Back up what is there now",
+        store: "Store that backup",
+        verify: "Verify that backup",
+      },
+    ),
     playbookStep("install", "Install the new version with Ansible", {
       playbook: "provision",
-      vars: (context) =>
-        intranetVars(context, { version: context.facts.version ?? context.instance.version }),
+      vars: (context) => intranetVars(context, { version: wished(context) }),
     }),
     appReady("app-ready", {
-      version: ({ facts, instance }) => facts.version ?? instance.version,
+      version: wished,
       learned: ({ facts }) => (facts.version === undefined ? {} : { instance: { version: facts.version } }),
     }),
   ],
-  rescue: { redoFrom: "install", steps: goBack("rescue") },
+  rescue: { redoFrom: "dump", steps: goBack("rescue") },
   undo: [removeBackup("undo-backup", "Remove the unfinished backup"), ...goBack("undo")],
   ended: endBackup,
 });

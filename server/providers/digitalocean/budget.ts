@@ -29,8 +29,8 @@ export type Budget = {
   take: (signal?: AbortSignal) => Promise<void>;
   /** Nobody asks for this long: DigitalOcean said so. */
   pauseFor: (ms: number) => void;
-  /** What DigitalOcean itself still allows, and until when (Unix ms). */
-  learn: (remaining: number, resetAt: number) => void;
+  /** What DigitalOcean itself still allows, and how many ms until it allows more. */
+  learn: (remaining: number, resetInMs: number) => void;
 };
 
 /**
@@ -99,16 +99,10 @@ export function createLedger(monotonic: () => number): Ledger {
   };
 }
 
-type Clock = {
-  /** Unix ms. */
-  now: () => number;
-  /** Ms that only grow. */
-  monotonic: () => number;
-  wait: (ms: number, signal?: AbortSignal) => Promise<void>;
-};
+type Clock = { monotonic: () => number; wait: (ms: number, signal?: AbortSignal) => Promise<void> };
 
 /** One budget for the whole process, so that nobody runs into a 429; it spends what it leases from the ledger. */
-export function createBudget({ now, monotonic, wait }: Clock, ledger: Ledger, share = 1): Budget {
+export function createBudget({ monotonic, wait }: Clock, ledger: Ledger, share = 1): Budget {
   let lease = { left: 0, size: 1, until: 0 };
   let pausedUntil = 0;
   let tail: Promise<void> = Promise.resolve();
@@ -143,9 +137,8 @@ export function createBudget({ now, monotonic, wait }: Clock, ledger: Ledger, sh
       return turn;
     },
     pauseFor,
-    learn(remaining, resetAt) {
-      const ms = resetAt - now();
-      if (remaining <= 0 && ms > 0) pauseFor(Math.min(ms, 3_600_000));
+    learn(remaining, resetInMs) {
+      if (remaining <= 0 && resetInMs > 0) pauseFor(Math.min(resetInMs, 3_600_000));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ProviderError } from "../errors.ts";
 import {
   type Budget,
@@ -49,7 +49,7 @@ afterAll(() => {
   server.close();
 });
 
-const client = (over: { timeoutMs?: number } = {}) =>
+const client = (over: { timeoutMs?: number; wait?: (ms: number) => Promise<void> } = {}) =>
   createDigitalOcean({ token, apiUrl, wait: async () => {}, random: () => 0.5, ...over });
 const droplet = (id: number, tags: string[] = ["spawner"]) => ({
   ...{
@@ -263,10 +263,13 @@ test("an hour's allowance that is spent is handed back with the time to wait", a
   respond = () => ({
     status: 200,
     body: { account: { uuid: "u", email: "e", status: "active", droplet_limit: 1 } },
-    headers: { "ratelimit-remaining": "0", "ratelimit-reset": String(clock.now / 1000 + 1800) },
+    headers: {
+      ...{ date: new Date(clock.now).toUTCString(), "ratelimit-remaining": "0" },
+      "ratelimit-reset": String(clock.now / 1000 + 1800),
+    },
   });
   const cloud = createDigitalOcean({
-    ...{ token, apiUrl, now: () => clock.now },
+    ...{ token, apiUrl, monotonic: () => clock.now },
     wait: async (ms) => {
       waits.push(ms);
       clock.now += ms;
@@ -285,7 +288,7 @@ test("a 429 without a usable time makes the pauses grow", async () => {
     headers: { "ratelimit-reset": "1", "ratelimit-remaining": "0" },
   });
   const cloud = createDigitalOcean({
-    ...{ token, apiUrl, now: () => clock.now, random: () => 1 },
+    ...{ token, apiUrl, monotonic: () => clock.now, random: () => 1 },
     wait: async (ms) => {
       clock.now += ms;
     },
@@ -304,7 +307,7 @@ function aBudget(clock: { now: number }, ledger?: Ledger, share?: number): Budge
   const wait = async (ms: number) => {
     clock.now += ms;
   };
-  return createBudget({ now, monotonic: now, wait }, ledger ?? createLedger(now), share);
+  return createBudget({ monotonic: now, wait }, ledger ?? createLedger(now), share);
 }
 const mostInAMinute = (sent: number[]) =>
   Math.max(...sent.map((at) => sent.filter((other) => other > at - 60_000 && other <= at).length));
@@ -395,4 +398,106 @@ test("a request that is given up while it waits its turn holds nobody up", async
   abort.abort(new Error("given up"));
   await expect(budget.take(abort.signal)).rejects.toThrow("given up");
   await budget.take();
+});
+
+test.each([-3_600_000, 3_600_000])(
+  "a wall clock set by %i ms freezes neither list nor budget",
+  async (jump) => {
+    const clock = { now: 1_800_000_000_000, monotonic: 0 };
+    const cloud = createDigitalOcean({
+      ...{ token, apiUrl, now: () => clock.now, monotonic: () => clock.monotonic },
+      wait: async (ms) => {
+        clock.monotonic += ms;
+      },
+    });
+    let ids = [1];
+    respond = () => ({ status: 200, body: { droplets: ids.map((id) => droplet(id)) } });
+    expect((await cloud.listDroplets()).map(({ id }) => id)).toEqual([1]);
+    clock.now += jump;
+    ids = [1, 2];
+    // Young enough still: a jump makes it no older.
+    expect((await cloud.listDroplets()).map(({ id }) => id)).toEqual([1]);
+    clock.monotonic += 1500;
+    expect((await cloud.listDroplets()).map(({ id }) => id)).toEqual([1, 2]);
+  },
+);
+
+test("the limit's end is reckoned by DigitalOcean's own clock", async () => {
+  const clock = { monotonic: 0 };
+  const cloud = createDigitalOcean({
+    ...{ token, apiUrl, monotonic: () => clock.monotonic },
+    // An hour ahead of DigitalOcean's.
+    now: () => Date.parse("2027-01-15T09:00:00Z"),
+    wait: async (ms) => {
+      clock.monotonic += ms;
+    },
+  });
+  const reset = Date.parse("2027-01-15T08:00:30Z") / 1000;
+  const headers = {
+    date: "Fri, 15 Jan 2027 08:00:00 GMT",
+    "ratelimit-remaining": "0",
+    "ratelimit-reset": `${reset}`,
+  };
+  respond = () => ({ status: 200, body: { droplets: [] }, headers });
+  await cloud.listDroplets();
+  clock.monotonic = 1500;
+  await cloud.listDroplets();
+  expect(clock.monotonic).toBe(30_000);
+});
+
+describe("for a caller that was overtaken while its request waited", () => {
+  const caller = (mayAct: () => void) => ({ signal: new AbortController().signal, mayAct });
+  const overtaken = caller(() => {
+    throw new Error("overtaken");
+  });
+
+  test("nothing that changes something is sent", async () => {
+    respond = () => ({ status: 204 });
+    const cloud = client().for(overtaken);
+    await expect(cloud.destroyDroplet(1)).rejects.toThrow("overtaken");
+    await expect(cloud.dropletAction(1, { type: "power_on" })).rejects.toThrow("overtaken");
+    await expect(cloud.deleteSnapshot(1)).rejects.toThrow("overtaken");
+    expect(seen).toEqual([]);
+  });
+
+  test("a look is a look", async () => {
+    respond = () => ({ status: 200, body: { droplet: droplet(1) } });
+    expect(await client().for(overtaken).getDroplet(1)).toMatchObject({ id: 1 });
+  });
+
+  test("it is asked after the wait for the budget, and before each repetition", async () => {
+    const order: string[] = [];
+    respond = () => {
+      order.push("sent");
+      return { status: 503, body: { message: "away" } };
+    };
+    const cloud = client({ wait: async () => void order.push("waited") }).for(
+      caller(() => {
+        order.push("asked");
+        if (order.length > 4) throw new Error("overtaken");
+      }),
+    );
+    await expect(cloud.destroyDroplet(1)).rejects.toThrow("overtaken");
+    expect(order).toEqual(
+      ["asked", "sent", "waited", "asked", "sent", "waited", "asked"].slice(0, order.length),
+    );
+    expect(order.at(-1)).toBe("asked");
+  });
+
+  test("its signal ends a request, and one that may have arrived stays unclear", async () => {
+    const abort = new AbortController();
+    let arrived = (): void => {};
+    const arrival = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    respond = () => {
+      arrived();
+      return "silence";
+    };
+    const cloud = client().for({ signal: abort.signal, mayAct: () => {} });
+    const asked = failureOf(cloud.dropletAction(1, { type: "reboot" }));
+    await arrival;
+    abort.abort(new Error("given up"));
+    expect(await asked).toMatchObject({ unclear: true });
+  });
 });

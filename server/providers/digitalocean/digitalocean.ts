@@ -4,7 +4,7 @@ import { ProviderError } from "../errors.ts";
 import { createBudget, createLedger, type Ledger } from "./budget.ts";
 import { createDns } from "./dns.ts";
 import { createInventory } from "./inventory.ts";
-import { createRequester, type RequesterOptions } from "./request.ts";
+import { type Caller, createRequester, type Requester, type RequesterOptions } from "./request.ts";
 import * as schemas from "./schemas.ts";
 import { createSharedRead } from "./sharedRead.ts";
 
@@ -45,7 +45,7 @@ const defaultMaxAgeMs = 1000;
 export function createDigitalOcean(
   options: Pick<RequesterOptions, "token" | "apiUrl"> &
     Partial<Pick<RequesterOptions, "timeoutMs" | "random" | "now" | "wait" | "deadline" | "fetch">> & {
-      /** Ms that only grow. */
+      /** Ms that only grow, for ages: see server/clock.ts. */
       monotonic?: () => number;
       /** Where those who share the token agree on who sends how much; a process that is alone needs none. */
       ledger?: Ledger;
@@ -53,8 +53,7 @@ export function createDigitalOcean(
       budgetShare?: number;
     },
 ) {
-  const now = options.now ?? Date.now;
-  const monotonic = options.monotonic ?? options.now ?? (() => performance.now());
+  const monotonic = options.monotonic ?? (() => performance.now());
   const wait =
     options.wait ??
     ((ms: number, signal?: AbortSignal) => pause(ms, undefined, signal === undefined ? {} : { signal }));
@@ -63,15 +62,11 @@ export function createDigitalOcean(
     apiUrl: options.apiUrl.replace(/\/$/, ""),
     timeoutMs: options.timeoutMs ?? 20_000,
     random: options.random ?? Math.random,
-    now,
+    now: options.now ?? Date.now,
     wait,
     deadline: options.deadline ?? AbortSignal.timeout,
     fetch: options.fetch ?? fetch,
-    budget: createBudget(
-      { now, monotonic, wait },
-      options.ledger ?? createLedger(monotonic),
-      options.budgetShare,
-    ),
+    budget: createBudget({ monotonic, wait }, options.ledger ?? createLedger(monotonic), options.budgetShare),
   });
 
   async function droplets(): Promise<Droplet[]> {
@@ -84,7 +79,7 @@ export function createDigitalOcean(
     }
   }
 
-  const sharedDroplets = createSharedRead(droplets, now);
+  const sharedDroplets = createSharedRead(droplets, monotonic);
 
   const keys = new Map<string, Promise<{ id: number; fingerprint: string }>>();
 
@@ -116,8 +111,12 @@ export function createDigitalOcean(
     }
   }
 
-  return {
-    ...createDns(api),
+  const domains = new Set<string>();
+
+  // Answers that several callers wait for (the list, the key) are asked for by the account itself: whoever gives up
+  // must not take them from the others.
+  const methods = (api: Requester) => ({
+    ...createDns(api, domains),
     ...createInventory(api),
     requestCount: api.count,
 
@@ -219,6 +218,12 @@ export function createDigitalOcean(
         available: size.available,
       }));
     },
+  });
+
+  return {
+    ...methods(api),
+    /** The same account, for one caller: see Caller. */
+    for: (caller: Caller) => methods(api.for(caller)),
   };
 }
 

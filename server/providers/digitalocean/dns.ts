@@ -6,10 +6,11 @@ import { recordAnswer, recordList } from "./schemas.ts";
 /** Seconds a resolver may keep an instance's address: short, so that a move is quick. */
 const ttl = 60;
 
-/** DNS at DigitalOcean. Lists answer relative names; DigitalOcean keeps equal records, so everything finds before it adds. */
-export function createDns(api: Requester) {
-  const domains = new Set<string>();
-
+/**
+ * DNS at DigitalOcean; `domains` are the zones that are known to exist. Lists answer relative names; DigitalOcean keeps
+ * equal records, so everything finds before it adds.
+ */
+export function createDns(api: Requester, domains: Set<string>) {
   async function findRecords(domain: string, name: string, type: "A" | "CNAME" = "A") {
     const fullName = name === "@" ? domain : `${name}.${domain}`;
     const path = `domains/${domain}/records?type=${type}&name=${fullName}&per_page=200`;

@@ -9,7 +9,14 @@ export type Call = {
   method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
   body?: unknown;
-  signal?: AbortSignal | undefined;
+};
+
+/** On whose behalf requests are sent. */
+export type Caller = {
+  /** Aborts when the caller has given up. */
+  signal: AbortSignal;
+  /** Asked right before a request that changes something is sent; throws when the caller must not any more. */
+  mayAct: () => void;
 };
 
 export type Requester = {
@@ -20,6 +27,8 @@ export type Requester = {
   /** For calls without an answer: false for a 404. */
   tell: (call: Call) => Promise<boolean>;
   count: () => number;
+  /** The same, for one caller: its requests end with its signal, and change nothing once it must not. */
+  for: (caller: Caller) => Requester;
 };
 
 export type RequesterOptions = {
@@ -28,6 +37,7 @@ export type RequesterOptions = {
   budget: Budget;
   timeoutMs: number;
   random: () => number;
+  /** Wall clock, Unix ms: DigitalOcean names moments by it. */
   now: () => number;
   wait: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** A signal that aborts that many ms from now. */
@@ -54,7 +64,7 @@ export function createRequester(options: RequesterOptions): Requester {
   let refusalsInARow = 0;
 
   /** Waits for this request's turn; a turn that is far away is handed back to whoever asked. */
-  async function turn({ method, path, signal }: Call): Promise<void> {
+  async function turn({ method, path }: Call, signal: AbortSignal | undefined): Promise<void> {
     try {
       await budget.take(signal);
     } catch (error) {
@@ -68,8 +78,9 @@ export function createRequester(options: RequesterOptions): Requester {
     }
   }
 
-  async function once(call: Call): Promise<{ status: number; json: unknown }> {
-    const { method, path, body, signal } = call;
+  async function once(call: Call, caller?: Caller): Promise<{ status: number; json: unknown }> {
+    const { method, path, body } = call;
+    const signal = caller?.signal;
     // fetch would refuse such a header with an error that quotes it, token and all.
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new ProviderError({
@@ -77,7 +88,10 @@ export function createRequester(options: RequesterOptions): Requester {
         detail: "The token holds characters that no HTTP header may carry.",
         retryable: false,
       });
-    await turn(call);
+    await turn(call, signal);
+    // Nothing is awaited between this and the sending.
+    signal?.throwIfAborted();
+    if (method !== "GET") caller?.mayAct();
     count += 1;
     const timeout = deadline(timeoutMs);
     let response: Awaited<ReturnType<Fetch>>;
@@ -94,10 +108,17 @@ export function createRequester(options: RequesterOptions): Requester {
       throw explainSilence({ method, path, apiUrl, timeoutMs, error, givenUp: signal?.aborted === true });
     }
     const remaining = Number(response.headers.get("ratelimit-remaining") ?? "1");
-    budget.learn(remaining, Number(response.headers.get("ratelimit-reset") ?? "0") * 1000);
+    budget.learn(remaining, untilReset(response));
     if (response.status !== 429) refusalsInARow = 0;
     if (response.ok || response.status === 404) return { status: response.status, json: parseJson(text) };
     throw refusal(`${method} /v2/${path}`, method, response, text);
+  }
+
+  /** Ms until the limit is lifted, by DigitalOcean's own clock where it says what time it is. */
+  function untilReset({ headers }: Awaited<ReturnType<Fetch>>): number {
+    const theirs = Date.parse(headers.get("date") ?? "");
+    const reset = Number(headers.get("ratelimit-reset") ?? "0") * 1000;
+    return reset - (Number.isNaN(theirs) ? now() : theirs);
   }
 
   function refusal(
@@ -112,7 +133,7 @@ export function createRequester(options: RequesterOptions): Requester {
     let retryAfterMs: number | undefined;
     if (status === 429) {
       const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-      const reset = Number(response.headers.get("ratelimit-reset") ?? "0") * 1000 - now();
+      const reset = untilReset(response);
       // A reset that lies in the past says nothing: then a pause of its own, with jitter.
       retryAfterMs = Number.isFinite(seconds)
         ? seconds * 1000
@@ -131,15 +152,15 @@ export function createRequester(options: RequesterOptions): Requester {
     });
   }
 
-  async function send(call: Call) {
+  async function send(call: Call, caller?: Caller) {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await once(call);
+        return await once(call, caller);
       } catch (error) {
         const passing = error instanceof ProviderError && error.retryable;
-        const safe = call.method !== "POST" && !call.signal?.aborted;
+        const safe = call.method !== "POST" && caller?.signal.aborted !== true;
         if (!passing || !safe || attempt >= attempts || error.retryAfterMs !== undefined) throw error;
-        await wait(random() * 500 * 2 ** attempt, call.signal);
+        await wait(random() * 500 * 2 ** attempt, caller?.signal);
       }
     }
   }
@@ -156,9 +177,9 @@ export function createRequester(options: RequesterOptions): Requester {
     });
   };
 
-  return {
+  const over = (caller?: Caller): Requester => ({
     async ask(call, answer) {
-      const { status, json } = await send(call);
+      const { status, json } = await send(call, caller);
       if (status === 404)
         throw new ProviderError({
           sentence: "DigitalOcean does not know it any more.",
@@ -168,14 +189,16 @@ export function createRequester(options: RequesterOptions): Requester {
       return parse(call, answer, json);
     },
     async find(call, answer) {
-      const { status, json } = await send(call);
+      const { status, json } = await send(call, caller);
       return status === 404 ? undefined : parse(call, answer, json);
     },
     async tell(call) {
-      return (await send(call)).status !== 404;
+      return (await send(call, caller)).status !== 404;
     },
     count: () => count,
-  };
+    for: over,
+  });
+  return over();
 }
 
 function parseJson(text: string): unknown {

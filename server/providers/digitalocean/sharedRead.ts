@@ -3,14 +3,14 @@
  * old, counted from when it was asked. `maxAgeMs: 0` wants what is true from now on: it waits for the next read, which
  * all who ask meanwhile share as well, so that there is never more than one under way.
  */
-export function createSharedRead<Answer>(read: () => Promise<Answer>, now: () => number) {
+export function createSharedRead<Answer>(read: () => Promise<Answer>, monotonic: () => number) {
   type Read = { askedAt: number; answer: Promise<Answer> };
   let running: Read | undefined;
   let last: Read | undefined;
   let next: Promise<Answer> | undefined;
 
   function start(): Promise<Answer> {
-    const mine: Read = { askedAt: now(), answer: read() };
+    const mine: Read = { askedAt: monotonic(), answer: read() };
     running = mine;
     mine.answer.then(
       () => {
@@ -39,7 +39,7 @@ export function createSharedRead<Answer>(read: () => Promise<Answer>, now: () =>
       return next;
     }
     if (next !== undefined) return next;
-    if (last !== undefined && now() - last.askedAt < Math.max(maxAgeMs, 0)) return last.answer;
+    if (last !== undefined && monotonic() - last.askedAt < Math.max(maxAgeMs, 0)) return last.answer;
     return start();
   };
 }

@@ -41,7 +41,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 60_000 }, () =>
     expect(await count({ playbook: "provision", runtime: "local" })).toBe(10);
     expect(await count({ playbook: "provision", runtime: "server" })).toBe(14);
     expect(await count({ playbook: "reconfigure", runtime: "local" })).toBe(7);
-    expect(await count({ playbook: "backup", runtime: "local" })).toBe(4);
+    expect(await count({ playbook: "backup", runtime: "local" })).toBe(5);
   });
 
   it("writes a server's compose file as data", async () => {

@@ -59,7 +59,7 @@ const pidFile = folder + name + ".pid";
 const pid = () => { try { const p = Number(readFileSync(pidFile, "utf8")); process.kill(p, 0); return p; } catch { return 0; } };
 if (verb === "status") process.exit(pid() ? 0 : 3);
 if (verb === "stop" || verb === "restart") { const p = pid(); if (p) process.kill(p, "SIGKILL"); }
-if (verb === "start" || verb === "restart") {
+if (verb === "restart" || (verb === "start" && !pid())) {
   const unit = JSON.parse(readFileSync(folder + name + ".json", "utf8"));
   const env = JSON.parse(readFileSync(unit.environmentFile, "utf8"));
   const [, ...rest] = unit.command;

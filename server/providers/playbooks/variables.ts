@@ -38,16 +38,28 @@ const provision = z.strictObject({
     .optional(),
 });
 
-const backup = z.strictObject({ runtime, backup_id: id, version, data_dir });
-const unrestore = z.strictObject({
+const backup = z.strictObject({
   runtime,
+  backup_id: id,
+  version,
+  stop: z.boolean().optional(),
+  missing_is_empty: z.boolean().optional(),
+  tidy_kept: z.array(id).optional(),
+  tidy_archives: z.array(id).optional(),
+  data_dir,
+});
+const restore = z.strictObject({
+  runtime,
+  backup_id: id,
+  expected_tree: z.string().regex(/^[0-9a-f]{64}$/),
   restore_id: id,
+  leave_stopped: z.boolean().optional(),
   url: httpUrl,
   version,
   web_port: port,
   data_dir,
 });
-const restore = unrestore.extend({ backup_id: id, expected_tree: z.string().regex(/^[0-9a-f]{64}$/) });
+const unrestore = z.strictObject({ runtime, restore_ids: z.array(id), data_dir });
 
 const schemas = { provision, reconfigure: provision, backup, restore, unrestore } satisfies Record<
   PlaybookName,

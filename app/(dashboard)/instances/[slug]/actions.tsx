@@ -8,6 +8,7 @@ import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts
 import { offlineReason, useConnection } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button, buttonClass } from "../../../ui/button.tsx";
+import { operationAtHand } from "./operationAtHand.ts";
 import { useBegun } from "./useBegun.ts";
 
 const CancelDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.CancelDialog));
@@ -55,7 +56,7 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
   const begun = useBegun(instance);
   const retry = useMutation(trpc.operations.retry.mutationOptions({ onSuccess: begun }));
   const backUp = useMutation(trpc.backups.backUp.mutationOptions({ onSuccess: begun }));
-  const operation = instance.operations[0];
+  const operation = operationAtHand(instance.operations);
   const offline = connection.live ? null : offlineReason;
   const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
   const possible = (action: InstanceAction) => instance.refusals[action] === null;

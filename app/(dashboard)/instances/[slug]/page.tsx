@@ -14,6 +14,7 @@ import { Announcer } from "./announcer.tsx";
 import { Header } from "./header.tsx";
 import { InstanceBackups } from "./instanceBackups.tsx";
 import { InstanceSettings } from "./instanceSettings.tsx";
+import { operationAtHand } from "./operationAtHand.ts";
 import { OperationPanel } from "./operationPanel.tsx";
 import { Overview } from "./overview.tsx";
 
@@ -100,10 +101,7 @@ function Loaded({
 }) {
   useFresh(instance);
   const chosen = instance.operations.find((operation) => operation.id === operationId);
-  const newest = instance.operations[0];
-  // What runs or has failed is what the page is about; otherwise what the address asks for.
-  const current = newest !== undefined && newest.state !== "done" ? newest : undefined;
-  const operation = chosen ?? current;
+  const operation = chosen ?? operationAtHand(instance.operations);
   return (
     <div className="flex min-h-dvh flex-col">
       <Announcer instance={instance} operation={operation} />

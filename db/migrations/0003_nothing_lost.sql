@@ -1,14 +1,29 @@
+CREATE TABLE `workers` (
+	`id` text PRIMARY KEY NOT NULL,
+	`lease_until` integer NOT NULL
+);
+--> statement-breakpoint
 DROP INDEX `backups_by_instance`;--> statement-breakpoint
 ALTER TABLE `backups` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX `backups_by_sequence` ON `backups` (`sequence`);--> statement-breakpoint
 CREATE INDEX `backups_by_instance` ON `backups` (`instance_id`,`sequence`);--> statement-breakpoint
+DROP INDEX `mail_once`;--> statement-breakpoint
+DROP INDEX `mail_once_by_instance`;--> statement-breakpoint
+ALTER TABLE `mail` ADD `created_monotonic` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `mail` ADD `unclear_since` integer;--> statement-breakpoint
+ALTER TABLE `mail` ADD `abandoned_at` integer;--> statement-breakpoint
+CREATE INDEX `mail_unsent` ON `mail` (`due_at`) WHERE sent_at is null and abandoned_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX `mail_once` ON `mail` (`operation_id`,`kind`,`round`,`recipient`);--> statement-breakpoint
+CREATE UNIQUE INDEX `mail_once_by_instance` ON `mail` (`instance_id`,`kind`,`round`,`recipient`);--> statement-breakpoint
 DROP INDEX `operations_by_instance`;--> statement-breakpoint
 ALTER TABLE `operations` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX `operations_by_sequence` ON `operations` (`sequence`);--> statement-breakpoint
 CREATE INDEX `operations_by_instance` ON `operations` (`instance_id`,`sequence`);--> statement-breakpoint
 ALTER TABLE `snapshots` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `snapshots` ADD `answered` integer DEFAULT true NOT NULL;--> statement-breakpoint
 CREATE INDEX `snapshots_by_sequence` ON `snapshots` (`sequence`);--> statement-breakpoint
 ALTER TABLE `steps` ADD `started_monotonic` integer;--> statement-breakpoint
+ALTER TABLE `steps` DROP COLUMN `claimed_until`;--> statement-breakpoint
 UPDATE `operations` SET `sequence` = `rowid`;--> statement-breakpoint
 UPDATE `backups` SET `sequence` = `rowid`;--> statement-breakpoint
 UPDATE `snapshots` SET `sequence` = `o`.`n` FROM (SELECT `id`, row_number() OVER (ORDER BY `taken_at`, `id`) AS `n` FROM `snapshots`) AS `o` WHERE `o`.`id` = `snapshots`.`id`;--> statement-breakpoint

@@ -1,0 +1,221 @@
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import { afterEach, describe, expect, test } from "vitest";
+import { backups, instances } from "../../db/schema.ts";
+import { backUp, restoreBackup } from "../backups/commands.ts";
+import { createFolderStore } from "../providers/backups/folderStore.ts";
+import { ProviderError } from "../providers/errors.ts";
+import { catalogue } from "./catalogue.ts";
+import { cancelOperation, retryOperation } from "./commands.ts";
+import type { AnyDefinition, AnyFacts, Providers, Step } from "./definition.ts";
+import { plannedSteps } from "./definition.ts";
+import { createDataDroplet, postsIn } from "./testData.ts";
+import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
+
+/** People write in their intranets while operations run, fail, are tried again and cancelled: nothing of it is lost. */
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** An intranet that runs, with one good backup and one post since. */
+async function createWorld() {
+  const { engine, db, clock, folder, close } = createTestEngine();
+  closing.push(close);
+  const { droplet, playbooks, transfer, answer } = createDataDroplet("2.13.0");
+  const store = createFolderStore(join(folder, "backups"));
+  engine.providers = only<Providers>("providers", {
+    ...{ playbooks, transfer, backups: store },
+    probe: { answer, variablesInEffect: async () => undefined },
+  });
+  const instanceId = insertInstance(db, {
+    ...{ version: "2.13.0", answeredAt: 1, dropletId: 1, address: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" },
+  });
+  let count = 0;
+  const world = {
+    engine,
+    droplet,
+    instanceId,
+    backupId: "",
+    /** Somebody writes between any two looks of the engine. */
+    play: (operationId: string) =>
+      runToEnd(engine, operationId, (until) => {
+        count += 1;
+        droplet.post(`post ${count}`);
+        clock.now = Math.max(clock.now, until);
+      }),
+    version: () => db.select().from(instances).where(eq(instances.id, instanceId)).get()?.version,
+    /** What was acknowledged, and is neither there nor in a good backup. */
+    async lost() {
+      const found = new Set(droplet.posts);
+      for (const { key } of db.select().from(backups).where(eq(backups.state, "good")).all())
+        for (const post of await postsIn(store, key)) found.add(post);
+      return droplet.acknowledged.filter((post) => !found.has(post));
+    },
+  };
+  droplet.post("before the backup");
+  await world.play(backUp(engine, { instanceId }, "joe"));
+  world.backupId = db.select().from(backups).get()?.id ?? "";
+  droplet.post("after the backup");
+  return world;
+}
+type World = Awaited<ReturnType<typeof createWorld>>;
+
+const starts = {
+  restore: ({ engine, backupId }: World) => restoreBackup(engine, { backupId }, "joe"),
+  upgrade: ({ engine, instanceId }: World) =>
+    begin(engine, instanceId, engine.catalogue.upgrade, { version: "2.14.0", previousVersion: "2.13.0" }),
+};
+
+type Run = Step<AnyFacts>["run"];
+function withStep(definition: AnyDefinition, name: string, wrap: (run: Run) => Run): AnyDefinition {
+  const change = (step: Step<AnyFacts>) => (step.name === name ? { ...step, run: wrap(step.run) } : step);
+  return {
+    ...definition,
+    steps: definition.steps.map((entry) => ("branches" in entry ? entry : change(entry))),
+    ...(definition.rescue === undefined
+      ? {}
+      : { rescue: { ...definition.rescue, steps: definition.rescue.steps.map(change) } }),
+  };
+}
+const refuses = () =>
+  new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
+
+/** Breaks a step, before or after its effect, for as long as `isBroken` says. */
+function breakStep({ engine }: World, kind: keyof typeof starts, name: string, when: "before" | "after") {
+  const broken = { isBroken: true };
+  const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+    if (!broken.isBroken) return run(context);
+    if (when === "after") await run(context);
+    throw refuses();
+  });
+  engine.catalogue = { ...catalogue, [kind]: wrapped };
+  return broken;
+}
+
+async function expectAsBefore(world: World): Promise<void> {
+  expect(await world.lost()).toEqual([]);
+  expect(world.droplet.posts).toContain("after the backup");
+  expect(world.droplet).toMatchObject({ isUp: true, version: "2.13.0" });
+  expect(world.version()).toBe("2.13.0");
+}
+
+describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
+  const names = plannedSteps(catalogue[kind]).map(({ step }) => step.name);
+  const rescues = (catalogue[kind].rescue?.steps ?? []).map((step) => step.name);
+
+  test("the app is down from the dump until the other data is there", async () => {
+    const world = await createWorld();
+    const up: string[] = [];
+    for (const name of names) {
+      const wrapped = withStep(world.engine.catalogue[kind], name, (run) => async (context) => {
+        if (world.droplet.isUp) up.push(name);
+        return run(context);
+      });
+      world.engine.catalogue = { ...world.engine.catalogue, [kind]: wrapped };
+    }
+    const operationId = starts[kind](world);
+    await world.play(operationId);
+    expect(operationOf(world.engine.db, operationId).state).toBe("done");
+    expect(new Set(up)).toEqual(new Set(["dump", "app-ready"]));
+    expect(await world.lost()).toEqual([]);
+  });
+
+  test.each(names)("%s fails, twice, and then works: nothing is lost in between", async (name) => {
+    for (const when of ["before", "after"] as const) {
+      const world = await createWorld();
+      const broken = breakStep(world, kind, name, when);
+      const operationId = starts[kind](world);
+      for (let round = 0; round < 2; round += 1) {
+        if (round > 0) retryOperation(world.engine, operationId, "joe");
+        await world.play(operationId);
+        expect(operationOf(world.engine.db, operationId).state).toBe("failed");
+        await expectAsBefore(world);
+        world.droplet.post(`after round ${round}`);
+        expect(world.droplet.posts).toContain(`after round ${round}`);
+      }
+      broken.isBroken = false;
+      retryOperation(world.engine, operationId, "joe");
+      await world.play(operationId);
+      expect(operationOf(world.engine.db, operationId).state).toBe("done");
+      expect(world.droplet.isUp).toBe(true);
+      // The next backup tidies up, and takes away nothing that is nowhere else.
+      await world.play(backUp(world.engine, { instanceId: world.instanceId }, "joe"));
+      expect(await world.lost()).toEqual([]);
+      expect(world.droplet.kept.size).toBe(0);
+    }
+  });
+
+  test.each(names)("cancelled at %s: everything is as before", async (name) => {
+    const world = await createWorld();
+    const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+      const outcome = await run(context);
+      if (context.operation.round === 0) cancelOperation(world.engine, context.operation.id, "joe");
+      return outcome;
+    });
+    world.engine.catalogue = { ...catalogue, [kind]: wrapped };
+    const operationId = starts[kind](world);
+    await world.play(operationId);
+    // After the last step there is nothing left to stop.
+    if (name === names.at(-1)) return;
+    expect(operationOf(world.engine.db, operationId).state).toBe("cancelled");
+    await expectAsBefore(world);
+  });
+
+  test.each(names)("dies at %s before that is written down, and is cancelled", async (name) => {
+    const world = await createWorld();
+    const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+      await run(context);
+      cancelOperation(world.engine, context.operation.id, "joe");
+      throw new ProviderError({ sentence: "The process dies here.", detail: "", retryable: true });
+    });
+    world.engine.catalogue = { ...catalogue, [kind]: wrapped };
+    const operationId = starts[kind](world);
+    await world.play(operationId);
+    expect(operationOf(world.engine.db, operationId).state).toBe("cancelled");
+    await expectAsBefore(world);
+  });
+
+  test.each(rescues)(
+    "the way back gets stuck at %s, and Retry fails again: it leads to the first data",
+    async (name) => {
+      for (const when of ["before", "after"] as const) {
+        const world = await createWorld();
+        const definition = breakStep(world, kind, "app-ready", "after");
+        const stuck = { isStuck: true };
+        const wrapped = withStep(world.engine.catalogue[kind], name, (run) => async (context) => {
+          if (!stuck.isStuck) return run(context);
+          if (when === "after") await run(context);
+          throw refuses();
+        });
+        world.engine.catalogue = { ...world.engine.catalogue, [kind]: wrapped };
+        const operationId = starts[kind](world);
+        await world.play(operationId);
+        expect(operationOf(world.engine.db, operationId).state).toBe("failed");
+        stuck.isStuck = false;
+        retryOperation(world.engine, operationId, "joe");
+        await world.play(operationId);
+        await expectAsBefore(world);
+        definition.isBroken = false;
+        retryOperation(world.engine, operationId, "joe");
+        await world.play(operationId);
+        expect(operationOf(world.engine.db, operationId).state).toBe("done");
+        expect(await world.lost()).toEqual([]);
+      }
+    },
+  );
+});
+
+test("a new version that does not answer gives way to the one from before, with all that was written", async () => {
+  const world = await createWorld();
+  world.droplet.broken.add("2.14.0");
+  const operationId = starts.upgrade(world);
+  for (let round = 0; round < 3; round += 1) {
+    if (round > 0) retryOperation(world.engine, operationId, "joe");
+    world.droplet.post(`before round ${round}`);
+    await world.play(operationId);
+    await expectAsBefore(world);
+    expect(world.droplet.posts).toContain(`before round ${round}`);
+  }
+});

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
+import { advance } from "./advance.ts";
+import { catalogue } from "./catalogue.ts";
+import { cancelOperation } from "./commands.ts";
+import { defineOperation, done, type Providers, skipped, step } from "./definition.ts";
+import { createWorker, leaseMs } from "./lease.ts";
+import { machineFacts } from "./machine.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
+
+let world: ReturnType<typeof createTestEngine>;
+let calls: string[];
+beforeEach(() => {
+  calls = [];
+  world = createTestEngine();
+});
+afterEach(() => world.close());
+
+const { rescue: _noWayBackByItself, ...edit } = catalogue["edit-variables"];
+/** Changes something with a playbook; what has begun is put back. */
+const definition = defineOperation<PlaybookFacts>({
+  ...edit,
+  facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
+  steps: [playbookStep("change", "Change", { playbook: "reconfigure", vars: () => ({}) })],
+  undo: [
+    step("undo", "Put it back", async ({ facts }) => {
+      if (facts.runs?.change === undefined) return skipped();
+      calls.push("put back");
+      return done();
+    }),
+  ],
+});
+
+function start(playbooks: Partial<PlaybookRunner>): string {
+  const { engine, db } = world;
+  engine.catalogue = { ...catalogue, "edit-variables": definition };
+  engine.providers = only<Providers>("providers", {
+    playbooks: only<PlaybookRunner>("playbooks", {
+      cancelRun: async () => void calls.push("stop"),
+      forgetRun: async () => {},
+      ...playbooks,
+    }),
+  });
+  const machine = { dropletId: 1, address: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" };
+  return begin(engine, insertInstance(db, machine), definition);
+}
+const toEnd = (id: string) =>
+  runToEnd(world.engine, id, (until) => {
+    world.clock.now = Math.max(world.clock.now, until);
+  });
+
+test.each(["while it is begun", "before it is first looked at"])(
+  "a playbook whose worker dies %s is stopped by Cancel, and put back",
+  async (when) => {
+    const never = () => new Promise<never>(() => {});
+    const begins = async () => void calls.push("begin");
+    const id = start(
+      when === "while it is begun" ? { ensureRun: never } : { ensureRun: begins, readRun: never },
+    );
+    void advance({ ...world.engine, worker: createWorker(), after: () => () => {} }, id);
+    await new Promise((next) => setImmediate(next));
+    cancelOperation(world.engine, id, "joe");
+    world.clock.now += leaseMs;
+    await toEnd(id);
+    expect(calls.filter((call) => call !== "begin")).toEqual(["stop", "put back"]);
+    expect(operationOf(world.db, id).state).toBe("cancelled");
+  },
+);
+
+test("one that never began is neither stopped nor put back", async () => {
+  const id = start({});
+  cancelOperation(world.engine, id, "joe");
+  await toEnd(id);
+  expect(calls).toEqual([]);
+  expect(operationOf(world.db, id).state).toBe("cancelled");
+});
+
+test("one that takes too long is stopped before it has failed", async () => {
+  const id = start({
+    ensureRun: async () => {},
+    readRun: async () => ({ state: "running", events: [], cursor: 1 }),
+    onNews: () => true,
+  });
+  await toEnd(id);
+  expect(calls).toEqual(["stop"]);
+  expect(operationOf(world.db, id).failure?.sentence).toMatch(/45 minutes/);
+});
