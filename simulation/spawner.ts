@@ -2,7 +2,6 @@ import type { Database } from "better-sqlite3";
 import type { WorkerUtils } from "graphile-worker";
 import { z } from "zod";
 import type { Db } from "../db/client.ts";
-import { newId } from "../server/ids.ts";
 import { lookAtAll } from "../server/instances/health.ts";
 import { openVariables } from "../server/instances/variables.ts";
 import { type Mailbox, sendDueMail, type Templates } from "../server/mailbox.ts";

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { backups, instances } from "../../db/schema.ts";
 import { backUp, restoreBackup } from "../backups/commands.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
+import { verifyArchive } from "../providers/backups/verify.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { catalogue } from "./catalogue.ts";
 import { cancelOperation, retryOperation } from "./commands.ts";
@@ -26,7 +27,7 @@ async function createWorld() {
   const { droplet, playbooks, transfer, answer } = createDataDroplet("2.13.0");
   const store = createFolderStore(join(folder, "backups"));
   engine.providers = only<Providers>("providers", {
-    ...{ playbooks, transfer, backups: store },
+    ...{ playbooks, transfer, verifyArchive, backups: store },
     probe: { answer, variablesInEffect: async () => undefined },
   });
   const instanceId = insertInstance(db, {

@@ -18,6 +18,7 @@ beforeEach(() => {
     providers: only<Providers>("providers", {
       scanHostKey: async ({ address }) => `key of ${address}`,
       digitalocean: only<DigitalOcean>("digitalocean", {
+        for: () => world.engine.providers.digitalocean,
         account: async () => ({ id: cloud.account, email: "e", status: "active", dropletLimit: 1 }),
         getDroplet: async (id) => cloud.droplets.find((one) => one.id === id),
         destroyDroplet: async (id) => {
