@@ -329,6 +329,11 @@ describe("what stands after a failure", () => {
     },
   );
 
+  test("of an orphan, what was to be deleted", async () => {
+    const text = await standsAfter("delete-orphan", { status: "running", dropletId: 5 });
+    expect(text).toMatch(/may still exist at DigitalOcean and cost money/);
+  });
+
   test("of a purge, some may be left", async () => {
     expect(await standsAfter("purge", gone)).toMatch(/snapshots and backups .* may remain/);
   });

@@ -20,7 +20,14 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
   return done({
     instance: { snapshotId: id, snapshotAt: takenAt },
     rows: (tx) => {
-      const row = { operationId, name, sizeGb, takenAt, removedAt: null };
+      const row = {
+        operationId,
+        name,
+        sizeGb,
+        takenAt,
+        removedAt: null,
+        answered: instance.answeredAt !== null,
+      };
       tx.insert(snapshots)
         .values({ id, instanceId: instance.id, sequence: nextSequence(tx, snapshots), ...row })
         .onConflictDoUpdate({ target: snapshots.id, set: row })

@@ -270,7 +270,7 @@ describe("adopt", () => {
     expect(await resolve("adopt-snapshot", id, finalSnapshot)).toMatchObject({ state: "done" });
     expect(rowOf(id)).toMatchObject({ status: "destroyed", snapshotId: 71, snapshotAt: 500 });
     expect(world.db.select().from(snapshots).all()).toMatchObject([
-      { id: 71, instanceId: id, operationId: "o", sizeGb: 10, takenAt: 500, removedAt: null },
+      { id: 71, instanceId: id, sizeGb: 10, takenAt: 500, removedAt: null, answered: false },
     ]);
   });
   test("a snapshot whose row said it was removed is there again", async () => {
