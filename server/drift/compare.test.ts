@@ -164,7 +164,8 @@ describe("droplets of our rows", () => {
     expect(found({}, { droplets: [] })).toEqual([]);
   });
   test("another address: the records are left for the repair of the address", () => {
-    expect(findings({}, { droplets: [droplet({ address: "203.0.113.9" })] })).toEqual([
+    const records = new Map([[domain, [{ ...record, data: "203.0.113.9" }]]]);
+    expect(findings({}, { droplets: [droplet({ address: "203.0.113.9" })], records })).toEqual([
       { type: "changed-address", dropletId: 1, recorded: "203.0.113.1", actual: "203.0.113.9" },
     ]);
   });
