@@ -40,7 +40,15 @@ test("a list takes what came after its snapshot, and nothing older", () => {
 test("a detail takes its own row, its operation, and one that is new", () => {
   const instance: InstanceDetail = {
     ...row("a", "spawning"),
-    ...{ contactName: "", contactEmail: "", address: null, dropletId: null, snapshotAt: null, variables: [] },
+    ...{
+      contactName: "",
+      contactEmail: "",
+      address: null,
+      dropletId: null,
+      snapshotAt: null,
+      bringsBack: null,
+      variables: [],
+    },
     ...{ operations: [operation("o1", "running")], namesakes: [], snapshots: [], backups: [], redirects: [] },
     ...{
       keepDestroyedDays: 60,

@@ -1,5 +1,6 @@
 "use client";
 import { useEffect, useState } from "react";
+import type { InstanceRow } from "../server/views.ts";
 
 /** The present in ms, moving on every `everyMs`; stands still while `frozen`. */
 export function useNow(everyMs: number, frozen = false): number {
@@ -60,6 +61,10 @@ export const exact = (at: number): string =>
 
 /** `$12.00`. */
 export const money = (cents: number): string => `$${(cents / 100).toFixed(2)}`;
+
+/** What an instance costs a month now: nothing once its droplet is gone. */
+export const monthlyCents = (row: Pick<InstanceRow, "status" | "dropletGoneAt" | "priceMonthlyCents">) =>
+  row.status === "destroyed" || row.dropletGoneAt !== null ? 0 : row.priceMonthlyCents;
 
 /** What DigitalOcean asks for a snapshot: 6 cents a month for each GB. */
 export const snapshotCents = (sizeGb: number): number => Math.round(sizeGb * 6);

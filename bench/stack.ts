@@ -48,7 +48,7 @@ export async function startStack(firstPort: number, env: Record<string, string> 
   });
   const dashboard = `http://localhost:${ports.web}`;
   const cloud = `http://127.0.0.1:${ports.cloud}`;
-  const cookie = await signIn(dashboard);
+  const cookie = await signIn(dashboard, { email, password });
   const headers = { cookie, "content-type": "application/json" };
 
   async function query<Output>(schema: z.ZodType<Output>, path: string, input?: unknown): Promise<Output> {
@@ -92,7 +92,11 @@ export async function startStack(firstPort: number, env: Record<string, string> 
 
 const resultOf = <Output>(schema: z.ZodType<Output>) => z.object({ result: z.object({ data: schema }) });
 
-async function signIn(dashboard: string): Promise<string> {
+/** Signs in as a browser would; returns the cookies of the session. */
+export async function signIn(
+  dashboard: string,
+  account: { email: string; password: string },
+): Promise<string> {
   const first = await fetch(`${dashboard}/api/auth/csrf`);
   const { csrfToken } = z.object({ csrfToken: z.string() }).parse(await first.json());
   const cookies = cookiesOf(first);
@@ -100,7 +104,7 @@ async function signIn(dashboard: string): Promise<string> {
     method: "POST",
     redirect: "manual",
     headers: { cookie: cookies, "content-type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ csrfToken, email, password, json: "true" }),
+    body: new URLSearchParams({ csrfToken, ...account, json: "true" }),
   });
   const session = cookiesOf(answer);
   if (!session.includes("spawner-session")) throw new Error(`Signing in did not work: ${answer.status}`);

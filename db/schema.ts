@@ -132,6 +132,11 @@ export const instances = sqliteTable(
     dropletId: integer("droplet_id"),
     address: text(),
     hostKey: text("host_key"),
+    /** The DigitalOcean team (its account's uuid) that the droplet was bought with; null while it was never noted. */
+    accountId: text("account_id"),
+    /** Since when its droplet is missing at DigitalOcean, and when that became certain. Null while it is there. */
+    dropletMissingSince: monotonic("droplet_missing_since"),
+    dropletGoneAt: time("droplet_gone_at"),
     createdBy: text("created_by").notNull(),
     createdAt: time("created_at").notNull(),
     destroyedAt: time("destroyed_at"),
@@ -303,10 +308,31 @@ export const aliases = sqliteTable(
     slug: text().notNull(),
     domain: text().notNull(),
     role: text({ enum: ["next", "redirect"] }).notNull(),
-    /** Of a redirect: when it is removed. */
+    /** Of a redirect: when it is removed. Of a name that was one and is moved to: what Cancel goes back to. */
     expiresAt: time("expires_at"),
   },
   (table) => [uniqueIndex("aliases_address").on(table.slug, table.domain)],
+);
+
+/** The A records we made: no other record at DigitalOcean is ever changed or removed. */
+export const dnsRecords = sqliteTable(
+  "dns_records",
+  {
+    /** DigitalOcean's id. */
+    id: integer().primaryKey(),
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    domain: text().notNull(),
+    /** Relative to the domain. */
+    name: text().notNull(),
+    address: text().notNull(),
+    createdAt: time("created_at").notNull(),
+  },
+  (table) => [
+    index("dns_records_by_instance").on(table.instanceId),
+    index("dns_records_by_name").on(table.domain, table.name),
+  ],
 );
 
 /** Snapshots at DigitalOcean that cost money until they are removed. */

@@ -4,6 +4,9 @@ import { openDatabase, write } from "../db/client.ts";
 import { instances, operations, users, variables, wakeUps } from "../db/schema.ts";
 import { openVariables } from "./instances/variables.ts";
 import { appendEvent } from "./operations/events.ts";
+import { only } from "./operations/testEngine.ts";
+import type { DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
+import { ProviderError } from "./providers/errors.ts";
 import { appRouter } from "./router.ts";
 import { revokeSession } from "./sessions.ts";
 import { createTestWeb, spawnWish } from "./testWeb.ts";
@@ -98,6 +101,29 @@ test("a slug is checked while it is typed", async () => {
   expect(await caller().instances.checkSlug({ slug: "fresh", domain: "intranet.localhost" })).toMatchObject({
     free: true,
   });
+});
+
+test("an address that a foreign DNS record uses is refused in the form, before anything is bought", async () => {
+  const { digitalocean } = web;
+  const place = { slug: "foreign", domain: "intranet.localhost" };
+  const sentence = expect.stringMatching(/the Spawner didn't make/);
+  try {
+    web.digitalocean = only<DigitalOcean>("digitalocean", {
+      ...{ regions: digitalocean.regions, sizes: digitalocean.sizes },
+      findRecords: async () => [{ id: 7, type: "A", name: "foreign", data: "198.51.100.1" }],
+    });
+    expect(await caller().instances.checkSlug(place)).toMatchObject({ free: false, sentence });
+    await expect(caller().instances.spawn(spawnWish({ slug: "foreign" }))).rejects.toMatchObject({
+      cause: { fields: { slug: sentence } },
+    });
+    // The silence of DigitalOcean stops nobody.
+    web.digitalocean.findRecords = async () => {
+      throw new ProviderError({ sentence: "…", detail: "503", retryable: true });
+    };
+    expect(await caller().instances.checkSlug(place)).toMatchObject({ free: true });
+  } finally {
+    web.digitalocean = digitalocean;
+  }
 });
 
 test("destroy wants the slug, and waits for what is under way", async () => {

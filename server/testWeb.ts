@@ -41,6 +41,7 @@ export async function createTestWeb() {
         sizeOf("s-2vcpu-4gb", 24, ["fra1"]),
         sizeOf("s-4vcpu-8gb", 48, ["nyc1"]),
       ],
+      findRecords: async () => [],
     }),
     variablesKey: deriveKey(env.secretKey, "variables"),
     sessionsKey: "unused",

@@ -76,6 +76,8 @@ export type InstanceRow = {
   answeredInMs: number | null;
   silentSince: number | null;
   isProtected: boolean;
+  /** When it became certain that its droplet is gone at DigitalOcean; null while it is there. */
+  dropletGoneAt: number | null;
   /** When the newest backup that was verified was taken. */
   lastGoodBackupAt: number | null;
   /** Why its backups want a look; null while they are as young as its plan says. */
@@ -92,6 +94,8 @@ export type InstanceDetail = InstanceRow & {
   address: string | null;
   dropletId: number | null;
   snapshotAt: number | null;
+  /** What Bring back would start from, and from when that is; null while there is nothing. */
+  bringsBack: { from: "snapshot" | "backup"; at: number } | null;
   /** How many days what is kept of a destroyed instance is kept. */
   keepDestroyedDays: number;
   /** Of a destroyed instance: when what is kept of it is removed, and when it was. */

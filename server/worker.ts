@@ -3,7 +3,7 @@ import { z } from "zod";
 import { openDatabase } from "../db/client.ts";
 import { createClock } from "./clock.ts";
 import { createEngine } from "./engine.ts";
-import { readEnv } from "./env.ts";
+import { type Env, readEnv } from "./env.ts";
 import { watchHealth } from "./instances/health.ts";
 import { keepSendingMail } from "./mailbox.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
@@ -23,62 +23,69 @@ function die(what: string, error: unknown): never {
   report(what, error);
   process.exit(1);
 }
-process.on("unhandledRejection", (error) => die("unhandled rejection", error));
-process.on("uncaughtException", (error) => die("uncaught exception", error));
+/**
+ * Makes this process the worker: it takes wake-ups from the queue until a signal ends it. `compose` puts the engine
+ * together; the crash test passes one whose steps are watched.
+ */
+export async function startWorker(env: Env, compose = createEngine): Promise<void> {
+  process.on("unhandledRejection", (error) => die("unhandled rejection", error));
+  process.on("uncaughtException", (error) => die("uncaught exception", error));
 
-const env = readEnv();
-const { db, connection } = openDatabase(env.databaseFile);
-const clock = createClock(db);
-// The queue needs the engine and the engine the queue: the first wake-ups wait for both.
-let wake = (_operationId: string): void => {};
-const engine = createEngine(env, db, clock, (operationId) => wake(operationId));
+  const { db, connection } = openDatabase(env.databaseFile);
+  const clock = createClock(db);
+  // The queue needs the engine and the engine the queue: the first wake-ups wait for both.
+  let wake = (_operationId: string): void => {};
+  const engine = compose(env, db, clock, (operationId) => wake(operationId));
 
-const slots = 20;
-const watchdog = createWatchdog(engine, { slots });
-const runner = await run({
-  pgPool: createQueuePool(env.databaseUrl, slots + 2),
-  concurrency: slots,
-  // Only for what LISTEN has missed: wake-ups are added the moment they are due.
-  pollInterval: 1000,
-  noHandleSignals: true,
-  taskList: {
-    [advanceTask]: async (input) => {
-      watchdog.taken();
-      await advance(engine, payload.parse(input).operationId);
+  const slots = 20;
+  const watchdog = createWatchdog(engine, { slots });
+  const runner = await run({
+    pgPool: createQueuePool(env.databaseUrl, slots + 2),
+    concurrency: slots,
+    // Only for what LISTEN has missed: wake-ups are added the moment they are due.
+    pollInterval: 1000,
+    noHandleSignals: true,
+    taskList: {
+      [advanceTask]: async (input) => {
+        watchdog.taken();
+        await advance(engine, payload.parse(input).operationId);
+      },
+      [maintenanceTask]: () => runMaintenance(engine),
     },
-    [maintenanceTask]: () => runMaintenance(engine),
-  },
-  // Every minute, once however many workers there are; what was missed is not made up for: the next one sees it.
-  crontab: `* * * * * ${maintenanceTask} ?max=1`,
-});
-runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
-runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));
-runner.promise.catch((error: unknown) => die("the queue has ended", error));
+    // Every minute, once however many workers there are; what was missed is not made up for: the next one sees it.
+    crontab: `* * * * * ${maintenanceTask} ?max=1`,
+  });
+  runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
+  runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));
+  runner.promise.catch((error: unknown) => die("the queue has ended", error));
 
-const waker = createWaker(db, clock, runner.addJob);
-wake = waker.wake;
-waker.sweep(-1);
+  const waker = createWaker(db, clock, runner.addJob);
+  wake = waker.wake;
+  waker.sweep(-1);
 
-const sweeper = setInterval(() => {
-  if (watchdog.isStalled()) die("nothing has come from the queue for a minute, and much is due", undefined);
-  waker.sweep(3000);
-}, sweepEveryMs);
-const sender = keepSendingMail(engine.mailbox);
-const health = watchHealth(engine);
-void engine.providers.playbooks.warmUp?.(engine.site.runtime);
+  const sweeper = setInterval(() => {
+    if (watchdog.isStalled()) die("nothing has come from the queue for a minute, and much is due", undefined);
+    waker.sweep(3000);
+  }, sweepEveryMs);
+  const sender = keepSendingMail(engine.mailbox);
+  const health = watchHealth(engine);
+  void engine.providers.playbooks.warmUp?.(engine.site.runtime);
 
-async function stop(): Promise<void> {
-  clearInterval(sweeper);
-  sender.stop();
-  health.stop();
-  const allEnded = await Promise.race([
-    runner.stop().then(() => true),
-    clock.wait(stopWithinMs).then(() => false),
-  ]);
-  if (!allEnded) report("the worker stops although steps are still at work; its successor resumes them");
-  connection.close();
-  process.exit(0);
+  async function stop(): Promise<void> {
+    clearInterval(sweeper);
+    sender.stop();
+    health.stop();
+    const allEnded = await Promise.race([
+      runner.stop().then(() => true),
+      clock.wait(stopWithinMs).then(() => false),
+    ]);
+    if (!allEnded) report("the worker stops although steps are still at work; its successor resumes them");
+    connection.close();
+    process.exit(0);
+  }
+  process.once("SIGTERM", () => void stop());
+  process.once("SIGINT", () => void stop());
+  process.stdout.write("worker ready\n");
 }
-process.once("SIGTERM", () => void stop());
-process.once("SIGINT", () => void stop());
-process.stdout.write("worker ready\n");
+
+if (process.argv[1] === import.meta.filename) await startWorker(readEnv());

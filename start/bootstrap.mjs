@@ -7,7 +7,15 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
-const commands = ["start", "dev", "test", "bench", "simulate"];
+/** Each command and its file beside this one. */
+const commands = {
+  start: "start.ts",
+  dev: "dev.ts",
+  test: "test.ts",
+  bench: "bench.ts",
+  simulate: "simulate.ts",
+  "crash-test": "crashTest.ts",
+};
 const lockfile = join(root, "package-lock.json");
 const modules = join(root, "node_modules");
 const marker = join(modules, ".package-lock.sha256");
@@ -212,11 +220,13 @@ function whenGone(pids, then) {
 
 async function main() {
   const command = process.argv[2];
-  if (!commands.includes(command)) refuse(`Say what to run: node start/bootstrap.mjs ${commands.join("|")}`);
+  const file = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (file === undefined)
+    refuse(`Say what to run: node start/bootstrap.mjs ${Object.keys(commands).join("|")}`);
   checkMachine();
   if (!packagesAreThere()) await whileAlone(install);
   const above = launchers();
-  const child = spawn(findNode(), [join(root, "start", `${command}.ts`), ...process.argv.slice(3)], {
+  const child = spawn(findNode(), [join(root, "start", file), ...process.argv.slice(3)], {
     cwd: root,
     // The fourth channel closes when this process dies, however it dies: the other end then stops everything.
     stdio: ["inherit", "inherit", "inherit", "ipc"],

@@ -2,7 +2,7 @@
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { InstanceRow } from "../../server/views.ts";
-import { money } from "../time.ts";
+import { money, monthlyCents } from "../time.ts";
 import { sentenceOf } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -14,13 +14,15 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
   const [confirm, setConfirm] = useState("");
   const fits = confirm === String(rows.length);
   const bulk = useBulk();
-  const sum = rows.reduce((total, row) => total + row.priceMonthlyCents, 0);
+  const sum = rows.reduce((total, row) => total + monthlyCents(row), 0);
+  const lost = rows.filter((row) => row.dropletGoneAt !== null).length;
+  const without = lost === 0 ? "" : ` ${lost} of them can't get one: the droplet is gone.`;
   return (
     <Dialog
       open
       onOpenChange={onClose}
       title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
-      description={`Each gets a snapshot first; only when it is complete its droplet goes. Together they cost ${money(sum)} a month until then, and about $0.06 a GB for their snapshots afterwards.`}
+      description={`Each gets a snapshot first; only when it is complete its droplet goes.${without} Together they cost ${money(sum)} a month until then, and about $0.06 a GB for their snapshots afterwards.`}
     >
       <ul aria-label="To be destroyed" className="mt-4 max-h-50 overflow-auto border-y border-line text-sm">
         {rows.map((row) => (

@@ -4,7 +4,7 @@ import Link from "next/link";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { InstanceStatus } from "../../server/views.ts";
 import { Mark } from "../mark.tsx";
-import { money } from "../time.ts";
+import { money, monthlyCents } from "../time.ts";
 import { sentenceOf } from "../trpc.tsx";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Checkbox } from "../ui/checkbox.tsx";
@@ -48,7 +48,7 @@ export default function InstancesPage() {
   const choosable = shown.filter((row) => row.status !== "destroyed");
   const chosen = live.filter((row) => selected.has(row.id));
   const chosenInSight = choosable.filter((row) => selected.has(row.id)).length;
-  const monthly = live.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
+  const monthly = live.reduce((sum, row) => sum + monthlyCents(row), 0);
   return (
     <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.length > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
       <div className="mb-3 flex min-h-11 items-center gap-2 *:first:grow md:hidden">

@@ -6,7 +6,7 @@ import { useConnection } from "../live.tsx";
 import { aboutLeft, position, timeLeft } from "../progress/stretches.ts";
 import { Track } from "../progress/track.tsx";
 import { groupOf, StatusWord } from "../status.tsx";
-import { age, money, useNow } from "../time.ts";
+import { age, money, monthlyCents, useNow } from "../time.ts";
 import { Checkbox } from "../ui/checkbox.tsx";
 import { RowAction } from "./rowAction.tsx";
 import { useMachineNames } from "./useMachineNames.ts";
@@ -70,7 +70,7 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
       </div>
       <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row.size, row.region)}</div>
       <div className="text-right text-sm tabular-nums max-md:self-start">
-        {isOver ? <span className="text-ink-3">$0.00</span> : money(row.priceMonthlyCents)}
+        {monthlyCents(row) === 0 ? <span className="text-ink-3">$0.00</span> : money(row.priceMonthlyCents)}
       </div>
     </div>
   );

@@ -2,7 +2,7 @@
 import { X } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
 import type { InstanceRow } from "../../server/views.ts";
-import { money } from "../time.ts";
+import { money, monthlyCents } from "../time.ts";
 import { isTyping } from "../ui/typing.ts";
 
 /**
@@ -28,7 +28,7 @@ export function SelectionBar({
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [onClear]);
-  const monthly = rows.reduce((sum, row) => sum + row.priceMonthlyCents, 0);
+  const monthly = rows.reduce((sum, row) => sum + monthlyCents(row), 0);
   return (
     <section
       aria-label="Selection"

@@ -1,3 +1,15 @@
+CREATE TABLE `dns_records` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`instance_id` text NOT NULL,
+	`domain` text NOT NULL,
+	`name` text NOT NULL,
+	`address` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`instance_id`) REFERENCES `instances`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `dns_records_by_instance` ON `dns_records` (`instance_id`);--> statement-breakpoint
+CREATE INDEX `dns_records_by_name` ON `dns_records` (`domain`,`name`);--> statement-breakpoint
 CREATE TABLE `workers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`lease_until` integer NOT NULL
@@ -19,6 +31,9 @@ DROP INDEX `operations_by_instance`;--> statement-breakpoint
 ALTER TABLE `operations` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX `operations_by_sequence` ON `operations` (`sequence`);--> statement-breakpoint
 CREATE INDEX `operations_by_instance` ON `operations` (`instance_id`,`sequence`);--> statement-breakpoint
+ALTER TABLE `instances` ADD `account_id` text;--> statement-breakpoint
+ALTER TABLE `instances` ADD `droplet_missing_since` integer;--> statement-breakpoint
+ALTER TABLE `instances` ADD `droplet_gone_at` integer;--> statement-breakpoint
 ALTER TABLE `snapshots` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `snapshots` ADD `answered` integer DEFAULT true NOT NULL;--> statement-breakpoint
 CREATE INDEX `snapshots_by_sequence` ON `snapshots` (`sequence`);--> statement-breakpoint

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray } from "drizzle-orm";
 import type { z } from "zod";
 import { type Tx, write } from "../../db/client.ts";
 import {
@@ -11,7 +11,7 @@ import {
   operations,
 } from "../../db/schema.ts";
 import { newId, newSecret } from "../ids.ts";
-import { addressTaken, isTaken } from "../instances/addresses.ts";
+import { addressTaken, isTaken, refuseForeignRecord } from "../instances/addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
 import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
 import { copyVariables } from "../instances/variables.ts";
@@ -21,12 +21,13 @@ import { appendEvent } from "../operations/events.ts";
 import { tidyNames } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
+import { newestGood } from "./queries.ts";
 import { nextBackup, nextProof } from "./schedule.ts";
 
 type Row = typeof backups.$inferSelect;
 
 /** A good backup as the operations need it. Throws a Refusal when there is none that could be restored. */
-function sourceOf(row: Row | undefined): Source {
+export function sourceOf(row: Row | undefined): Source {
   if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
   const { id, key, bytes, sha256, contents, version, state } = row;
   if (state !== "good" || bytes === null || sha256 === null || contents === null)
@@ -38,15 +39,6 @@ const sourceIdOf = (facts: JsonObject) => sourceFact.safeParse(facts.source).dat
 
 const find = (tx: Pick<Tx, "select">, backupId: string) =>
   tx.select().from(backups).where(eq(backups.id, backupId)).get();
-
-/** The newest good backup of an instance. */
-export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
-  tx
-    .select()
-    .from(backups)
-    .where(and(eq(backups.instanceId, instanceId), eq(backups.state, "good")))
-    .orderBy(desc(backups.sequence))
-    .get();
 
 /** Makes a backup now. */
 export function backUp(
@@ -122,12 +114,14 @@ export function proveBackup(
 }
 
 /** A new instance like the backup's own (region, size, contact and variables), that begins with the backup's data. */
-export function restoreAsNew(
+export async function restoreAsNew(
   web: Web,
   input: z.infer<typeof restoreAsNewInput>,
   who: string,
-): { instanceId: string; slug: string; operationId: string } {
+): Promise<{ instanceId: string; slug: string; operationId: string }> {
   const { clickKey, company, slug, backupId } = input;
+  const original = instanceOf(web.db, find(web.db, backupId)?.instanceId ?? "");
+  await refuseForeignRecord(web, { slug, domain: original.domain });
   const clicked = write(web.db, (tx) => {
     const row = find(tx, backupId);
     const source = sourceOf(row);

@@ -30,6 +30,15 @@ export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): Backup
     });
 }
 
+/** The newest good backup of an instance. */
+export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
+  tx
+    .select()
+    .from(backups)
+    .where(and(eq(backups.instanceId, instanceId), eq(backups.state, "good")))
+    .orderBy(desc(backups.sequence))
+    .get();
+
 /** When the newest good backup of each instance was taken. */
 export function lastGoodBackups(
   tx: Pick<Tx, "select">,

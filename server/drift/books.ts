@@ -1,7 +1,14 @@
 import { and, asc, desc, eq, inArray, isNotNull, max, notInArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { aliases, instances, type OperationKind, operations, snapshots } from "../../db/schema.ts";
+import {
+  aliases,
+  dnsRecords,
+  instances,
+  type OperationKind,
+  operations,
+  snapshots,
+} from "../../db/schema.ts";
 import type { Site } from "../operations/definition.ts";
 import { withoutComment } from "../providers/digitalocean/inventory.ts";
 import type { Books } from "./compare.ts";
@@ -16,6 +23,7 @@ export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Bo
   const changed = lastChanges(tx);
   const rows = tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).all();
   const names = tx.select().from(aliases).all();
+  const made = tx.select().from(dnsRecords).all();
   return {
     instances: rows.map((row) => ({
       ...row,
@@ -31,9 +39,16 @@ export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Bo
       .all(),
     busy: busyInstances(tx),
     heldDroplets: heldDroplets(tx),
-    addresses: new Set([...rows.flatMap(({ address }) => address ?? []), ...formerAddresses(tx)]),
-    hosts: new Map([...formerHosts(tx), ...[...names, ...rows.map(named)].map(hostEntry)]),
-    recordIds: new Set(),
+    addresses: new Set([
+      ...[...rows, ...made].flatMap(({ address }) => address ?? []),
+      ...formerAddresses(tx),
+    ]),
+    hosts: new Map([
+      ...made.map(({ instanceId, name, domain }) => hostEntry({ instanceId, slug: name, domain })),
+      ...formerHosts(tx),
+      ...[...names, ...rows.map(named)].map(hostEntry),
+    ]),
+    recordIds: new Set(made.map(({ id }) => id)),
     sshKey: { name: site.keyName, publicKey: withoutComment(site.publicKey) },
   };
 }

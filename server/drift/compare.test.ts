@@ -295,8 +295,8 @@ describe("records", () => {
       ...{ type: "changed-record", recordId: 11, domain, name: "acme" },
       ...{ address: "203.0.113.1", actual: "203.0.113.2", isOurs: true },
     };
-    expect(findings({}, withRecords({ ...record, data: "203.0.113.2" }))).toEqual([changed]);
     const known = { recordIds: new Set([11]) };
+    expect(findings(known, withRecords({ ...record, data: "203.0.113.2" }))).toEqual([changed]);
     expect(findings(known, withRecords({ ...record, data: "192.0.2.1" }))).toEqual([
       { ...changed, actual: "192.0.2.1" },
     ]);

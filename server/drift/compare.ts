@@ -295,12 +295,13 @@ function nameFindings(books: Books, wanted: Name, records: readonly ARecord[], n
     return others
       .filter((record) => isOurs(books, record))
       .map((record) => found(orphanedRecord(domain, record)));
-  const first = others.find((record) => isOurs(books, record)) ?? others[0];
+  // Only one that we are known to have made is corrected.
+  const first = others.find(({ id }) => books.recordIds.has(id)) ?? others[0];
   if (first === undefined) return [found({ type: "missing-record", domain, name, address })];
   return [
     found({
       ...{ type: "changed-record", recordId: first.id, domain, name, address },
-      ...{ actual: first.data, isOurs: isOurs(books, first) },
+      ...{ actual: first.data, isOurs: books.recordIds.has(first.id) },
     }),
   ];
 }

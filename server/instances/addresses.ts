@@ -1,6 +1,9 @@
 import { and, desc, eq, isNotNull, isNull, ne } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
-import { aliases, instances } from "../../db/schema.ts";
+import { aliases, dnsRecords, instances } from "../../db/schema.ts";
+import { newestGood } from "../backups/queries.ts";
+import { foreignRecord } from "../operations/dns.ts";
+import { isProviderError } from "../providers/errors.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
 import { slugProblem } from "./rules.ts";
@@ -43,9 +46,62 @@ export function addressTaken(tx: Pick<Tx, "select">, { slug, domain }: Place): R
   return new Refusal("conflict", sentence, { slug: sentence });
 }
 
+/** What is asked of DigitalOcean before an address is taken. */
+export type RecordFinder = Pick<Web, "db" | "deadline"> & {
+  digitalocean: Pick<Web["digitalocean"], "findRecords">;
+};
+
+/** For an answer that somebody waits for at a form. */
+const lookUpWithinMs = 3000;
+
+/**
+ * Whether a DNS record at DigitalOcean uses the address already that we didn't make. False while DigitalOcean doesn't
+ * say: the step that makes ours looks again.
+ */
+async function hasForeignRecord(
+  { db, deadline, digitalocean }: RecordFinder,
+  { slug, domain }: Place,
+  instanceId = "",
+): Promise<boolean> {
+  const signal = deadline(lookUpWithinMs);
+  try {
+    const found = await digitalocean.findRecords(domain, slug, signal);
+    if (found.length === 0) return false;
+    const ours = db
+      .select({ id: dnsRecords.id })
+      .from(dnsRecords)
+      .where(and(eq(dnsRecords.domain, domain), eq(dnsRecords.name, slug)))
+      .all();
+    const own = db
+      .select({ address: instances.address })
+      .from(instances)
+      .where(eq(instances.id, instanceId))
+      .get();
+    // Those made before ids were kept are known by where they lead.
+    return found.some(
+      ({ id, type, data }) =>
+        !ours.some((record) => record.id === id) && (type !== "A" || data !== own?.address),
+    );
+  } catch (error) {
+    if (isProviderError(error) || signal.aborted) return false;
+    throw error;
+  }
+}
+
+/** Throws a Refusal when a record that we didn't make uses the address. */
+export async function refuseForeignRecord(
+  finder: RecordFinder,
+  place: Place,
+  instanceId?: string,
+): Promise<void> {
+  if (!(await hasForeignRecord(finder, place, instanceId))) return;
+  const sentence = foreignRecord(place);
+  throw new Refusal("conflict", sentence, { slug: sentence });
+}
+
 /** What the form says about a slug while it is typed. */
-export function checkSlug(
-  web: Pick<Web, "db">,
+export async function checkSlug(
+  web: RecordFinder,
   { slug, domain, instanceId }: Place & { instanceId?: string | undefined },
 ) {
   const nothing = { free: false, sentence: null, suggestion: null, previous: null };
@@ -57,18 +113,22 @@ export function checkSlug(
       sentence: `${slug}.${domain} is taken.`,
       suggestion: suggestFree(web.db, { slug, domain }) ?? null,
     };
+  if (await hasForeignRecord(web, { slug, domain }, instanceId))
+    return { ...nothing, sentence: foreignRecord({ slug, domain }) };
   const previous = web.db
     .select({
       id: instances.id,
       company: instances.company,
       destroyedAt: instances.destroyedAt,
       snapshotId: instances.snapshotId,
+      purgedAt: instances.purgedAt,
     })
     .from(instances)
     .where(and(eq(instances.slug, slug), eq(instances.domain, domain), isNotNull(instances.destroyedAt)))
     .orderBy(desc(instances.destroyedAt))
     .get();
   if (previous === undefined) return { ...nothing, free: true };
-  const { snapshotId, ...shown } = previous;
-  return { ...nothing, free: true, previous: { ...shown, canComeBack: snapshotId !== null } };
+  const { snapshotId, purgedAt, ...shown } = previous;
+  const isKept = snapshotId !== null || newestGood(web.db, previous.id) !== undefined;
+  return { ...nothing, free: true, previous: { ...shown, canComeBack: purgedAt === null && isKept } };
 }

@@ -1,6 +1,7 @@
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, inArray } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "../../db/schema.ts";
+import { newestGood } from "../backups/queries.ts";
 import type { Clock } from "../clock.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { catalogue } from "../operations/catalogue.ts";
@@ -12,7 +13,7 @@ type Row = typeof instances.$inferSelect;
 /** Who begins something: a person by their email, or the Spawner by itself. */
 export type Beginner = Pick<Clock, "now" | "monotonic"> & { db: Db; wake: (operationId: string) => void };
 
-export function instanceOf(tx: Tx, instanceId: string): Row {
+export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
   if (instance === undefined) throw new Refusal("not-found", "There is no such instance.");
   return instance;
@@ -40,6 +41,23 @@ type Wish = {
   plan: (tx: Tx, instance: Row) => { what: string; facts?: JsonObject };
 };
 
+/** One operation at a time changes an instance; not all of them show in its status. */
+function refuseBeside(tx: Tx, instanceId: string): void {
+  const live = tx
+    .select({ kind: operations.kind })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        eq(operations.mutating, true),
+        inArray(operations.state, ["running", "cancelling"]),
+      ),
+    )
+    .get();
+  if (live !== undefined)
+    throw new Refusal("not-now", `Possible once “${catalogue[live.kind].label}” has ended.`);
+}
+
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
  * button, with the same wish, is the first one's. Throws Refusal when the rules say no.
@@ -60,8 +78,10 @@ export function beginFor(beginner: Beginner, wish: Wish): string {
       .all()
       .find(wish.isSame ?? (() => true));
     if (live !== undefined) return live.id;
-    const refusal = wish.action === undefined ? null : refusalsOf(instance)[wish.action];
+    const hasBackup = newestGood(tx, instance.id) !== undefined;
+    const refusal = wish.action === undefined ? null : refusalsOf(instance, hasBackup)[wish.action];
     if (refusal !== null) throw new Refusal("not-now", refusal);
+    if (catalogue[wish.kind].mutating) refuseBeside(tx, instance.id);
     const { kind, who, batchId } = wish;
     const { what, facts = {} } = wish.plan(tx, instance);
     return beginOperation(

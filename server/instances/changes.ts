@@ -1,21 +1,25 @@
 import { isDeepStrictEqual } from "node:util";
-import { and, eq } from "drizzle-orm";
 import type { z } from "zod";
 import { aliases } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { tidyNames } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
-import { addressTaken, isTaken } from "./addresses.ts";
+import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "./begin.ts";
 import { options } from "./options.ts";
 import type { addressInput, EditedVariable } from "./rules.ts";
 import { newVariableSet, restoreVariableSet } from "./variables.ts";
 
 /** Moves an instance to another address; the one from before leads there for a time. */
-export function changeAddress(beginner: Beginner, input: z.infer<typeof addressInput>, who: string): string {
+export async function changeAddress(
+  web: Beginner & RecordFinder,
+  input: z.infer<typeof addressInput>,
+  who: string,
+): Promise<string> {
   const { instanceId, slug, domain, redirectDays } = input;
-  return beginFor(beginner, {
+  await refuseForeignRecord(web, { slug, domain }, instanceId);
+  return beginFor(web, {
     instanceId,
     action: "changeAddress",
     kind: "change-address",
@@ -27,15 +31,21 @@ export function changeAddress(beginner: Beginner, input: z.infer<typeof addressI
         throw new Refusal("invalid", sentence, { slug: sentence });
       }
       if (isTaken(tx, { slug, domain }, instance.id)) throw addressTaken(tx, { slug, domain });
-      // Back to an address that still leads here: it becomes the one to move to.
-      tx.delete(aliases)
-        .where(and(eq(aliases.slug, slug), eq(aliases.domain, domain)))
-        .run();
-      tx.insert(aliases).values({ id: newId(), instanceId, slug, domain, role: "next" }).run();
+      // Back to an address that still leads here: it becomes the one to move to, and Cancel makes it what it was.
+      const next = { instanceId, slug, domain, role: "next" as const };
+      const [{ expiresAt: redirectUntil } = { expiresAt: null }] = tx
+        .insert(aliases)
+        .values({ id: newId(), ...next })
+        .onConflictDoUpdate({ target: [aliases.slug, aliases.domain], set: { role: "next" } })
+        .returning({ expiresAt: aliases.expiresAt })
+        .all();
       const previous = { slug: instance.slug, domain: instance.domain };
       return {
         what: `moved ${instance.company} to ${slug}.${domain}`,
-        facts: { next: { slug, domain }, previous, redirectDays },
+        facts: {
+          ...{ next: { slug, domain }, previous, redirectDays },
+          ...(redirectUntil === null ? {} : { redirectUntil }),
+        },
       };
     },
   });

@@ -5,7 +5,7 @@ import { newId, newSecret } from "../ids.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
-import { addressTaken, isTaken } from "./addresses.ts";
+import { addressTaken, isTaken, refuseForeignRecord } from "./addresses.ts";
 import { options } from "./options.ts";
 import type { SpawnInput } from "./rules.ts";
 import { insertVariables } from "./variables.ts";
@@ -27,6 +27,9 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
     fields.version = "There is no such version. Choose another one.";
   if (size === undefined || Object.keys(fields).length > 0)
     throw new Refusal("invalid", "Some of the choices are not offered.", fields);
+
+  // The second press of the same button finds what the first has made.
+  if (clickedBefore(web.db, input.clickKey) === undefined) await refuseForeignRecord(web, input);
 
   const clicked = write(web.db, (tx): Clicked => {
     const before = clickedBefore(tx, input.clickKey);
@@ -65,7 +68,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
   return clicked;
 }
 
-function clickedBefore(tx: Tx, clickKey: string): Clicked | undefined {
+function clickedBefore(tx: Pick<Tx, "select">, clickKey: string): Clicked | undefined {
   return tx
     .select({ instanceId: instances.id, slug: instances.slug, operationId: operations.id })
     .from(instances)

@@ -1,12 +1,14 @@
 import { and, eq, isNull } from "drizzle-orm";
 import { write } from "../../db/client.ts";
 import { audit, backups, instances, snapshots } from "../../db/schema.ts";
+import { sourceOf } from "../backups/commands.ts";
 import { appendEvent } from "../operations/events.ts";
 import { stillUsed } from "../operations/purge.ts";
-import { snapshotsByWorth, usesOf } from "../operations/sources.ts";
+import { usesOf } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
-import { addressTaken, isTaken } from "./addresses.ts";
+import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
+import { newestKept } from "./kept.ts";
 
 function expectTyped(confirm: string, slug: string): void {
   if (confirm === slug) return;
@@ -35,22 +37,24 @@ export function destroyInstance(
   });
 }
 
-/** What an interrupted spawn knew of its droplet, so that even one it never saw is found. */
+/** What an interrupted spawn knew of its droplet. What may have been bought besides, every operation is told. */
 export function unfinished(facts: Record<string, unknown> = {}): Record<string, unknown> {
-  const { createAskedAt, dropletId, address } = facts;
-  return { createAskedAt, dropletId, address };
+  const { dropletId, address } = facts;
+  return { dropletId, address };
 }
 
 /**
- * A destroyed instance returns from its last snapshot, at its own address, or at `slug` when that has been taken
+ * A destroyed instance returns from what was kept of it last, at its own address, or at `slug` when that has been taken
  * meanwhile.
  */
-export function bringBack(
-  beginner: Beginner,
+export async function bringBack(
+  web: Beginner & RecordFinder,
   input: { instanceId: string; slug?: string | undefined },
   who: string,
-): string {
-  return beginFor(beginner, {
+): Promise<string> {
+  const { domain, slug: own } = instanceOf(web.db, input.instanceId);
+  await refuseForeignRecord(web, { slug: input.slug ?? own, domain }, input.instanceId);
+  return beginFor(web, {
     instanceId: input.instanceId,
     action: "bringBack",
     kind: "bring-back",
@@ -59,6 +63,8 @@ export function bringBack(
       const slug = input.slug ?? instance.slug;
       if (isTaken(tx, { slug, domain: instance.domain }, instance.id))
         throw addressTaken(tx, { slug, domain: instance.domain });
+      const kept = newestKept(tx, instance);
+      const start = kept?.from === "snapshot" ? { imageId: kept.id } : { source: sourceOf(kept?.backup) };
       tx.update(instances)
         .set({
           slug,
@@ -70,15 +76,17 @@ export function bringBack(
           answeredAt: null,
           answeredInMs: null,
           silentSince: null,
+          dropletMissingSince: null,
+          dropletGoneAt: null,
+          // A backup comes back in any team; a snapshot only in the one it belongs to.
+          ...(kept?.from === "snapshot" ? {} : { accountId: null }),
         })
         .where(eq(instances.id, instance.id))
         .run();
+      const moved = slug !== instance.slug;
       return {
         what: `brought ${instance.company} back`,
-        facts: {
-          imageId: snapshotsByWorth(tx, instance.id)[0]?.id ?? instance.snapshotId,
-          moved: slug !== instance.slug,
-        },
+        facts: { ...start, moved, ...(moved ? { previousSlug: instance.slug } : {}) },
       };
     },
   });

@@ -8,6 +8,7 @@ import { operationViews } from "../operations/queries.ts";
 import type { InstanceDetail, InstanceRow } from "../views.ts";
 import { instanceUrl } from "./address.ts";
 import { refusalsOf } from "./judge.ts";
+import { newestKept } from "./kept.ts";
 import { previousSet, visibleVariables } from "./variables.ts";
 
 type Row = typeof instances.$inferSelect;
@@ -66,12 +67,13 @@ function rowView(
     answeredInMs: row.answeredInMs,
     silentSince: row.silentSince,
     isProtected: row.isProtected,
+    dropletGoneAt: row.dropletGoneAt,
     lastGoodBackupAt,
     backupWarning:
       row.destroyedAt === null
         ? staleness(backupPlan, { lastGoodAt: lastGoodBackupAt, createdAt, now: Date.now() })
         : null,
-    refusals: refusalsOf(row),
+    refusals: refusalsOf(row, lastGoodBackupAt !== null),
     operation,
   };
 }
@@ -100,6 +102,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       : tx.select().from(instances).where(eq(instances.id, id)).get();
   if (row === undefined) return undefined;
   const before = previousSet(tx, row);
+  const bringsBack = newestKept(tx, row);
   const views = operationViews(
     tx,
     tx
@@ -116,6 +119,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
     address: row.address,
     dropletId: row.dropletId,
     snapshotAt: row.snapshotAt,
+    bringsBack: bringsBack === undefined ? null : { from: bringsBack.from, at: bringsBack.at },
     keepDestroyedDays: env.keepDestroyedDays,
     keptUntil: row.keptUntil,
     purgedAt: row.purgedAt,

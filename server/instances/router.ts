@@ -47,18 +47,18 @@ export const instancesRouter = router({
   destroy: procedure
     .input(z.object({ instanceId: text, confirm: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: destroyInstance(web, input, user.email) })),
-  bringBack: procedure
-    .input(bringBackInput)
-    .mutation(({ ctx: { web, user }, input }) => ({ operationId: bringBack(web, input, user.email) })),
+  bringBack: procedure.input(bringBackInput).mutation(async ({ ctx: { web, user }, input }) => ({
+    operationId: await bringBack(web, input, user.email),
+  })),
   purge: procedure
     .input(z.object({ instanceId: text, confirm: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: purgeInstance(web, input, user.email) })),
   protect: procedure
     .input(z.object({ instanceId: text, isProtected: z.boolean() }))
     .mutation(({ ctx: { web, user }, input }) => protectInstance(web, input, user.email)),
-  changeAddress: procedure
-    .input(addressInput)
-    .mutation(({ ctx: { web, user }, input }) => ({ operationId: changeAddress(web, input, user.email) })),
+  changeAddress: procedure.input(addressInput).mutation(async ({ ctx: { web, user }, input }) => ({
+    operationId: await changeAddress(web, input, user.email),
+  })),
   editVariables: procedure
     .input(z.object({ instanceId: text, variables: editedVariablesInput }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: editVariables(web, input, user.email) })),

@@ -110,7 +110,7 @@ test("every wrong field gets a sentence of its own", () => {
 });
 
 test("what is busy cannot be destroyed, and says why", () => {
-  const made = { isProtected: false, hasRun: true, hasSnapshot: false, purgedAt: null };
+  const made = { isProtected: false, hasRun: true, isKept: false, isDropletGone: false, purgedAt: null };
   expect(instanceRefusals({ ...made, status: "running" }).destroy).toBeNull();
   expect(instanceRefusals({ ...made, status: "failed" }).destroy).toBeNull();
   expect(instanceRefusals({ ...made, status: "spawning" }).destroy).toMatch(/Possible/);
@@ -118,18 +118,21 @@ test("what is busy cannot be destroyed, and says why", () => {
 });
 
 test("what is destroyed can come back from its snapshot, and nothing else can", () => {
-  const gone = { isProtected: false, hasRun: true, hasSnapshot: true, purgedAt: null };
+  const gone = { isProtected: false, hasRun: true, isKept: true, isDropletGone: false, purgedAt: null };
   expect(instanceRefusals({ ...gone, status: "destroyed" }).bringBack).toBeNull();
-  expect(instanceRefusals({ ...gone, status: "destroyed", hasSnapshot: false }).bringBack).toMatch(
-    /never came/,
+  expect(instanceRefusals({ ...gone, status: "destroyed", isKept: false }).bringBack).toMatch(
+    /no snapshot and no good backup/,
   );
   expect(instanceRefusals({ ...gone, status: "destroyed", purgedAt: 1 }).bringBack).toMatch(/for good/);
+  expect(instanceRefusals({ ...gone, status: "unreachable", isDropletGone: true })).toMatchObject({
+    ...{ backUp: expect.stringMatching(/gone/), powerOff: expect.stringMatching(/gone/), destroy: null },
+  });
   expect(instanceRefusals({ ...gone, status: "running" }).bringBack).toMatch(/not destroyed/);
   expect(instanceRefusals({ ...gone, status: "running" }).purge).toMatch(/Destroy it first/);
 });
 
 test("what never ran has nothing to back up, and what is off must be switched on first", () => {
-  const made = { isProtected: false, hasRun: false, hasSnapshot: false, purgedAt: null };
+  const made = { isProtected: false, hasRun: false, isKept: false, isDropletGone: false, purgedAt: null };
   expect(instanceRefusals({ ...made, status: "failed" }).backUp).toMatch(/once it has run/);
   expect(instanceRefusals({ ...made, hasRun: true, status: "off" }).backUp).toMatch(/switched on/);
   expect(instanceRefusals({ ...made, hasRun: true, status: "off" }).powerOn).toBeNull();

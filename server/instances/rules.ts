@@ -182,8 +182,10 @@ type Judged = {
   isProtected: boolean;
   /** It has run at least once. */
   hasRun: boolean;
-  /** There is a snapshot to bring it back from. */
-  hasSnapshot: boolean;
+  /** There is a snapshot or a good backup to bring it back from. */
+  isKept: boolean;
+  /** Its droplet is gone at DigitalOcean. */
+  isDropletGone: boolean;
   purgedAt: number | null;
 };
 
@@ -199,10 +201,17 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
     !instance.hasRun && (status === "failed" || status === "unreachable")
       ? "Possible once it has run. Retry, or destroy it."
       : null;
-  const whileOn = occupied ?? half ?? off;
+  const lost = instance.isDropletGone
+    ? instance.isKept
+      ? "Its droplet is gone at DigitalOcean. Destroy it, then bring it back."
+      : "Its droplet is gone at DigitalOcean."
+    : null;
+  const whileOn = occupied ?? half ?? lost ?? off;
   const isDestroyed = status === "destroyed";
   const gone = instance.purgedAt === null ? null : "What was kept of it has been removed for good.";
-  const never = instance.hasSnapshot ? null : "It has no snapshot: it never came to life.";
+  const never = instance.isKept
+    ? null
+    : "It has no snapshot and no good backup: there is nothing to start from.";
   return {
     destroy:
       occupied ??
@@ -213,8 +222,9 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
     changeAddress: whileOn,
     editVariables: whileOn,
     restart: whileOn,
-    powerOff: occupied ?? half ?? (off === null ? null : "It is switched off already."),
-    powerOn: occupied ?? (status === "off" || status === "failed" ? half : "It is switched on already."),
+    powerOff: occupied ?? half ?? lost ?? (off === null ? null : "It is switched off already."),
+    powerOn:
+      occupied ?? (status === "off" || status === "failed" ? (half ?? lost) : "It is switched on already."),
     resize: whileOn,
     upgrade: whileOn,
     bringBack: isDestroyed ? (gone ?? never) : "It is not destroyed.",

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   aliases,
   backups,
+  dnsRecords,
   instances,
   type JsonObject,
   mail,
@@ -13,6 +14,7 @@ import {
   type OperationState,
   operations,
   snapshots,
+  steps,
 } from "../../db/schema.ts";
 import { restoreBackup } from "../backups/commands.ts";
 import { newId } from "../ids.ts";
@@ -31,7 +33,8 @@ import {
 } from "../operations/testEngine.ts";
 import type { BackupStore } from "../providers/backups/backups.ts";
 import { createFolderStore } from "../providers/backups/folderStore.ts";
-import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
+import type { FoundRecord } from "../providers/digitalocean/dns.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import { testTimers } from "../testTimers.ts";
 import { runMaintenance } from "./maintenance.ts";
@@ -40,9 +43,15 @@ const day = 86_400_000;
 let world: ReturnType<typeof createTestEngine>;
 let removed: string[];
 let isRunNeeded: (key: string) => boolean;
+let records: FoundRecord[];
+let listed: Droplet[];
+let snapshotsThere: { id: number; name: string; sizeGb: number }[];
 
 beforeEach(() => {
   removed = [];
+  records = [];
+  listed = [];
+  snapshotsThere = [];
   world = createTestEngine();
   world.engine.providers = only<Providers>("providers", {
     backups: createFolderStore(join(world.folder, "backups")),
@@ -52,17 +61,19 @@ beforeEach(() => {
       },
     }),
     digitalocean: only<DigitalOcean>("digitalocean", {
-      account: async () => ({ id: "u", email: "joe@example.org", status: "active", dropletLimit: 25 }),
+      account: async () => ({ id: "our-team", email: "e", status: "active", dropletLimit: 9 }),
       for: () => world.engine.providers.digitalocean,
       listDroplets: async () => [],
-      listSnapshots: async () => [],
+      listAllDroplets: async () => listed,
+      listSnapshots: async () => snapshotsThere.map((one) => ({ ...one, createdAt: world.clock.now })),
       listARecords: async () => [],
       listSshKeys: async () => ["ssh-ed25519 AAAA"],
-      getDroplet: async () => undefined,
+      getDroplet: async (id) => listed.find((one) => one.id === id),
       deleteSnapshot: async (id) => void removed.push(`snapshot ${id}`),
-      removeARecords: async ({ name, address }) => {
-        removed.push(`record ${name} at ${address}`);
-        return 1;
+      findRecords: async (domain, name) => records.filter((one) => one.name === name && domain !== ""),
+      removeRecord: async (_domain, id) => {
+        removed.push(`record ${id}`);
+        return true;
       },
     }),
   });
@@ -289,37 +300,110 @@ test("an instance that never answered keeps its only snapshot", async () => {
   expect(removed).toEqual([]);
 });
 
-test("an instance comes back from the snapshot of a droplet that answered", () => {
+test("an instance comes back from the snapshot of a droplet that answered", async () => {
   const instanceId = insertInstance(world.db, {
     ...{ status: "destroyed", destroyedAt: 1, snapshotId: 2, answeredAt: 1 },
   });
   addSnapshot(1, instanceId, true);
   addSnapshot(2, instanceId, false);
-  bringBack(world.engine, { instanceId }, "joe");
+  await bringBack(
+    { ...world.engine, digitalocean: world.engine.providers.digitalocean },
+    { instanceId },
+    "joe",
+  );
   expect(world.db.select().from(operations).get()?.facts.imageId).toBe(1);
   // Whether its new droplet answers is not known yet.
   expect(rowOf(instanceId).answeredAt).toBeNull();
 });
 
-test("a redirect ends when its time is over, and not before", async () => {
-  const instanceId = insertInstance(world.db, ran);
-  const alias = { instanceId, domain: "intranet.localhost", role: "redirect" as const };
+const aliasNames = () =>
   world.db
-    .insert(aliases)
+    .select()
+    .from(aliases)
+    .all()
+    .map(({ slug, role }) => `${slug} ${role}`);
+const recordOf = (id: number, name: string, data = "127.0.0.9") => ({ id, name, data, type: "A" });
+
+test("a redirect ends when its time is over, and not before; nobody else's record goes", async () => {
+  const { db, clock, engine } = world;
+  const instanceId = insertInstance(db, ran);
+  const alias = { instanceId, domain: "intranet.localhost", role: "redirect" as const };
+  db.insert(aliases)
     .values([
-      { ...alias, id: "a", slug: "over", expiresAt: world.clock.now - 1 },
-      { ...alias, id: "b", slug: "not-yet", expiresAt: world.clock.now + day },
+      { ...alias, id: "a", slug: "over", expiresAt: clock.now - 1 },
+      { ...alias, id: "b", slug: "not-yet", expiresAt: clock.now + day },
     ])
     .run();
+  const { domain } = alias;
+  db.insert(dnsRecords)
+    .values({ id: 7, instanceId, domain, name: "over", address: "127.0.0.1", createdAt: 1 })
+    .run();
+  records = [recordOf(7, "over", "127.0.0.1"), recordOf(8, "over"), recordOf(9, "over", "198.51.100.1")];
+  await runMaintenance(engine);
+  expect(removed).toEqual(["record 7", "record 8"]);
+  expect(aliasNames()).toEqual(["not-yet redirect"]);
+  expect(db.select().from(dnsRecords).all()).toEqual([]);
+});
+
+test("a move that failed gives its name back once it can't be taken up any more", async () => {
+  const { db, clock, engine } = world;
+  const instanceId = insertInstance(db, ran);
+  const alias = { instanceId, domain: "intranet.localhost", role: "next" as const };
+  db.insert(aliases)
+    .values([
+      { ...alias, id: "a", slug: "wanted" },
+      { ...alias, id: "b", slug: "led-here", expiresAt: clock.now + day },
+    ])
+    .run();
+  records = [recordOf(7, "wanted"), recordOf(8, "led-here")];
+  const failed = begin(engine, instanceId, catalogue["change-address"]);
+  db.update(operations).set({ state: "failed" }).where(eq(operations.id, failed)).run();
+  await runMaintenance(engine);
+  expect(aliasNames()).toEqual(["wanted next", "led-here next"]);
+  const later = begin(engine, instanceId, catalogue.restart);
+  db.update(operations).set({ state: "done" }).where(eq(operations.id, later)).run();
+  await runMaintenance(engine);
+  expect(aliasNames()).toEqual(["led-here redirect"]);
+  expect(removed).toEqual(["record 7"]);
+});
+
+test("a droplet is called gone after two looks, and only of our own team", async () => {
+  const { db, clock, engine } = world;
+  const id = insertInstance(db, { ...ran, accountId: "our-team" });
+  const others = insertInstance(db, { ...ran, dropletId: 2, accountId: "another-team" });
+  await runMaintenance(engine);
+  expect(rowOf(id).dropletGoneAt).toBeNull();
+  clock.now += 60_000;
+  await runMaintenance(engine);
+  expect(rowOf(id).dropletGoneAt).toBe(clock.now);
+  expect(rowOf(others).dropletGoneAt).toBeNull();
+  listed = [only<Droplet>("droplet", { id: 1 })];
+  await runMaintenance(engine);
+  expect(rowOf(id)).toMatchObject({ dropletGoneAt: null, dropletMissingSince: null });
+});
+
+test("which team a droplet belongs to is noted once it is seen", async () => {
+  const id = insertInstance(world.db, ran);
+  listed = [only<Droplet>("droplet", { id: 1 })];
   await runMaintenance(world.engine);
-  expect(removed).toEqual(["record over at 127.0.0.9"]);
-  expect(
-    world.db
-      .select()
-      .from(aliases)
-      .all()
-      .map((row) => row.slug),
-  ).toEqual(["not-yet"]);
+  expect(rowOf(id).accountId).toBe("our-team");
+});
+
+test("a snapshot that was complete only after Destroy had given it up is known", async () => {
+  const { db, clock, engine } = world;
+  const instanceId = insertInstance(db, ran);
+  const operationId = begin(engine, instanceId, catalogue.destroy);
+  db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
+  db.update(steps)
+    .set({ state: "failed", startedMonotonic: clock.now })
+    .where(and(eq(steps.operationId, operationId), eq(steps.name, "snapshot")))
+    .run();
+  snapshotsThere = [
+    { id: 7, name: `acme-final-${operationId}`, sizeGb: 2 },
+    { id: 8, name: "somebody-else's", sizeGb: 2 },
+  ];
+  await runMaintenance(engine);
+  expect(db.select().from(snapshots).all()).toMatchObject([{ id: 7, instanceId, operationId }]);
 });
 
 test("what is kept of a destroyed instance is removed when its time is over", async () => {
@@ -548,10 +632,10 @@ test("a record that cannot be removed does not keep the others", async () => {
     .insert(aliases)
     .values(["a", "b", "c"].map((slug) => ({ ...expired, id: slug, slug })))
     .run();
-  const { removeARecords } = world.engine.providers.digitalocean;
-  world.engine.providers.digitalocean.removeARecords = async (record) => {
-    if (record.name === "a") throw new Error("It is locked.");
-    return removeARecords(record);
+  const { findRecords } = world.engine.providers.digitalocean;
+  world.engine.providers.digitalocean.findRecords = async (domain, name) => {
+    if (name === "a") throw new Error("It is locked.");
+    return findRecords(domain, name);
   };
   await runMaintenance(world.engine);
   expect(

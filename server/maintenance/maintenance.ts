@@ -3,8 +3,10 @@ import { report } from "../report.ts";
 import { within } from "../within.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { noteLateSnapshots } from "./lateSnapshots.ts";
 import { underLease } from "./lease.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./leftovers.ts";
+import { noteLostDroplets } from "./lostDroplets.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { warnOfOrphans } from "./orphanWarnings.ts";
 import { reconcile } from "./reconciliation.ts";
@@ -21,6 +23,7 @@ const chores: [fault: string, chore: Chore][] = [
   ["the backups that are due could not be begun", beginDueBackups],
   ["the restore proofs that are due could not be begun", beginDueProofs],
   ["backups that are not kept any more could not be removed", applyRetention],
+  ["snapshots that were complete late could not be written down", noteLateSnapshots],
   ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
   ["redirects whose time is over could not be removed", endRedirects],
   ["what was kept of destroyed instances could not be removed", purgeExpired],
@@ -29,6 +32,7 @@ const chores: [fault: string, chore: Chore][] = [
   ["nobody could be warned of old backups", warnOfStaleBackups],
   ["DigitalOcean could not be compared with our records", reconcile],
   ["nobody could be warned of orphans", warnOfOrphans],
+  ["it is not known whether droplets are gone", noteLostDroplets],
 ];
 
 /** Chores of this process that were given up and have not ended: they are not begun a second time beside themselves. */

@@ -1,28 +1,65 @@
-import { and, eq, lte } from "drizzle-orm";
+import { and, eq, lte, or } from "drizzle-orm";
 import { write } from "../../db/client.ts";
-import { aliases, instances } from "../../db/schema.ts";
+import { aliases, dnsRecords, instances, operations } from "../../db/schema.ts";
+import type { Alias, Instance } from "../operations/definition.ts";
 import type { Engine } from "../operations/engine.ts";
 import { appendEvent } from "../operations/events.ts";
+import { canBeTakenUp } from "../operations/takenUp.ts";
 import { isBusy } from "./busy.ts";
 import { oneByOne } from "./oneByOne.ts";
 
-/** Removes the records of addresses that lead elsewhere, once their time is over. */
+/**
+ * Frees the names that have led to an instance for long enough: redirects whose time is over, and where a move was to
+ * go that failed and can't be taken up any more. One of the latter that was a redirect before is one again.
+ */
 export async function endRedirects(engine: Engine, signal: AbortSignal): Promise<void> {
-  const over = engine.db
-    .select({ alias: aliases, address: instances.address })
+  const { db, now } = engine;
+  const over = db
+    .select({ alias: aliases, instance: instances })
     .from(aliases)
     .innerJoin(instances, eq(instances.id, aliases.instanceId))
-    .where(and(eq(aliases.role, "redirect"), lte(aliases.expiresAt, engine.now())))
+    .where(or(eq(aliases.role, "next"), and(eq(aliases.role, "redirect"), lte(aliases.expiresAt, now()))))
     .all();
   const fault = ({ alias }: (typeof over)[number]) => `the redirect from ${alias.slug} could not be removed`;
-  const end = async ({ alias, address }: (typeof over)[number]) => {
-    if (isBusy(engine, alias.instanceId)) return;
-    if (address !== null)
-      await engine.providers.digitalocean.removeARecords({ domain: alias.domain, name: alias.slug, address });
-    write(engine.db, (tx) => {
-      tx.delete(aliases).where(eq(aliases.id, alias.id)).run();
-      appendEvent(tx, { at: engine.now(), kind: "instance", instanceId: alias.instanceId });
+  const end = async ({ alias, instance }: (typeof over)[number]) => {
+    if (isBusy(engine, instance.id) || (alias.role === "next" && isStillWanted(engine, alias))) return;
+    const leadsHere = alias.role === "next" && alias.expiresAt !== null && alias.expiresAt > now();
+    const removed = leadsHere ? [] : await removeRecords(engine, alias, instance);
+    write(db, (tx) => {
+      if (leadsHere) tx.update(aliases).set({ role: "redirect" }).where(eq(aliases.id, alias.id)).run();
+      else tx.delete(aliases).where(eq(aliases.id, alias.id)).run();
+      for (const id of removed) tx.delete(dnsRecords).where(eq(dnsRecords.id, id)).run();
+      appendEvent(tx, { at: now(), kind: "instance", instanceId: instance.id });
     });
   };
   await oneByOne(engine, over, fault, end, signal);
+}
+
+/** Whether the move to this name has failed, and may still be retried or cancelled. */
+const isStillWanted = ({ db }: Engine, { instanceId }: Alias): boolean =>
+  db
+    .select({ id: operations.id })
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), eq(operations.kind, "change-address"), canBeTakenUp()))
+    .get() !== undefined;
+
+/** Removes the records of ours that lead from the name to the instance; returns their ids. */
+async function removeRecords(
+  { db, providers: { digitalocean } }: Engine,
+  { slug, domain }: Alias,
+  { id: instanceId, address }: Instance,
+): Promise<number[]> {
+  const known = db
+    .select({ id: dnsRecords.id })
+    .from(dnsRecords)
+    .where(
+      and(eq(dnsRecords.instanceId, instanceId), eq(dnsRecords.domain, domain), eq(dnsRecords.name, slug)),
+    )
+    .all()
+    .map(({ id }) => id);
+  const found = await digitalocean.findRecords(domain, slug);
+  // Those made before ids were kept are known by where they lead.
+  const ours = found.filter((one) => known.includes(one.id) || (one.type === "A" && one.data === address));
+  for (const { id } of ours) await digitalocean.removeRecord(domain, id);
+  return known;
 }

@@ -17,7 +17,7 @@ import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from ".
 import { intranetVars } from "./intranet.ts";
 import { machineFacts, machineIs, machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
-import { type ActionFacts, actionFacts, dropletOf, switchOn } from "./power.ts";
+import { type ActionFacts, actionFacts, switchOn } from "./power.ts";
 
 /** What the instance's row said before. */
 const before = z.object({
@@ -56,10 +56,13 @@ async function takeOver(context: Context): Promise<Outcome<Facts>> {
 
 /** Its address, and at the first contact its host key, which is pinned as a new droplet's is. */
 async function reach(context: Context): Promise<Outcome<Facts>> {
-  const { facts, providers, site } = context;
+  const { facts, instance, providers, site } = context;
   const { address, hostKey } = machineOf(context);
   if (address !== undefined && hostKey !== undefined) return done();
-  const droplet = await dropletOf(context);
+  const droplet =
+    instance.dropletId === null ? undefined : await providers.digitalocean.getDroplet(instance.dropletId);
+  if (droplet === undefined)
+    throw new StepFailure("The droplet is gone.", `droplet ${instance.dropletId ?? "unknown"}`);
   if (droplet.address === undefined) return later({ progress: { label: "Waiting for its address" } });
   const shown = await providers.scanHostKey({ address: droplet.address, port: site.sshPort });
   if (shown === undefined) return later({ progress: { label: "Waiting for its first answer" } });

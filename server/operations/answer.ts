@@ -10,6 +10,11 @@ import {
 } from "./definition.ts";
 
 const withinMs = 10 * 60_000;
+/**
+ * A resolver that was asked for the name before its record was there may go on saying that there is none for as long as
+ * the zone says: 30 minutes at DigitalOcean. We never ask before the record is made, but others may have.
+ */
+const nameKnownWithinMs = 35 * 60_000;
 
 type Options<Facts> = {
   label?: string;
@@ -34,9 +39,9 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
     {
       everyMs: 1000,
       giveUp: {
-        afterMs: withinMs,
+        afterMs: nameKnownWithinMs,
         sentence:
-          "The droplet is ready and has its address, but the intranet did not answer there within 10 minutes.",
+          "The DNS record is made, but this machine's resolver did not know the name within 35 minutes. Retry looks again.",
       },
     },
     async (context) => {
@@ -44,12 +49,10 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       const { providers, now, elapsed, signal, instance } = context;
       const version = options.version?.(context) ?? instance.version;
       const answer = await providers.probe.answer(options.url?.(context) ?? context.url, { signal });
-      if (answer.ok && answer.version !== version)
-        throw new StepFailure(
-          `The intranet answers with version ${answer.version ?? "unknown"}, not with ${version}.`,
-          answer.sentence,
-        );
-      const missing = answer.ok ? await options.also?.(context) : answer.sentence;
+      // What answers first may be the version from before, on its way out.
+      const isOther = answer.ok && answer.version !== version;
+      const other = `The intranet answers with version ${answer.version ?? "unknown"}, not with ${version}.`;
+      const missing = isOther ? other : answer.ok ? await options.also?.(context) : answer.sentence;
       if (missing === undefined) {
         const news = options.learned?.(context) ?? {};
         const answered = { answeredAt: now(), answeredInMs: answer.ms, silentSince: null };
@@ -57,6 +60,18 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
           options.leavesInstance === true ? news : { ...news, instance: { ...news.instance, ...answered } },
         );
       }
+      if (answer.isNameUnknown === true)
+        return later({
+          afterMs: elapsed() < 10_000 ? 250 : 5000,
+          progress: { label: "Its name is not known here yet. A resolver can take up to 30 minutes." },
+        });
+      if (elapsed() > withinMs)
+        throw new StepFailure(
+          isOther
+            ? other
+            : "The droplet is ready and has its address, but the intranet did not answer there within 10 minutes.",
+          missing,
+        );
       // The first seconds decide how long it feels; after that a second more or less does not.
       return later({ afterMs: elapsed() < 10_000 ? 250 : 2000, progress: { label: missing } });
     },

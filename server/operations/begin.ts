@@ -7,6 +7,7 @@ import { newId } from "../ids.ts";
 import { catalogue } from "./catalogue.ts";
 import { type AnyDefinition, plannedSteps } from "./definition.ts";
 import { appendEvent } from "./events.ts";
+import { leftBehind } from "./leftBehind.ts";
 import { nextSequence } from "./sequence.ts";
 
 /**
@@ -44,7 +45,7 @@ export function beginOperation(
       kind,
       state: "running",
       mutating: definition.mutating,
-      facts: wish.facts ?? {},
+      facts: { ...(definition.mutating ? leftBehind(tx, instanceId, dueAt) : {}), ...wish.facts },
       statusBefore: before?.status ?? "running",
       batchId: wish.batchId ?? null,
       createdBy: who,

@@ -1,37 +1,69 @@
+import { eq } from "drizzle-orm";
 import { z } from "zod";
+import { instances } from "../../db/schema.ts";
 import { appReady } from "./answer.ts";
-import { defineOperation } from "./definition.ts";
+import { defineOperation, type StepContext } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
 import { emailReady } from "./email.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts } from "./machine.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+import { playbookFacts, playbookStep } from "./playbook.ts";
+import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
 
-type Facts = PlaybookFacts & { moved: boolean };
+type Facts = SourceFacts & { moved: boolean; previousSlug: string };
+type Context = StepContext<Facts>;
 
-/** A destroyed instance returns from its last snapshot: the same variables and data, and the same URL if it is free. */
+/** Without a snapshot it begins with a bare droplet and a backup's data. */
+const isFromBackup = ({ facts }: Context) => facts.source !== undefined;
+const version = ({ facts, instance }: Context) => facts.source?.version ?? instance.version;
+
+/**
+ * A destroyed instance returns from its last snapshot, or from its newest good backup: the same variables and data, and
+ * the same URL if it is free.
+ */
 export const bringBack = defineOperation<Facts>({
   kind: "bring-back",
   label: "Bring back",
-  facts: z.object({ ...machineFacts, ...playbookFacts, moved: z.boolean() }).partial(),
+  facts: z
+    .object({
+      ...machineFacts,
+      ...playbookFacts,
+      ...sourceFacts,
+      moved: z.boolean(),
+      previousSlug: z.string(),
+    })
+    .partial(),
   status: { during: "restoring", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
   cancelling:
-    "The DNS record and the droplet are removed again, so that nothing is left that costs money but the snapshot it came from.",
-  steps: [
-    requestDroplet("create-droplet", "Request a droplet from the snapshot"),
+    "The DNS record and the droplet are removed again, so that nothing is left that costs money but what it came from.",
+  steps: replacingLostDroplet<Facts>(
+    requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),
-    playbookStep<Facts>("reconfigure", "Set its new address with Ansible", {
+    playbookStep("provision", "Provision with Ansible", {
+      playbook: "provision",
+      vars: (context) =>
+        isFromBackup(context) ? intranetVars(context, { version: version(context) }) : undefined,
+    }),
+    playbookStep("reconfigure", "Set its new address with Ansible", {
       playbook: "reconfigure",
-      vars: (context) => (context.facts.moved === true ? intranetVars(context) : undefined),
+      vars: (context) =>
+        context.facts.moved === true && !isFromBackup(context) ? intranetVars(context) : undefined,
     }),
     createDns("create-dns", "Create the DNS record"),
-    appReady("app-ready"),
+    sendBackup("send", { when: isFromBackup }),
+    putBack("put-back", { when: isFromBackup, version }),
+    appReady("app-ready", { version, learned: (context) => ({ instance: { version: version(context) } }) }),
     emailReady(),
-  ],
+  ),
   undo: [
     removeDns("undo-dns", "Remove the DNS record"),
     destroyDroplet("undo-droplet", "Destroy the droplet"),
   ],
+  ended: (tx, { instanceId, facts }, state) => {
+    const { previousSlug: slug } = z.object({ previousSlug: z.string() }).partial().parse(facts);
+    if (state === "cancelled" && slug !== undefined)
+      tx.update(instances).set({ slug }).where(eq(instances.id, instanceId)).run();
+  },
 });

@@ -7,19 +7,27 @@ import { appReady } from "./answer.ts";
 import {
   defineOperation,
   done,
+  later,
   type Outcome,
   type StepContext,
   StepFailure,
   skipped,
   step,
 } from "./definition.ts";
+import { forgetRecords, keepRecords, pointHere, pointNowhere, recordMayCome } from "./dns.ts";
 import { intranetVars } from "./intranet.ts";
-import { machineFacts, machineOf } from "./machine.ts";
+import { machineFacts } from "./machine.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 
 const place = z.object({ slug: z.string(), domain: z.string() });
 type Place = z.infer<typeof place>;
-type Facts = PlaybookFacts & { next: Place; previous: Place; redirectDays: number };
+type Facts = PlaybookFacts & {
+  next: Place;
+  previous: Place;
+  redirectDays: number;
+  /** The address to move to has been an earlier one, which led here until then. */
+  redirectUntil: number;
+};
 type Context = StepContext<Facts>;
 
 const dayMs = 86_400_000;
@@ -33,19 +41,25 @@ function placesOf({ facts }: Context): { next: Place; previous: Place; redirectD
 const hostOf = ({ slug, domain }: Place) => `${slug}.${domain}`;
 const at = (spot: Place) => and(eq(aliases.slug, spot.slug), eq(aliases.domain, spot.domain));
 
-async function pointHere(context: Context, spot: Place): Promise<Outcome<Facts>> {
-  const { address } = machineOf(context);
-  if (address === undefined) throw new StepFailure("The droplet has no address yet.", "address is not known");
-  await context.providers.digitalocean.ensureDomain(spot.domain);
-  await context.providers.digitalocean.ensureARecord({ domain: spot.domain, name: spot.slug, address });
-  return done();
+/** The name leads nowhere, and is free again. */
+async function free(context: Context, spot: Place): Promise<Outcome<Facts>> {
+  const { removed, isSettled } = await pointNowhere(context, spot);
+  if (!isSettled) return later(recordMayCome);
+  return done({
+    rows: (tx) => {
+      tx.delete(aliases).where(at(spot)).run();
+      forgetRecords(tx, removed);
+    },
+  });
 }
 
-async function pointNowhere(context: Context, spot: Place): Promise<Outcome<Facts>> {
-  const { address } = machineOf(context);
-  if (address !== undefined)
-    await context.providers.digitalocean.removeARecords({ domain: spot.domain, name: spot.slug, address });
-  return done({ rows: (tx) => tx.delete(aliases).where(at(spot)).run() });
+/** Where it was to move to is as it was: free, or an earlier address that leads here until its time is over. */
+async function leaveNext(context: Context): Promise<Outcome<Facts>> {
+  const { next } = placesOf(context);
+  const { redirectUntil } = context.facts;
+  if (redirectUntil === undefined) return free(context, next);
+  const redirect = { role: "redirect" as const, expiresAt: redirectUntil };
+  return done({ rows: (tx) => tx.update(aliases).set(redirect).where(at(next)).run() });
 }
 
 /** The instance's own name is the new one; the old one leads to it until its time is over. */
@@ -73,7 +87,10 @@ function switchBack(context: Context) {
     rows: (tx: Tx) => {
       tx.delete(aliases).where(at(previous)).run();
       tx.insert(aliases)
-        .values({ id: newId(), instanceId: context.instance.id, ...next, role: "next" })
+        .values({
+          ...{ id: newId(), instanceId: context.instance.id, ...next, role: "next" },
+          expiresAt: context.facts.redirectUntil ?? null,
+        })
         .onConflictDoNothing()
         .run();
     },
@@ -95,13 +112,24 @@ export const changeAddress = defineOperation<Facts>({
   kind: "change-address",
   label: "Change address",
   facts: z
-    .object({ ...machineFacts, ...playbookFacts, next: place, previous: place, redirectDays: z.number() })
+    .object({
+      ...machineFacts,
+      ...playbookFacts,
+      next: place,
+      previous: place,
+      redirectDays: z.number(),
+      redirectUntil: z.number(),
+    })
     .partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
   mutating: true,
-  cancelling: "The address from before stays, and the new DNS record is removed.",
+  cancelling:
+    "The address from before stays, and the new DNS record is removed. One that led here before stays.",
   steps: [
-    step("new-dns", "Create the new DNS record", (context) => pointHere(context, placesOf(context).next)),
+    step("new-dns", "Create the new DNS record", async (context) => {
+      const record = await pointHere(context, placesOf(context).next);
+      return done({ rows: (tx) => keepRecords(tx, context, [record]) });
+    }),
     playbookStep("reconfigure", "Reconfigure with Ansible", {
       playbook: "reconfigure",
       vars: (context) => {
@@ -116,7 +144,7 @@ export const changeAddress = defineOperation<Facts>({
       "Remove the old DNS record",
       async (context): Promise<Outcome<Facts>> => {
         const { previous, redirectDays } = placesOf(context);
-        if (redirectDays === 0) return pointNowhere(context, previous);
+        if (redirectDays === 0) return free(context, previous);
         const text = `${hostOf(previous)} leads to the new address for ${redirectDays} days.`;
         return skipped({ log: [{ at: context.now(), text }] });
       },
@@ -127,13 +155,11 @@ export const changeAddress = defineOperation<Facts>({
     playbookStep("undo-reconfigure", "Reconfigure with Ansible for the address from before", {
       playbook: "reconfigure",
       vars: (context) => {
-        const { previous } = placesOf(context);
+        const { next, previous } = placesOf(context);
         if (!begun(context)) return undefined;
-        return intranetVars(context, {
-          url: context.urlOf(previous),
-          slug: previous.slug,
-          redirectFrom: otherRedirects(context),
-        });
+        const before = context.facts.redirectUntil === undefined ? [] : [hostOf(next)];
+        const redirectFrom = [...otherRedirects(context), ...before];
+        return intranetVars(context, { url: context.urlOf(previous), slug: previous.slug, redirectFrom });
       },
     }),
     appReady("undo-ready", {
@@ -142,6 +168,6 @@ export const changeAddress = defineOperation<Facts>({
       when: begun,
       learned: switchBack,
     }),
-    step("undo-dns", "Remove the new DNS record", (context) => pointNowhere(context, placesOf(context).next)),
+    step("undo-dns", "Remove the new DNS record", leaveNext),
   ],
 });

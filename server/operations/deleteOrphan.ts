@@ -9,6 +9,7 @@ import {
   StepFailure,
   step,
 } from "./definition.ts";
+import { forgetRecords } from "./dns.ts";
 import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from "./driftSteps.ts";
 
 type Context = StepContext<DriftFacts>;
@@ -76,8 +77,16 @@ async function deleteRecord(
       `${instance.company} answers at this address by now, so the record was left alone.`,
       `${one.name}.${one.domain} leads to ${one.address}`,
     );
-  await digitalocean.removeARecords({ domain: one.domain, name: one.name, address: one.address });
-  return done({ rows: forget(one) });
+  // Only this one, and only while it still leads where it led.
+  const found = (await digitalocean.findRecords(one.domain, one.name)).find(({ id }) => id === one.recordId);
+  if (found?.type === "A" && found.data === one.address)
+    await digitalocean.removeRecord(one.domain, one.recordId);
+  return done({
+    rows: (tx) => {
+      forgetRecords(tx, [one.recordId]);
+      forget(one)(tx);
+    },
+  });
 }
 
 /** Deletes what we have made at DigitalOcean and no row knows any more. The instance it was made for is left alone. */

@@ -1,31 +1,161 @@
-import { done, later, type Outcome, type Step, type StepContext, skipped, step } from "./definition.ts";
-import { type MachineFacts, machineOf } from "./machine.ts";
+import { eq } from "drizzle-orm";
+import type { Tx } from "../../db/client.ts";
+import { dnsRecords } from "../../db/schema.ts";
+import type { FoundRecord } from "../providers/digitalocean/dns.ts";
+import { ProviderError } from "../providers/errors.ts";
+import {
+  done,
+  later,
+  type Outcome,
+  type Step,
+  type StepContext,
+  StepFailure,
+  skipped,
+  step,
+} from "./definition.ts";
+import { lateMs } from "./droplet.ts";
+import { type MachineFacts, machineOf, type OwnRecord } from "./machine.ts";
+import { sameAccount } from "./sighting.ts";
 
 type Context = StepContext<MachineFacts>;
+type Place = { slug: string; domain: string };
+
+/** What people read of a name that somebody else uses. */
+export const foreignRecord = ({ slug, domain }: Place): string =>
+  `${slug}.${domain} has a DNS record at DigitalOcean that the Spawner didn't make. Remove the record there, or choose another address.`;
+
+/**
+ * Whether a record is ours: because we know its id; or because it leads from a name of the instance to its droplet, or to
+ * where one was asked for whose answer was lost. The latter also takes in what was made before ids were kept.
+ */
+function isOurs(context: Context, { slug, domain }: Place, record: FoundRecord): boolean {
+  const { records = [], recordsAsked = [] } = context.facts;
+  if (records.some(({ id }) => id === record.id)) return true;
+  if (record.type !== "A") return false;
+  return (
+    record.data === machineOf(context).address ||
+    recordsAsked.some(
+      (asked) => asked.domain === domain && asked.name === slug && asked.address === record.data,
+    )
+  );
+}
+
+/**
+ * Leads a name to the operation's droplet: by the one record of ours, which is made or corrected. Fails when there is
+ * one that is not ours. The result is what the record's row is to say.
+ */
+export async function pointHere(context: Context, place: Place): Promise<OwnRecord> {
+  const { facts, monotonic } = context;
+  const { digitalocean } = context.providers;
+  const { address } = machineOf(context);
+  if (address === undefined) throw new StepFailure("The droplet has no address yet.", "address is not known");
+  const { slug: name, domain } = place;
+  const found = await digitalocean.findRecords(domain, name);
+  const foreign = found.find((record) => !isOurs(context, place, record));
+  if (foreign !== undefined)
+    throw new StepFailure(foreignRecord(place), `record ${foreign.id}: ${foreign.type} ${foreign.data}`);
+  const [first, ...doubles] = found.sort(
+    (a, b) => Number(b.data === address) - Number(a.data === address) || a.id - b.id,
+  );
+  for (const double of doubles) await digitalocean.removeRecord(domain, double.id);
+  if (first !== undefined) {
+    if (first.data !== address) await digitalocean.changeARecord(domain, first.id, name, address);
+    return { id: first.id, domain, name, address };
+  }
+  await sameAccount(context);
+  const others = facts.recordsAsked ?? [];
+  await digitalocean.ensureDomain(domain);
+  context.remember({ recordsAsked: [...others, { domain, name, address, at: monotonic() }] });
+  try {
+    const { id } = await digitalocean.createARecord(domain, name, address);
+    const made = { id, domain, name, address };
+    context.remember({ recordsAsked: others, records: [...(facts.records ?? []), made] });
+    return made;
+  } catch (error) {
+    // Of an unclear one it is not forgotten that it may have been made.
+    if (error instanceof ProviderError && !error.unclear) context.remember({ recordsAsked: others });
+    throw error;
+  }
+}
+
+/** Writes down that these are ours; for an outcome's rows. */
+export function keepRecords(
+  tx: Tx,
+  { instance, now }: Pick<Context, "instance" | "now">,
+  records: readonly OwnRecord[],
+): void {
+  for (const record of records)
+    tx.insert(dnsRecords)
+      .values({ ...record, instanceId: instance.id, createdAt: now() })
+      .onConflictDoUpdate({ target: dnsRecords.id, set: { ...record, instanceId: instance.id } })
+      .run();
+}
+
+/**
+ * Removes the records of a name that are ours, and no other. `isSettled` is false while one that was asked for without a
+ * clear answer may still come.
+ */
+export async function pointNowhere(
+  context: Context,
+  place: Place,
+): Promise<{ removed: number[]; isSettled: boolean }> {
+  const { facts, monotonic, providers } = context;
+  const { records = [], recordsAsked = [] } = facts;
+  const { slug, domain } = place;
+  const isOfThis = (one: { domain: string; name: string }) => one.domain === domain && one.name === slug;
+  const found = await providers.digitalocean.findRecords(domain, slug);
+  // That there is none means something only in the team where they were made.
+  if (found.length === 0) await sameAccount(context);
+  const ours = found.filter((one) => isOurs(context, place, one));
+  for (const { id } of ours) await providers.digitalocean.removeRecord(domain, id);
+  return {
+    removed: [...ours, ...records.filter(isOfThis)].map(({ id }) => id),
+    isSettled: recordsAsked.filter(isOfThis).every(({ at }) => monotonic() >= at + lateMs),
+  };
+}
+
+export const recordMayCome = {
+  afterMs: 3000,
+  progress: { label: "Making sure that no DNS record was made" },
+};
+
+/** Writes down that these are gone; for an outcome's rows. */
+export function forgetRecords(tx: Tx, ids: readonly number[]): void {
+  for (const id of ids) tx.delete(dnsRecords).where(eq(dnsRecords.id, id)).run();
+}
 
 /** Points the instance's name, and whatever else leads to it, at its droplet. */
 export const createDns = (name: string, label: string): Step<MachineFacts> =>
   step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
-    const { instance, providers } = context;
-    const { address } = machineOf(context);
-    if (address === undefined) return later({ afterMs: 1000 });
-    for (const { slug, domain } of [instance, ...context.aliases]) {
-      await providers.digitalocean.ensureDomain(domain);
-      await providers.digitalocean.ensureARecord({ domain, name: slug, address });
-    }
-    return done();
+    if (machineOf(context).address === undefined) return later({ afterMs: 1000 });
+    const records: OwnRecord[] = [];
+    for (const place of [context.instance, ...context.aliases]) records.push(await pointHere(context, place));
+    return done({ rows: (tx) => keepRecords(tx, context, records) });
   });
 
 /**
- * Removes the records of the instance, those of its other names included: only those that still point at its
- * droplet. They go before the droplet goes.
+ * Removes the records of the instance: of its own name, of others that lead to it, and of any that an earlier operation
+ * has left. They go before the droplet goes.
  */
 export const removeDns = (name: string, label: string): Step<MachineFacts> =>
-  step(name, label, async (context: Context): Promise<Outcome<MachineFacts>> => {
-    const { instance, providers, facts } = context;
-    const address = machineOf(context).address ?? facts.address;
-    if (address === undefined) return skipped();
-    for (const { slug, domain } of [instance, ...context.aliases])
-      await providers.digitalocean.removeARecords({ domain, name: slug, address });
-    return done();
+  step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
+    const { facts, instance } = context;
+    const { records = [], recordsAsked = [] } = facts;
+    if (machineOf(context).address === undefined && records.length + recordsAsked.length === 0)
+      return skipped();
+    const left = [...records, ...recordsAsked].map((one) => ({ slug: one.name, domain: one.domain }));
+    const places = new Map(
+      [instance, ...context.aliases, ...left].map((place) => [`${place.slug}.${place.domain}`, place]),
+    );
+    const all = { removed: new Set<number>(), areSettled: true };
+    for (const place of places.values()) {
+      const { removed, isSettled } = await pointNowhere(context, place);
+      for (const id of removed) all.removed.add(id);
+      all.areSettled &&= isSettled;
+    }
+    if (!all.areSettled) return later(recordMayCome);
+    return done({
+      facts: { records: [], recordsAsked: [] },
+      rows: (tx) => forgetRecords(tx, [...all.removed]),
+    });
   });

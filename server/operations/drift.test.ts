@@ -3,17 +3,23 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { drift, instances, snapshots } from "../../db/schema.ts";
 import { type Finding, keyOf } from "../drift/findings.ts";
 import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
+import type { FoundRecord } from "../providers/digitalocean/dns.ts";
 import { catalogue } from "./catalogue.ts";
 import type { Providers } from "./definition.ts";
 import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
 
 let world: ReturnType<typeof createTestEngine>;
-let cloud: { account: string; droplets: Droplet[]; snapshots: { id: number; name: string }[] };
+let cloud: {
+  account: string;
+  droplets: Droplet[];
+  snapshots: { id: number; name: string }[];
+  records: FoundRecord[];
+};
 let done: string[];
 
 beforeEach(() => {
   done = [];
-  cloud = { account: "ours", droplets: [], snapshots: [] };
+  cloud = { account: "ours", droplets: [], snapshots: [], records: [] };
   world = createTestEngine({
     providers: only<Providers>("providers", {
       scanHostKey: async ({ address }) => `key of ${address}`,
@@ -24,18 +30,20 @@ beforeEach(() => {
         destroyDroplet: async (id) => {
           done.push(`destroy droplet ${id}`);
           cloud.droplets = cloud.droplets.filter((one) => one.id !== id);
+          return true;
         },
         findSnapshot: async (id) => {
           const found = cloud.snapshots.find((one) => one.id === id);
           return found === undefined ? undefined : { ...found, sizeGb: 10, createdAt: 500 };
         },
         deleteSnapshot: async (id) => void done.push(`delete snapshot ${id}`),
-        removeARecords: async ({ name, address }) => {
-          done.push(`remove ${name} at ${address}`);
-          return 1;
+        findRecords: async (_domain, name) => cloud.records.filter((one) => one.name === name),
+        removeRecord: async (_domain, id) => {
+          done.push(`remove record ${id}`);
+          return true;
         },
         ensureDomain: async (domain) => void done.push(`domain ${domain}`),
-        ensureARecord: async ({ name, address }) => {
+        createARecord: async (_domain, name, address) => {
           done.push(`point ${name} at ${address}`);
           return { id: 1 };
         },
@@ -120,7 +128,12 @@ describe("delete", () => {
     expect(done).toEqual([]);
   });
   test("with another account's token nothing is touched, whatever the finding", async () => {
-    cloud = { account: "another", droplets: [droplet()], snapshots: [{ id: 71, name: "acme-final-o" }] };
+    cloud = {
+      ...cloud,
+      account: "another",
+      droplets: [droplet()],
+      snapshots: [{ id: 71, name: "acme-final-o" }],
+    };
     const id = insertInstance(world.db, acme);
     const lost: Finding = { type: "missing-snapshot", snapshotId: 72, name: "s" };
     for (const [kind, one] of [
@@ -139,7 +152,10 @@ describe("delete", () => {
   });
   test("a droplet that DigitalOcean doesn't let go is given up, and Retry goes on", async () => {
     cloud.droplets = [droplet()];
-    world.engine.providers.digitalocean.destroyDroplet = async () => void done.push("asked");
+    world.engine.providers.digitalocean.destroyDroplet = async () => {
+      done.push("asked");
+      return true;
+    };
     expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({
       state: "failed",
       sentence: expect.stringContaining("20 minutes"),
@@ -162,9 +178,13 @@ describe("delete", () => {
   test("an orphaned record goes, unless the instance has come back to it", async () => {
     const left = { type: "orphaned-record", recordId: 9, domain, name: "acme" } as const;
     const id = insertInstance(world.db, acme);
+    cloud.records = [
+      { id: 9, type: "A", name: "acme", data: "203.0.113.7" },
+      { id: 10, type: "A", name: "acme", data: acme.address },
+    ];
     const old: Finding = { ...left, address: "203.0.113.7" };
     expect(await resolve("delete-orphan", id, old)).toMatchObject({ state: "done" });
-    expect(done).toEqual(["remove acme at 203.0.113.7"]);
+    expect(done).toEqual(["remove record 9"]);
     const own: Finding = { ...left, address: acme.address };
     expect(await resolve("delete-orphan", id, own)).toMatchObject({ state: "failed" });
     expect(done).toHaveLength(1);
@@ -198,7 +218,7 @@ describe("repair", () => {
     world.db.delete(drift).run();
     world.db.update(instances).set({ hostKey: "key of 203.0.113.2" }).run();
     expect(await resolve("repair-drift", id, elsewhere)).toMatchObject({ state: "done" });
-    expect(done).toEqual(["point acme at 203.0.113.2"]);
+    expect(done).toEqual([`domain ${domain}`, "point acme at 203.0.113.2"]);
     expect(rowOf(id)).toMatchObject({ address: "203.0.113.2" });
   });
   test("a droplet that the instance doesn't have any more changes nothing", async () => {
@@ -234,7 +254,7 @@ describe("repair", () => {
     const id = insertInstance(world.db, acme);
     const lost: Finding = { type: "missing-domain", domain };
     expect(await resolve("repair-drift", id, lost)).toMatchObject({ state: "done" });
-    expect(done).toEqual([`domain ${domain}`, `point acme at ${acme.address}`]);
+    expect(done).toEqual([`domain ${domain}`, `domain ${domain}`, `point acme at ${acme.address}`]);
   });
   test("a snapshot that is gone leaves the rows: the newest that is left takes its place", async () => {
     const id = insertInstance(world.db, { ...acme, snapshotId: 72, snapshotAt: 200 });

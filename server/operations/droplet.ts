@@ -1,14 +1,46 @@
 import { eq } from "drizzle-orm";
 import { aliases } from "../../db/schema.ts";
-import { ourTag } from "../providers/digitalocean/digitalocean.ts";
+import { type Droplet, ourTag } from "../providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "../providers/errors.ts";
-import { done, later, type Outcome, poll, type Step, type StepContext, step } from "./definition.ts";
-import { type MachineFacts, machineIs, machineOf } from "./machine.ts";
+import {
+  done,
+  type Known,
+  later,
+  type Outcome,
+  poll,
+  type Step,
+  type StepContext,
+  step,
+  stepTimeoutMs,
+  type Together,
+} from "./definition.ts";
+import { type MachineFacts, machineIs, machineOf, noMachine } from "./machine.ts";
+import { lookFor, sameAccount, secondLookMs } from "./sighting.ts";
+import { startOver } from "./startOver.ts";
 
 type Context = StepContext<MachineFacts>;
 
 /** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
 export const visibilityWindowMs = 60_000;
+
+/** A request is given up after this long. */
+const requestMs = 20_000;
+
+/**
+ * How long after its intent something may still show up of a call that nobody saw the end of, because its process died
+ * or hangs. It could be sent until the step's time was up, whose signal stops what still waits for its turn; it may have
+ * taken as long as a request may; and then the window opens in which lists lag.
+ */
+export const lateMs = stepTimeoutMs + requestMs + visibilityWindowMs;
+
+/**
+ * Until when a droplet that was asked for without a clear answer may still show up; undefined when none was. Of a call
+ * that came back the window opens with its end.
+ */
+export function createWindowEnd({ createAskedAt, createEndedAt }: Known<MachineFacts>): number | undefined {
+  if (createAskedAt === undefined) return undefined;
+  return createEndedAt === undefined ? createAskedAt + lateMs : createEndedAt + visibilityWindowMs;
+}
 
 /** The one handle by which a droplet is found again after an unclear create. */
 export const operationTag = (operationId: string) => `spawner-op-${operationId}`;
@@ -22,46 +54,141 @@ export const proofTag = (instanceId: string) => `spawner-proof-${instanceId}`;
 const ownTag = ({ facts, instance }: Pick<Context, "facts" | "instance">) =>
   facts.throwaway === true ? proofTag(instance.id) : instanceTag(instance.id);
 
-/** Asks for the operation's one droplet: finds it by its tag before it buys. */
+/** Asks for the operation's one droplet: finds it by its tag before it buys. A retry looks whether it is still there. */
 export const requestDroplet = (name: string, label: string): Step<MachineFacts> =>
   step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
-    const { facts, instance, operation, providers, site, monotonic } = context;
-    const tag = operationTag(operation.id);
-    if (facts.dropletId !== undefined) return done();
-    if (facts.createAskedAt !== undefined) {
-      const found = await providers.digitalocean.findDropletByTag(tag, { maxAgeMs: 0 });
-      if (found !== undefined) return done(learned(context, found.id));
-      if (monotonic() - facts.createAskedAt < visibilityWindowMs)
+    const { facts } = context;
+    if (facts.dropletId !== undefined) {
+      const seen = await isThere(context, facts.dropletId);
+      if (seen === "there") return done({ facts: { seenInRound: context.operation.round } });
+      if (seen === "unclear") return lookAgain;
+      // Its names are kept, and lead to the next one.
+      return later({ afterMs: 0, ...lost(context) });
+    }
+    const accountId = await sameAccount(context);
+    const windowEnd = createWindowEnd(facts);
+    if (windowEnd !== undefined) {
+      const found = await findBought(context);
+      if (found !== undefined) return done(bought(context, found.id, accountId));
+      if (context.monotonic() < windowEnd)
         return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
     }
-    const key = await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey, context.signal);
-    // The intent is on disk before the call, so that whoever comes after a crash looks before it buys.
-    context.remember({ createAskedAt: monotonic() });
-    try {
-      const host = `${instance.slug}.${instance.domain}`;
-      const droplet = await providers.digitalocean.createDroplet({
-        name: facts.throwaway === true ? `proof-of-${host}` : host,
-        region: instance.region,
-        size: instance.size,
-        image: facts.imageId ?? "debian-13-x64",
-        sshKeyId: key.id,
-        tags: [ourTag, ownTag(context), tag],
-      });
-      return done(learned(context, droplet.id));
-    } catch (error) {
-      if (error instanceof ProviderError && error.unclear)
-        return later({
-          afterMs: 2000,
-          progress: { label: "DigitalOcean's answer was lost: looking whether the droplet was made" },
-        });
+    return buy(context, accountId);
+  });
+
+async function buy(context: Context, accountId: string): Promise<Outcome<MachineFacts>> {
+  const { facts, instance, operation, providers, site, monotonic } = context;
+  const key = await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey, context.signal);
+  const host = `${instance.slug}.${instance.domain}`;
+  // The intent is on disk before the call, so that whoever comes after a crash looks before it buys.
+  context.remember({ createAskedAt: monotonic(), createEndedAt: undefined, accountId });
+  try {
+    const droplet = await providers.digitalocean.createDroplet({
+      name: facts.throwaway === true ? `proof-of-${host}` : host,
+      region: instance.region,
+      size: instance.size,
+      image: facts.imageId ?? "debian-13-x64",
+      sshKeyId: key.id,
+      tags: [ourTag, ownTag(context), operationTag(operation.id)],
+    });
+    return done(bought(context, droplet.id, accountId));
+  } catch (error) {
+    if (error instanceof ProviderError && !error.unclear) {
       // A clear refusal bought nothing: the next attempt may ask at once.
       context.remember({ createAskedAt: undefined });
       throw error;
     }
-  });
+    context.remember({ createEndedAt: monotonic() });
+    if (!(error instanceof ProviderError)) throw error;
+    return later({
+      afterMs: 2000,
+      progress: { label: "DigitalOcean's answer was lost: looking whether the droplet was made" },
+    });
+  }
+}
 
-const learned = ({ facts }: Context, dropletId: number) =>
-  machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
+/** What the operation has bought, by its tag. One that lingers in the list after its end is none. */
+async function findBought({ operation, providers }: Context): Promise<Droplet | undefined> {
+  for (const { id } of await providers.digitalocean.dropletsByTag(operationTag(operation.id))) {
+    const droplet = await providers.digitalocean.getDroplet(id);
+    if (droplet !== undefined) return droplet;
+  }
+  return undefined;
+}
+
+function bought({ facts, operation }: Context, dropletId: number, accountId: string) {
+  const machine = machineIs(facts, { ...noMachine, dropletId });
+  const clear = { createAskedAt: undefined, createEndedAt: undefined };
+  return {
+    facts: { ...machine.facts, ...clear, accountId, seenInRound: operation.round },
+    ...(machine.instance === undefined ? {} : { instance: { ...machine.instance, accountId } }),
+  };
+}
+
+/** The droplet is gone, and another one is to be requested. */
+function lost({ facts, operation, now }: Context) {
+  const machine = machineIs(facts, noMachine);
+  return {
+    ...machine,
+    facts: { ...machine.facts, missedAt: undefined, seenInRound: operation.round },
+    log: [{ at: now(), text: "The droplet is gone at DigitalOcean. Another one is requested." }],
+  };
+}
+
+const lookAgain = later<MachineFacts>({
+  afterMs: secondLookMs,
+  progress: { label: "Looking whether the droplet is still there" },
+});
+
+/** Looks once a round: a first try goes on with what it has just made. */
+async function isThere(context: Context, dropletId: number): Promise<"there" | "unclear" | "gone"> {
+  const { facts, operation } = context;
+  if (operation.round === 0 || facts.seenInRound === operation.round) return "there";
+  const seen = await lookFor(context, dropletId);
+  if (seen === "unclear" || seen === "gone") return seen;
+  context.remember({ seenInRound: operation.round });
+  return "there";
+}
+
+/**
+ * Has a retry look first: when the droplet is gone meanwhile, the operation requests another one and goes through all
+ * its steps again. The first of them must be the one that requests it.
+ */
+export function replacingLostDroplet<Facts extends MachineFacts>(
+  first: Step<Facts>,
+  ...others: (Step<Facts> | Together<Facts>)[]
+): (Step<Facts> | Together<Facts>)[] {
+  const looking = (planned: Step<Facts>): Step<Facts> => ({
+    ...planned,
+    run: async (context) => {
+      const instead = await lookFirst(context, planned.name, first.name);
+      // Facts has all of MachineFacts, so that what is learned of them is known to it.
+      return instead === undefined ? planned.run(context) : (instead as unknown as Outcome<Facts>);
+    },
+  });
+  return [
+    first,
+    ...others.map((entry) =>
+      "branches" in entry
+        ? { branches: entry.branches.map((branch) => branch.map(looking)) }
+        : looking(entry),
+    ),
+  ];
+}
+
+/** Undefined when the droplet is there, or there never was one. */
+async function lookFirst(
+  context: Context,
+  current: string,
+  from: string,
+): Promise<Outcome<MachineFacts> | undefined> {
+  const { dropletId } = machineOf(context);
+  const seen = dropletId === undefined ? "there" : await isThere(context, dropletId);
+  if (seen === "there") return undefined;
+  if (seen === "unclear") return lookAgain;
+  const where = { operationId: context.operation.id, from, current, dueAt: context.monotonic() };
+  return later({ afterMs: 0, ...lost(context), rows: (tx) => startOver(tx, where) });
+}
 
 const readyWithinMs = 10 * 60_000;
 
@@ -78,12 +205,13 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
       },
     },
     async (context): Promise<Outcome<MachineFacts>> => {
-      const { facts, operation, providers, site, elapsed, usuallyAtLeastMs } = context;
+      const { facts, providers, site, elapsed, usuallyAtLeastMs } = context;
       const machine = machineOf(context);
       if (machine.address !== undefined && machine.hostKey !== undefined) return done();
       if (usuallyAtLeastMs !== undefined && elapsed() < usuallyAtLeastMs * 0.8)
         return later({ afterMs: usuallyAtLeastMs * 0.95 - elapsed() });
-      const droplet = await providers.digitalocean.findDropletByTag(operationTag(operation.id));
+      const listed = await providers.digitalocean.listDroplets();
+      const droplet = listed.find((one) => one.id === machine.dropletId);
       if (droplet === undefined) return later({ progress: { label: "Requested" } });
       // Where it usually comes up the first answer is near; a knock at its door asks nothing of DigitalOcean.
       const nearMs = elapsed() < (usuallyAtLeastMs ?? 0) * 1.5 ? 100 : 300;
@@ -98,46 +226,92 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
     },
   );
 
-/** Destroys the operation's droplet and waits until it is gone; looks for what an unclear create may have left. */
+/** How long a droplet's end may take before Joe is told. */
+const endWithinMs = 30 * 60_000;
+export const endGiveUp = {
+  afterMs: endWithinMs,
+  sentence: "DigitalOcean has not let go of the droplet within 30 minutes. Retry asks for its end once more.",
+};
+
+/** The longer it takes, the rarer it is looked at. */
+export const nextLook = ({ elapsed }: Pick<Context, "elapsed">) => ({
+  afterMs: Math.min(60_000, Math.max(1000, elapsed() / 4)),
+  progress: { label: "Waiting until DigitalOcean has let go of it" },
+});
+
+/** Asks for a droplet's end, once a round, and looks whether it has come. `mayEnd`: whether a living one may go. */
+export async function endDroplet(
+  context: Context,
+  dropletId: number,
+  mayEnd: () => boolean = () => true,
+): Promise<"gone" | "going" | "kept"> {
+  const { facts, operation, providers } = context;
+  const seen = await lookFor(context, dropletId);
+  if (seen === "gone") return "gone";
+  const { endAskedIn } = facts;
+  if (seen === "unclear" || endAskedIn?.[dropletId] === operation.round) return "going";
+  if (!mayEnd()) return "kept";
+  if (await providers.digitalocean.destroyDroplet(dropletId))
+    context.remember({ endAskedIn: { ...endAskedIn, [dropletId]: operation.round } });
+  return "going";
+}
+
+/**
+ * Destroys the operation's droplet and every other one with its tag, and waits until they are gone; looks for what an
+ * unclear create may have left, of an earlier operation as well. `after` names the step that keeps what is on the
+ * instance's droplet: one that is alive and has not been kept goes back there.
+ */
 export const destroyDroplet = (
   name: string,
   label: string,
-  options: { final?: boolean } = {},
-): Step<MachineFacts> =>
-  step(
+  { after, final = false }: { final?: boolean; after?: string } = {},
+): Step<MachineFacts> => ({
+  ...poll<MachineFacts>(
     name,
     label,
+    { everyMs: 1000, giveUp: endGiveUp },
     async (context): Promise<Outcome<MachineFacts>> => {
-      const { facts, providers, monotonic } = context;
-      const { digitalocean } = providers;
+      const { facts, instance, operation, providers, monotonic, now } = context;
       const known = machineOf(context).dropletId ?? facts.dropletId;
-      if (known !== undefined && (await digitalocean.getDroplet(known)) !== undefined) {
-        await digitalocean.destroyDroplet(known);
-        if ((await digitalocean.getDroplet(known)) !== undefined) return later({ afterMs: 2000 });
+      const tagged = await providers.digitalocean.dropletsByTag(ownTag(context));
+      // One more than the row knows must not be left behind, and is followed to its end once it was seen.
+      const all = new Set([
+        ...(known === undefined ? [] : [known]),
+        ...tagged.map(({ id }) => id),
+        ...Object.keys(facts.endAskedIn ?? {}).map(Number),
+      ]);
+      // That there is none at all means something only for the team that may have bought one.
+      if (all.size === 0) await sameAccount(context);
+      // The one that was asked for without a clear answer has shown up: nothing else has to be waited for.
+      if (tagged.some(({ id, tags }) => id !== known && tags.includes(operationTag(operation.id))))
+        context.remember({ createAskedAt: undefined, createEndedAt: undefined });
+      const ends = new Set<string>();
+      for (const id of all) {
+        const isKept = () => after === undefined || id !== known || facts.keptDropletId === id;
+        ends.add(await endDroplet(context, id, isKept));
       }
-      // One more of ours than its row knows must not be left behind. The list lags behind deletes as well.
-      const left = await digitalocean.findDropletByTag(ownTag(context), { maxAgeMs: 0 });
-      if (left !== undefined && left.id !== known && (await digitalocean.getDroplet(left.id)) !== undefined) {
-        // Known from here on: there is no need to wait for it to show up any more.
-        context.remember({ dropletId: left.id });
-        await digitalocean.destroyDroplet(left.id);
-        return later({ afterMs: 1000 });
+      if (after !== undefined && ends.has("kept")) {
+        const where = { operationId: operation.id, from: after, current: name, dueAt: monotonic() };
+        return later({
+          instance: { dropletMissingSince: null, dropletGoneAt: null },
+          log: [{ at: now(), text: "The droplet is there after all. Its snapshot comes first." }],
+          rows: (tx) => startOver(tx, where),
+        });
       }
-      if (
-        known === undefined &&
-        facts.createAskedAt !== undefined &&
-        monotonic() - facts.createAskedAt < visibilityWindowMs
-      )
-        return later({ afterMs: 3000, progress: { label: "Making sure that no droplet was made" } });
-      const gone = machineIs(facts, { dropletId: undefined, address: undefined, hostKey: undefined });
+      if (ends.has("going")) return later(nextLook(context));
+      if (monotonic() < Math.max(createWindowEnd(facts) ?? 0, facts.lateUntil ?? 0))
+        return later({ afterMs: 5000, progress: { label: "Making sure that no droplet was made" } });
+      const gone = machineIs(facts, noMachine);
+      const clear = { createAskedAt: undefined, createEndedAt: undefined, lateUntil: undefined };
       return done({
         ...gone,
-        facts: { ...gone.facts, createAskedAt: undefined },
+        facts: { ...gone.facts, ...clear, missedAt: undefined, endAskedIn: undefined },
         // Its names led to nothing but the droplet.
         ...(facts.throwaway === true
           ? {}
-          : { rows: (tx) => tx.delete(aliases).where(eq(aliases.instanceId, context.instance.id)).run() }),
+          : { rows: (tx) => tx.delete(aliases).where(eq(aliases.instanceId, instance.id)).run() }),
       });
     },
-    options,
-  );
+  ),
+  final,
+});

@@ -12,6 +12,7 @@ import {
   skipped,
 } from "./definition.ts";
 import { type MachineFacts, machineOf } from "./machine.ts";
+import { lookFor, secondLookMs } from "./sighting.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
 const actions = z.record(z.string(), z.object({ askedAt: z.number(), id: z.number().optional() }));
@@ -24,18 +25,12 @@ const unclearMs = 60_000;
 /** How long a droplet may take to shut down in good order before its power is cut. */
 const shutdownMs = 60_000;
 
-/** The operation's droplet as it is; a failure when it is gone. */
-export async function dropletOf(context: Context): Promise<Droplet> {
-  const { dropletId } = machineOf(context);
-  const droplet =
-    dropletId === undefined ? undefined : await context.providers.digitalocean.getDroplet(dropletId);
-  if (droplet === undefined)
-    throw new StepFailure(
-      "The droplet is gone: somebody has deleted it at DigitalOcean. Destroy the instance, then bring it back.",
-      `droplet ${dropletId ?? "unknown"} was not found`,
-    );
-  return droplet;
-}
+/** What has been asked for of this type, in whatever round. */
+export const actionsOf = (
+  { actions: asked = {} }: Pick<StepContext<ActionFacts>["facts"], "actions">,
+  type: DropletAction["type"],
+): { askedAt: number; id?: number | undefined }[] =>
+  Object.entries(asked).flatMap(([key, entry]) => (key.endsWith(` ${type}`) ? [entry] : []));
 
 /** Asks for an action once and says how it stands. An errored one is asked for again by the next attempt. */
 export async function ensureAction(
@@ -93,33 +88,48 @@ const giveUp = (label: string) => ({
 });
 type When<Facts> = { when?: (context: StepContext<Facts>) => boolean };
 
+/** A step that works on the operation's droplet; one that is gone is noted and fails. */
 function powerStep<Facts extends ActionFacts>(
   name: string,
   label: string,
   { when }: When<Facts>,
-  run: (context: StepContext<Facts>) => Promise<Outcome<Facts>>,
+  run: (context: StepContext<Facts>, droplet: Droplet) => Promise<Outcome<Facts>>,
 ): Step<Facts> {
-  return poll<Facts>(name, label, { everyMs: 1000, giveUp: giveUp(label) }, async (context) =>
-    when?.(context) === false ? skipped() : run(context),
-  );
+  return poll<Facts>(name, label, { everyMs: 1000, giveUp: giveUp(label) }, async (context) => {
+    if (when?.(context) === false) return skipped();
+    const { instance, now } = context;
+    const { dropletId } = machineOf(context);
+    const droplet = dropletId === undefined ? "gone" : await lookFor(context, dropletId);
+    if (droplet === "unclear")
+      return later({
+        afterMs: secondLookMs,
+        progress: { label: "Looking whether the droplet is still there" },
+      });
+    if (droplet !== "gone") return run(context, droplet);
+    if (dropletId !== undefined && instance.dropletGoneAt === null)
+      return later({ afterMs: 0, instance: { dropletGoneAt: now() } });
+    throw new StepFailure(
+      "The droplet is gone: somebody has deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
+      `droplet ${dropletId ?? "unknown"} was not found`,
+    );
+  });
 }
 
 export const switchOff = <Facts extends ActionFacts>(name: string, label: string, when: When<Facts> = {}) =>
-  powerStep<Facts>(name, label, when, async (context) =>
-    (await isSwitchedOff(context, await dropletOf(context))) ? done() : later(),
+  powerStep<Facts>(name, label, when, async (context, droplet) =>
+    (await isSwitchedOff(context, droplet)) ? done() : later(),
   );
 
 export const switchOn = <Facts extends ActionFacts>(name: string, label: string, when: When<Facts> = {}) =>
-  powerStep<Facts>(name, label, when, async (context) => {
-    const droplet = await dropletOf(context);
+  powerStep<Facts>(name, label, when, async (context, droplet) => {
     if (droplet.status === "active") return done();
     await ensureAction(context, droplet, { type: "power_on" });
     return later();
   });
 
 export const reboot = <Facts extends ActionFacts>(name: string, label: string) =>
-  powerStep<Facts>(name, label, {}, async (context) => {
-    const { status } = await ensureAction(context, await dropletOf(context), { type: "reboot" });
+  powerStep<Facts>(name, label, {}, async (context, droplet) => {
+    const { status } = await ensureAction(context, droplet, { type: "reboot" });
     return status === "completed" ? done() : later();
   });
 
@@ -129,8 +139,7 @@ export const changeSize = <Facts extends ActionFacts>(
   label: string,
   options: When<Facts> & { size: (context: StepContext<Facts>) => string },
 ) =>
-  powerStep<Facts>(name, label, options, async (context) => {
-    const droplet = await dropletOf(context);
+  powerStep<Facts>(name, label, options, async (context, droplet) => {
     const size = options.size(context);
     if (droplet.sizeSlug === size) return done();
     // An earlier wish may have switched it on since.

@@ -4,25 +4,23 @@ import {
   done,
   later,
   type Outcome,
+  poll,
   type StepContext,
   StepFailure,
-  step,
 } from "./definition.ts";
+import { endDroplet, endGiveUp, nextLook } from "./droplet.ts";
 import { type MachineFacts, machineFacts } from "./machine.ts";
 
-async function destroyStray({
-  facts: { dropletId },
-  instance,
-  providers: { digitalocean },
-}: StepContext<MachineFacts>): Promise<Outcome<MachineFacts>> {
+async function destroyStray(context: StepContext<MachineFacts>): Promise<Outcome<MachineFacts>> {
+  const { facts, instance } = context;
+  const { dropletId } = facts;
   if (dropletId === undefined)
     throw new StepFailure("It is not known which droplet to destroy.", "no droplet");
-  if (instance.dropletId === dropletId)
+  // Before its end is asked for an operation may still take it up; after that its Retry requests another one.
+  const isAsked = facts.endAskedIn?.[dropletId] !== undefined;
+  if (instance.dropletId === dropletId && !isAsked)
     throw new StepFailure("The intranet runs on this droplet: it is not destroyed.", `droplet ${dropletId}`);
-  if ((await digitalocean.getDroplet(dropletId)) !== undefined) {
-    await digitalocean.destroyDroplet(dropletId);
-    if ((await digitalocean.getDroplet(dropletId)) !== undefined) return later({ afterMs: 2000 });
-  }
+  if ((await endDroplet(context, dropletId)) !== "gone") return later(nextLook(context));
   return done();
 }
 
@@ -34,6 +32,16 @@ export const removeStray = defineOperation<MachineFacts>({
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   cancelling: "There is no way back once the droplet is being destroyed.",
-  steps: [step("destroy-stray", "Destroy the droplet", destroyStray, { final: true })],
+  steps: [
+    {
+      ...poll<MachineFacts>(
+        "destroy-stray",
+        "Destroy the droplet",
+        { everyMs: 1000, giveUp: endGiveUp },
+        destroyStray,
+      ),
+      final: true,
+    },
+  ],
   undo: [],
 });

@@ -4,10 +4,13 @@ import type { Tx } from "../../db/client.ts";
 import { instances, snapshots } from "../../db/schema.ts";
 import type { Finding, FindingOf } from "../drift/findings.ts";
 import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
+import { keepRecords, pointHere } from "./dns.ts";
 import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
+import { type MachineFacts, machineFacts, type OwnRecord } from "./machine.ts";
 
-type Context = StepContext<DriftFacts>;
-type Done = Outcome<DriftFacts>;
+type Facts = DriftFacts & MachineFacts;
+type Context = StepContext<Facts>;
+type Done = Outcome<Facts>;
 
 const repairable = [
   "changed-address",
@@ -32,10 +35,9 @@ async function repair(context: Context): Promise<Done> {
       return tagAgain(context, one);
     case "changed-record":
     case "missing-record":
-      return pointHere(context, one);
+      return repairRecord(context, one);
     case "missing-domain":
-      await context.providers.digitalocean.ensureDomain(one.domain);
-      return pointAll(context, one);
+      return repairDomain(context, one);
     case "missing-snapshot":
       return forgetSnapshot(context, one);
     case "missing-ssh-key":
@@ -66,9 +68,10 @@ async function takeAddress(context: Context, one: FindingOf<"changed-address">):
       `${address} doesn't answer with the SSH host key of this droplet. Nothing was changed.`,
       `host key ${hostKey ?? "none"} instead of ${instance.hostKey ?? "none"}`,
     );
-  for (const { slug, domain } of [instance, ...aliases])
-    await providers.digitalocean.ensureARecord({ domain, name: slug, address });
-  return done({ instance: { address }, rows: forget(one) });
+  const there = { ...context, instance: { ...instance, address } };
+  const records: OwnRecord[] = [];
+  for (const place of [instance, ...aliases]) records.push(await pointHere(there, place));
+  return done({ instance: { address }, rows: keeping(context, records, one) });
 }
 
 async function takeSize(context: Context, one: FindingOf<"changed-size">): Promise<Done> {
@@ -85,35 +88,39 @@ async function tagAgain(context: Context, one: FindingOf<"changed-tags">): Promi
   return done({ rows: forget(one) });
 }
 
-/** Where the instance's names are to lead; a failure when it has moved, or has no droplet any more. */
-function addressFor({ instance, aliases }: Context, at: { name: string; domain: string }): string {
-  const isOwn = [instance, ...aliases].some(({ slug, domain }) => slug === at.name && domain === at.domain);
-  if (!isOwn || instance.destroyedAt !== null || instance.address === null)
-    throw new StepFailure(
-      `${at.name}.${at.domain} doesn't belong to ${instance.company} any more. Nothing was changed.`,
-      `${instance.slug}.${instance.domain} at ${instance.address ?? "no address"}`,
-    );
-  return instance.address;
-}
+/** Writes down the records that are right now, and takes the finding off the page. */
+const keeping = (context: Context, records: readonly OwnRecord[], one: Finding) => (tx: Tx) => {
+  keepRecords(tx, context, records);
+  forget(one)(tx);
+};
 
-async function pointHere(
+/** Leads the name to where the instance is now: a failure when it has moved, or has no droplet any more. */
+async function repairRecord(
   context: Context,
   one: FindingOf<"changed-record" | "missing-record">,
 ): Promise<Done> {
-  const { name, domain } = one;
-  const address = addressFor(context, one);
-  await context.providers.digitalocean.ensureDomain(domain);
-  await context.providers.digitalocean.ensureARecord({ domain, name, address });
-  return done({ rows: forget(one) });
+  const { instance, aliases } = context;
+  const place = { slug: one.name, domain: one.domain };
+  const isOwn = [instance, ...aliases].some(
+    ({ slug, domain }) => slug === place.slug && domain === place.domain,
+  );
+  if (!isOwn || instance.destroyedAt !== null || instance.address === null)
+    throw new StepFailure(
+      `${one.name}.${one.domain} doesn't belong to ${instance.company} any more. Nothing was changed.`,
+      `${instance.slug}.${instance.domain} at ${instance.address ?? "no address"}`,
+    );
+  return done({ rows: keeping(context, [await pointHere(context, place)], one) });
 }
 
 /** The domain is there again: this instance's names lead to it at once, the next round finds those of the others. */
-async function pointAll({ instance, aliases, providers }: Context, one: FindingOf<"missing-domain">) {
-  const { address, destroyedAt } = instance;
-  if (address !== null && destroyedAt === null)
-    for (const { slug, domain } of [instance, ...aliases])
-      if (domain === one.domain) await providers.digitalocean.ensureARecord({ domain, name: slug, address });
-  return done<DriftFacts>({ rows: forget(one) });
+async function repairDomain(context: Context, one: FindingOf<"missing-domain">): Promise<Done> {
+  const { instance, aliases, providers } = context;
+  await providers.digitalocean.ensureDomain(one.domain);
+  const records: OwnRecord[] = [];
+  if (instance.address !== null && instance.destroyedAt === null)
+    for (const place of [instance, ...aliases])
+      if (place.domain === one.domain) records.push(await pointHere(context, place));
+  return done({ rows: keeping(context, records, one) });
 }
 
 /** The row of a snapshot that is gone: Bring back starts from the newest that is left. */
@@ -150,10 +157,10 @@ async function registerKey({ providers, site }: Context, one: FindingOf<"missing
 }
 
 /** Makes DigitalOcean and the rows say the same again, without touching what runs on the droplet. */
-export const repairDrift = defineOperation<DriftFacts>({
+export const repairDrift = defineOperation<Facts>({
   kind: "repair-drift",
   label: "Repair drift",
-  facts: z.object(driftFacts).partial(),
+  facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
   cancelling: "A repair that hasn't begun doesn't begin. Nothing else changes.",

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { appReady } from "./answer.ts";
 import { defineOperation } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
 import { emailReady } from "./email.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts } from "./machine.ts";
@@ -18,7 +18,7 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   mutating: true,
   cancelling:
     "What runs is stopped. The new DNS record and the new droplet are removed, so that nothing is left that costs money. The backup stays.",
-  steps: [
+  steps: replacingLostDroplet<SourceFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision with Ansible", {
@@ -31,7 +31,7 @@ export const restoreAsNew = defineOperation<SourceFacts>({
     createDns("create-dns", "Create the DNS record"),
     appReady("app-ready"),
     emailReady(),
-  ],
+  ),
   undo: [
     removeDns("undo-dns", "Remove the DNS record"),
     destroyDroplet("undo-droplet", "Destroy the droplet"),

@@ -1,8 +1,9 @@
-import { and, desc, eq, inArray, isNotNull, isNull, ne, or, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { backups, operations, snapshots } from "../../db/schema.ts";
 import { isOfWayBack, type Tidy } from "./backupSteps.ts";
+import { canBeTakenUp } from "./takenUp.ts";
 
 type Reader = Pick<Tx, "select">;
 
@@ -17,8 +18,7 @@ const reads = z
 const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
 
 /**
- * Operations that go on, or may: the live ones, and failed ones that Retry and Cancel are still offered for, because
- * nothing has been done with their instance since.
+ * Operations that go on, or may: the live ones, and failed ones that Retry and Cancel are still offered for.
  */
 const openOperations = (tx: Reader, exceptId = "") =>
   tx
@@ -27,14 +27,7 @@ const openOperations = (tx: Reader, exceptId = "") =>
     .where(
       and(
         ne(operations.id, exceptId),
-        or(
-          inArray(operations.state, ["running", "cancelling"]),
-          and(
-            eq(operations.state, "failed"),
-            sql`not exists (select 1 from operations later where later.instance_id = operations.instance_id
-              and later.mutating = operations.mutating and later.sequence > operations.sequence)`,
-          ),
-        ),
+        or(inArray(operations.state, ["running", "cancelling"]), canBeTakenUp()),
       ),
     )
     .all();

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { appReady } from "./answer.ts";
 import { defineOperation, together } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
 import { emailReady } from "./email.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts } from "./machine.ts";
@@ -17,7 +17,7 @@ export const spawn = defineOperation<PlaybookFacts>({
   mutating: true,
   cancelling:
     "What runs is stopped. The DNS record and the droplet are removed, so that nothing is left that costs money. What you typed stays on this page.",
-  steps: [
+  steps: replacingLostDroplet<PlaybookFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),
     together<PlaybookFacts>(
@@ -31,7 +31,7 @@ export const spawn = defineOperation<PlaybookFacts>({
     ),
     appReady("app-ready"),
     emailReady(),
-  ],
+  ),
   undo: [
     removeDns("undo-dns", "Remove the DNS record"),
     destroyDroplet("undo-droplet", "Destroy the droplet"),

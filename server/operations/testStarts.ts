@@ -27,6 +27,8 @@ const rowOf = (engine: Engine, id: string) => {
 };
 const newestBackup = (engine: Engine, id: string) =>
   engine.db.select().from(backups).where(eq(backups.instanceId, id)).all().at(-1)?.id ?? "";
+/** What the commands that look at DigitalOcean need besides. */
+const asWeb = (engine: Engine) => ({ ...engine, digitalocean: engine.providers.digitalocean });
 const plainly =
   (kind: OperationKind, facts: JsonObject = {}): Start["begin"] =>
   (engine, instanceId) =>
@@ -52,7 +54,7 @@ export const startOf: Record<OperationKind, Start> = {
   },
   "bring-back": {
     after: ["spawn", "destroy"],
-    begin: (engine, instanceId) => bringBack(engine, { instanceId }, who),
+    begin: (engine, instanceId) => bringBack(asWeb(engine), { instanceId }, who),
   },
   backup: { after: ["spawn"], begin: (engine, instanceId) => backUp(engine, { instanceId }, who) },
   restore: {
@@ -67,7 +69,11 @@ export const startOf: Record<OperationKind, Start> = {
     after: ["spawn"],
     begin: (engine, instanceId) => {
       const { slug, domain } = rowOf(engine, instanceId);
-      return changeAddress(engine, { instanceId, slug: `${slug}-moved`, domain, redirectDays: 0 }, who);
+      return changeAddress(
+        asWeb(engine),
+        { instanceId, slug: `${slug}-moved`, domain, redirectDays: 0 },
+        who,
+      );
     },
   },
   "edit-variables": {
@@ -158,7 +164,9 @@ export const startOf: Record<OperationKind, Start> = {
     begin: async (engine, instanceId) => {
       const { slug: name, domain, address } = rowOf(engine, instanceId);
       if (address === null) throw new Error("nothing was spawned");
-      await engine.providers.digitalocean.removeARecords({ domain, name, address });
+      const { digitalocean } = engine.providers;
+      for (const { id } of await digitalocean.findRecords(domain, name))
+        await digitalocean.removeRecord(domain, id);
       const finding = { type: "missing-record", domain, name, address } satisfies Finding;
       return begin(engine, instanceId, catalogue["repair-drift"], { finding });
     },

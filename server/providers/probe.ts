@@ -2,7 +2,15 @@ import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { z } from "zod";
 
-export type Answer = { ok: boolean; status?: number; version?: string; ms: number; sentence: string };
+export type Answer = {
+  ok: boolean;
+  status?: number;
+  version?: string;
+  ms: number;
+  sentence: string;
+  /** The resolver says that there is no such name. */
+  isNameUnknown?: boolean;
+};
 export type Probe = {
   /** Asks the instance's own URL how it is. Never throws: what went wrong is the answer's sentence. */
   answer: (url: string, options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<Answer>;
@@ -37,7 +45,13 @@ export function createProbe(): Probe {
         const sentence = status === 200 ? "Something else answers there." : `It answers with HTTP ${status}.`;
         return { ok: false, status, ms: taken(), sentence };
       } catch (error) {
-        return { ok: false, ms: taken(), sentence: explain(error) };
+        const isNameUnknown = isUnknownName(error);
+        return {
+          ok: false,
+          ms: taken(),
+          sentence: explain(error),
+          ...(isNameUnknown ? { isNameUnknown } : {}),
+        };
       }
     },
     variablesInEffect: async (url, variables, signal) => {
@@ -92,12 +106,15 @@ function get(
   });
 }
 
+const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "");
+const isUnknownName = (error: unknown) => ["ENOTFOUND", "EAI_AGAIN"].includes(codeOf(error));
+
 function explain(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   const name = error instanceof Error ? error.name : "";
   if (name === "TimeoutError" || name === "AbortError") return "It does not answer.";
   if (code === "ECONNREFUSED") return "Nothing listens there yet.";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "Its name is not known yet.";
+  if (isUnknownName(error)) return "Its name is not known yet.";
   if (code.startsWith("ERR_TLS") || code.includes("CERT")) return "Its certificate is not ready yet.";
   return "The connection broke.";
 }

@@ -85,7 +85,8 @@ test("a hundred who wait share one list call, and each finds its own", async () 
     body: { droplets: Array.from({ length: 100 }, (_, id) => droplet(id, ["spawner", `t${id}`])), links: {} },
   });
   const cloud = client();
-  const found = await Promise.all(Array.from({ length: 100 }, (_, id) => cloud.findDropletByTag(`t${id}`)));
+  const lists = await Promise.all(Array.from({ length: 100 }, () => cloud.listDroplets()));
+  const found = lists.map((list, id) => list.find(({ tags }) => tags.includes(`t${id}`)));
   expect(found.map((one) => one?.address)).toEqual(Array.from({ length: 100 }, (_, id) => `203.0.113.${id}`));
   expect(seen).toHaveLength(1);
 });
@@ -95,7 +96,7 @@ test("follows pages to their end", async () => {
     url.includes("page=1")
       ? { status: 200, body: { droplets: [droplet(1)], links: { pages: { next: "…" } } } }
       : { status: 200, body: { droplets: [droplet(2, ["spawner", "here"])], links: {} } };
-  expect((await client().findDropletByTag("here"))?.id).toBe(2);
+  expect((await client().dropletsByTag("here")).map(({ id }) => id)).toEqual([2]);
 });
 
 test.each([
@@ -177,34 +178,59 @@ test("an answer of another shape is said to be one", async () => {
   });
 });
 
-test("DNS: finds before it adds, corrects, and removes only what points at the address", async () => {
-  let records: { id: number; type: string; name: string; data: string; ttl: number }[] = [];
-  let next = 1;
-  respond = ({ method, url, body }) => {
-    const id = Number(url.match(/records\/(\d+)/)?.[1]);
-    if (method === "GET") return { status: 200, body: { domain_records: records, links: {} } };
-    if (method === "DELETE") {
-      records = records.filter((record) => record.id !== id);
-      return { status: 204 };
-    }
-    const { data } = body as { data: string };
-    const record = { id: method === "POST" ? next++ : id, type: "A", name: "acme", data, ttl: 60 };
-    records = [...records.filter((one) => one.id !== id), record];
-    return { status: method === "POST" ? 201 : 200, body: { domain_record: record } };
+test("all droplets with a tag are found, not only the first", async () => {
+  const droplets = [droplet(1, ["spawner", "here"]), droplet(2), droplet(3, ["spawner", "here"])];
+  respond = () => ({ status: 200, body: { droplets, links: {}, meta: { total: 3 } } });
+  expect((await client().dropletsByTag("here")).map(({ id }) => id)).toEqual([1, 3]);
+});
+
+test("what slips over a page's border while the list shifts is found by another reading", async () => {
+  // While the first reading is between its pages droplet 1 goes, and 3 moves to the page that was read already.
+  let ids = [1, 2, 3, 4];
+  respond = ({ url }) => {
+    const page = Number(url.match(/&page=(\d+)/)?.[1]);
+    const shown = ids.slice(page * 2 - 2, page * 2).map((id) => droplet(id));
+    const total = ids.length;
+    if (page === 1) ids = [2, 3, 4, 5];
+    const links = page === 1 ? { pages: { next: "…" } } : {};
+    return { status: 200, body: { droplets: shown, links, meta: { total } } };
   };
   const cloud = client();
-  const place = { domain: "intranet.io", name: "acme" };
-  await cloud.ensureARecord({ ...place, address: "203.0.113.1" });
-  await cloud.ensureARecord({ ...place, address: "203.0.113.1" });
-  expect(records).toHaveLength(1);
-  await cloud.ensureARecord({ ...place, address: "203.0.113.2" });
-  expect(records.map((record) => record.data)).toEqual(["203.0.113.2"]);
-  records.push({ id: 90, type: "A", name: "acme", data: "203.0.113.2", ttl: 60 });
-  await cloud.ensureARecord({ ...place, address: "203.0.113.2" });
-  expect(records).toHaveLength(1);
-  expect(await cloud.removeARecords({ ...place, address: "203.0.113.9" })).toBe(0);
-  expect(await cloud.removeARecords({ ...place, address: "203.0.113.2" })).toBe(1);
-  expect(records).toEqual([]);
+  expect((await cloud.listAllDroplets()).map(({ id }) => id)).toEqual([2, 3, 4, 5]);
+  // One page that doesn't hold as many as are counted is not the whole list.
+  respond = () => ({ status: 200, body: { droplets: [droplet(1)], links: {}, meta: { total: 2 } } });
+  expect(await failureOf(cloud.listAllDroplets())).toMatchObject({ retryable: true });
+});
+
+test("DNS: what decides where a name leads is found, and each record is changed by its id", async () => {
+  const record = (id: number, type: string) => ({ id, type, name: "acme", data: "203.0.113.1", ttl: 60 });
+  const bodies: unknown[] = [];
+  respond = ({ method, body }) => {
+    if (body !== undefined) bodies.push(body);
+    if (method === "GET")
+      return {
+        status: 200,
+        body: { domain_records: [record(1, "A"), record(2, "TXT"), record(3, "CNAME")], links: {} },
+      };
+    return { status: method === "DELETE" ? 204 : 201, body: { domain_record: record(4, "A") } };
+  };
+  const cloud = client();
+  const found = await cloud.findRecords("intranet.io", "acme");
+  expect(found.map(({ id }) => id)).toEqual([1, 3]);
+  expect((await cloud.createARecord("intranet.io", "acme", "203.0.113.1")).id).toBe(4);
+  await cloud.changeARecord("intranet.io", 4, "acme", "203.0.113.2");
+  await cloud.removeRecord("intranet.io", 4);
+  expect(seen).toEqual([
+    "GET /v2/domains/intranet.io/records?name=acme.intranet.io&per_page=200",
+    "POST /v2/domains/intranet.io/records",
+    "PUT /v2/domains/intranet.io/records/4",
+    "DELETE /v2/domains/intranet.io/records/4",
+  ]);
+  const body = { type: "A", name: "acme", ttl: 60 };
+  expect(bodies).toEqual([
+    { ...body, data: "203.0.113.1" },
+    { ...body, data: "203.0.113.2" },
+  ]);
 });
 
 test("one SSH key, registered once for a hundred spawns", async () => {

@@ -3,7 +3,8 @@ import type { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { createBudget, createLedger, type Ledger } from "./budget.ts";
 import { createDns } from "./dns.ts";
-import { createInventory } from "./inventory.ts";
+import { createInventory, toSnapshot } from "./inventory.ts";
+import { readOnce, readSettled } from "./pages.ts";
 import { type Caller, createRequester, type Requester, type RequesterOptions } from "./request.ts";
 import * as schemas from "./schemas.ts";
 import { createSharedRead } from "./sharedRead.ts";
@@ -69,17 +70,19 @@ export function createDigitalOcean(
     budget: createBudget({ monotonic, wait }, options.ledger ?? createLedger(monotonic), options.budgetShare),
   });
 
-  async function droplets(): Promise<Droplet[]> {
-    const found: Droplet[] = [];
-    for (let page = 1; ; page += 1) {
-      const path = `droplets?tag_name=${ourTag}&per_page=200&page=${page}`;
-      const answer = await api.ask({ method: "GET", path }, schemas.dropletList);
-      found.push(...answer.droplets.map(toDroplet));
-      if (answer.links?.pages?.next === undefined) return found;
-    }
-  }
+  const dropletPage = async (page: number) => {
+    const path = `droplets?tag_name=${ourTag}&per_page=200&page=${page}`;
+    const { droplets, ...rest } = await api.ask({ method: "GET", path }, schemas.dropletList);
+    return { entries: droplets.map(toDroplet), ...rest };
+  };
+  const snapshotPage = async (page: number) => {
+    const path = `snapshots?resource_type=droplet&per_page=200&page=${page}`;
+    const { snapshots, ...rest } = await api.ask({ method: "GET", path }, schemas.snapshotList);
+    return { entries: snapshots.map(toSnapshot), ...rest };
+  };
 
-  const sharedDroplets = createSharedRead(droplets, monotonic);
+  const sharedDroplets = createSharedRead(async () => (await readOnce(dropletPage)).entries, monotonic);
+  const settledDroplets = createSharedRead(() => readSettled(dropletPage), monotonic);
 
   const keys = new Map<string, Promise<{ id: number; fingerprint: string }>>();
 
@@ -150,12 +153,16 @@ export function createDigitalOcean(
     /** Has the next `ensureSshKey` look again: for a key that somebody has deleted at DigitalOcean. */
     forgetSshKeys: () => keys.clear(),
 
-    async findDropletByTag(tag: string, { maxAgeMs = defaultMaxAgeMs } = {}): Promise<Droplet | undefined> {
-      return (await sharedDroplets(maxAgeMs)).find((droplet) => droplet.tags.includes(tag));
-    },
-
-    /** Every droplet that bears our tag. */
+    /** Every droplet that bears our tag, for whoever waits for one: read a moment ago, and perhaps while it shifted. */
     listDroplets: () => sharedDroplets(defaultMaxAgeMs),
+
+    /** The same, read now and completely: for whoever decides by it. */
+    listAllDroplets: () => settledDroplets(0),
+
+    /** Of all of ours those with this tag, read now and completely. */
+    async dropletsByTag(tag: string): Promise<Droplet[]> {
+      return (await settledDroplets(0)).filter((droplet) => droplet.tags.includes(tag));
+    },
 
     /** Exactly one POST. An error with `unclear` may have bought a droplet all the same: look for its tag. */
     async createDroplet(wish: DropletWish): Promise<Droplet> {
@@ -174,9 +181,8 @@ export function createDigitalOcean(
       return answer === undefined ? undefined : toDroplet(answer.droplet);
     },
 
-    async destroyDroplet(id: number): Promise<void> {
-      await api.tell({ method: "DELETE", path: `droplets/${id}` });
-    },
+    /** Asks for its end, which takes its time; false when it was not found. */
+    destroyDroplet: (id: number): Promise<boolean> => api.tell({ method: "DELETE", path: `droplets/${id}` }),
 
     async dropletAction(id: number, action: DropletAction) {
       const call = { method: "POST", path: `droplets/${id}/actions`, body: action } as const;
@@ -191,12 +197,11 @@ export function createDigitalOcean(
     async snapshotsOfDroplet(id: number) {
       const path = `droplets/${id}/snapshots?per_page=200`;
       const answer = await api.find({ method: "GET", path }, schemas.snapshotList);
-      return (answer?.snapshots ?? []).map((one) => ({
-        id: one.id,
-        name: one.name,
-        sizeGb: one.size_gigabytes,
-      }));
+      return (answer?.snapshots ?? []).map(toSnapshot);
     },
+
+    /** Every snapshot of a droplet, of those that are gone as well: read now and completely. */
+    listSnapshots: () => readSettled(snapshotPage),
 
     async deleteSnapshot(id: number): Promise<void> {
       await api.tell({ method: "DELETE", path: `snapshots/${id}` });

@@ -6,19 +6,28 @@ import { recordAnswer, recordList } from "./schemas.ts";
 /** Seconds a resolver may keep an instance's address: short, so that a move is quick. */
 const ttl = 60;
 
+/** A record at DigitalOcean; `name` is relative to its domain. */
+export type FoundRecord = { id: number; type: string; name: string; data: string };
+
+/** What decides where a name leads: another one of these beside ours would lead people astray, or be refused. */
+const leading: ReadonlySet<string> = new Set(["A", "AAAA", "CNAME"]);
+
 /**
- * DNS at DigitalOcean; `domains` are the zones that are known to exist. Lists answer relative names; DigitalOcean keeps
- * equal records, so everything finds before it adds.
+ * DNS at DigitalOcean; `domains` are the zones that are known to exist. It keeps equal records and knows no owners:
+ * whoever adds, changes or removes one looks first.
  */
 export function createDns(api: Requester, domains: Set<string>) {
-  async function findRecords(domain: string, name: string, type: "A" | "CNAME" = "A") {
-    const fullName = name === "@" ? domain : `${name}.${domain}`;
-    const path = `domains/${domain}/records?type=${type}&name=${fullName}&per_page=200`;
-    return (await api.find({ method: "GET", path }, recordList))?.domain_records ?? [];
-  }
+  const body = (name: string, address: string) => ({ type: "A", name, data: address, ttl });
 
   return {
-    findRecords,
+    /** The records that decide where a name leads; none when the domain is not known there. */
+    async findRecords(domain: string, name: string, signal?: AbortSignal): Promise<FoundRecord[]> {
+      const fullName = name === "@" ? domain : `${name}.${domain}`;
+      const path = `domains/${domain}/records?name=${fullName}&per_page=200`;
+      const asker = signal === undefined ? api : api.for({ signal, mayAct: () => {} });
+      const found = (await asker.find({ method: "GET", path }, recordList))?.domain_records ?? [];
+      return found.filter((record) => leading.has(record.type));
+    },
 
     /** The zone itself; looked up once in a process' life. */
     async ensureDomain(domain: string): Promise<void> {
@@ -35,53 +44,26 @@ export function createDns(api: Requester, domains: Set<string>) {
       domains.add(domain);
     },
 
-    /** Points the name at the address: one record, corrected when it points elsewhere, its doubles removed. */
-    async ensureARecord({
-      domain,
-      name,
-      address,
-    }: {
-      domain: string;
-      name: string;
-      address: string;
-    }): Promise<{ id: number }> {
-      const [first, ...doubles] = (await findRecords(domain, name)).sort(
-        (a, b) => Number(b.data === address) - Number(a.data === address) || a.id - b.id,
-      );
-      for (const double of doubles)
-        if (double.data === address)
-          await api.tell({ method: "DELETE", path: `domains/${domain}/records/${double.id}` });
-      if (first === undefined) {
-        const body = { type: "A", name, data: address, ttl };
-        const call = { method: "POST", path: `domains/${domain}/records`, body } as const;
-        try {
-          return (await api.ask(call, recordAnswer)).domain_record;
-        } catch (error) {
-          if (error instanceof ProviderError && /404/.test(error.detail)) domains.delete(domain);
-          throw error;
-        }
+    /** Exactly one POST. An error with `unclear` may have made the record all the same. */
+    async createARecord(domain: string, name: string, address: string): Promise<{ id: number }> {
+      const path = `domains/${domain}/records`;
+      try {
+        const call = { method: "POST", path, body: body(name, address) } as const;
+        return (await api.ask(call, recordAnswer)).domain_record;
+      } catch (error) {
+        if (error instanceof ProviderError && /404/.test(error.detail)) domains.delete(domain);
+        throw error;
       }
-      if (first.data !== address) {
-        const body = { type: "A", name, data: address, ttl };
-        await api.ask({ method: "PUT", path: `domains/${domain}/records/${first.id}`, body }, recordAnswer);
-      }
-      return { id: first.id };
     },
 
-    /** Removes the name's records, but only those that point at the address. Returns how many there were. */
-    async removeARecords({
-      domain,
-      name,
-      address,
-    }: {
-      domain: string;
-      name: string;
-      address: string;
-    }): Promise<number> {
-      const ours = (await findRecords(domain, name)).filter((record) => record.data === address);
-      for (const record of ours)
-        await api.tell({ method: "DELETE", path: `domains/${domain}/records/${record.id}` });
-      return ours.length;
+    /** Points an A record at another address. */
+    async changeARecord(domain: string, id: number, name: string, address: string): Promise<void> {
+      const path = `domains/${domain}/records/${id}`;
+      await api.ask({ method: "PUT", path, body: body(name, address) }, recordAnswer);
     },
+
+    /** False when it was gone already. */
+    removeRecord: (domain: string, id: number): Promise<boolean> =>
+      api.tell({ method: "DELETE", path: `domains/${domain}/records/${id}` }),
   };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Requester } from "./request.ts";
-import { recordList, snapshotAnswer, snapshotList, sshKeyList } from "./schemas.ts";
+import { recordList, snapshotAnswer, sshKeyList } from "./schemas.ts";
 
 export type Snapshot = {
   id: number;
@@ -36,12 +36,6 @@ export function createInventory(api: Requester) {
   }
 
   return {
-    /** Every snapshot of a droplet that the account has, whoever took it. */
-    async listSnapshots(): Promise<Snapshot[]> {
-      const path = "snapshots?resource_type=droplet";
-      return (await all(path, snapshotList, ({ snapshots }) => snapshots.map(toSnapshot))) ?? [];
-    },
-
     async findSnapshot(id: number): Promise<Snapshot | undefined> {
       const answer = await api.find({ method: "GET", path: `snapshots/${id}` }, snapshotAnswer);
       return answer === undefined ? undefined : toSnapshot(answer.snapshot);
@@ -71,7 +65,7 @@ export function createInventory(api: Requester) {
   };
 }
 
-const toSnapshot = (answer: z.infer<typeof snapshotAnswer>["snapshot"]): Snapshot => ({
+export const toSnapshot = (answer: z.infer<typeof snapshotAnswer>["snapshot"]): Snapshot => ({
   id: answer.id,
   name: answer.name,
   sizeGb: answer.size_gigabytes,

@@ -3,6 +3,7 @@ import { z } from "zod";
 /** The parts of DigitalOcean's answers that the product reads. Keys it does not know are passed over. */
 
 const links = z.object({ pages: z.object({ next: z.string().optional() }).optional() }).optional();
+const meta = z.object({ total: z.number() }).optional();
 
 export const droplet = z.object({
   id: z.number(),
@@ -17,7 +18,7 @@ export const droplet = z.object({
   networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).default([]) }),
 });
 export const dropletAnswer = z.object({ droplet });
-export const dropletList = z.object({ droplets: z.array(droplet), links });
+export const dropletList = z.object({ droplets: z.array(droplet), links, meta });
 
 export const action = z.object({
   id: z.number(),
@@ -33,7 +34,7 @@ const snapshot = z.object({
   size_gigabytes: z.number(),
 });
 export const snapshotAnswer = z.object({ snapshot });
-export const snapshotList = z.object({ snapshots: z.array(snapshot), links });
+export const snapshotList = z.object({ snapshots: z.array(snapshot), links, meta });
 
 export const sshKey = z.object({
   id: z.number(),

@@ -29,10 +29,8 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
       title={`Bring ${instance.company} back?`}
       description={
         <>
-          A droplet is made from the snapshot
-          {instance.snapshotAt === null ? "" : ` of ${exact(instance.snapshotAt)}`}, with the same variables
-          and data. It costs <strong className="text-ink">{money(instance.priceMonthlyCents)} a month</strong>{" "}
-          again, from today.
+          {source(instance)}, with the same variables and data. It costs{" "}
+          <strong className="text-ink">{money(instance.priceMonthlyCents)} a month</strong> again, from today.
         </>
       }
     >
@@ -73,4 +71,12 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
       </form>
     </Dialog>
   );
+}
+
+/** Of a droplet that vanished there is no snapshot, and a backup is what is left. */
+function source({ bringsBack }: InstanceDetail): string {
+  if (bringsBack === null) return "A droplet is made";
+  return bringsBack.from === "snapshot"
+    ? `A droplet is made from the snapshot of ${exact(bringsBack.at)}`
+    : `A new droplet is provisioned and gets the backup of ${exact(bringsBack.at)}`;
 }

@@ -4,7 +4,7 @@ import { Archive, Camera, ShieldCheck, Trash2, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useState } from "react";
 import type { InstanceDetail } from "../../../../server/views.ts";
-import { bytes, day, money, snapshotCents } from "../../../time.ts";
+import { bytes, day, money, monthlyCents, snapshotCents } from "../../../time.ts";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
@@ -19,7 +19,9 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
   const begun = useBegun(instance, onClose);
   const destroy = useMutation(trpc.instances.destroy.mutationOptions({ onSuccess: begun }));
   const keptDays = instance.keepDestroyedDays;
-  const stood = instance.dropletId !== null;
+  const isGone = instance.dropletGoneAt !== null;
+  const stood = instance.dropletId !== null && !isGone;
+  const monthly = monthlyCents(instance);
   const until = day(Date.now() + keptDays * 86_400_000);
   const newest = instance.snapshots[0];
   const good = instance.backups.filter((backup) => backup.state === "good");
@@ -38,19 +40,21 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
             and with the same address while nobody else has taken it.
           </>
         ) : (
-          "It never came to life: there is no droplet, and nothing to keep."
+          <>
+            {isGone
+              ? "Its droplet is gone at DigitalOcean, so that no snapshot can be taken."
+              : "It never came to life: there is no droplet to take a snapshot of."}
+            {good.length > 0 && " You can bring it back from its newest backup."}
+          </>
         )
       }
     >
       <dl className="mt-4 border-t border-line">
-        <Line
-          tone="bad"
-          icon={<X size={15} aria-hidden />}
-          name="Goes"
-          cost={`– ${money(instance.priceMonthlyCents)}`}
-        >
-          The droplet
-        </Line>
+        {!isGone && (
+          <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes" cost={`– ${money(monthly)}`}>
+            The droplet
+          </Line>
+        )}
         <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes">
           The address {instance.slug}.{instance.domain}
         </Line>
@@ -73,7 +77,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       <p className="flex items-baseline justify-between py-2.5 font-medium">
         A month, from now on
         <span className="tabular-nums">
-          <s className="mr-2 font-normal text-ink-3">{money(instance.priceMonthlyCents)}</s>
+          <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>
           {stood ? (after === undefined ? "$0.06 a GB" : `about ${money(after)}`) : money(0)}
         </span>
       </p>

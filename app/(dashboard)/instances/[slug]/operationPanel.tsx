@@ -115,7 +115,7 @@ function Failure({ instance, operation }: { instance: InstanceDetail; operation:
         “{failed?.label}” did not come to its end, and nothing is lost. Retry carries on from there, Destroy
         puts everything away.
       </p>
-      {instance.dropletId !== null && (
+      {instance.dropletId !== null && instance.dropletGoneAt === null && (
         <p className="mt-2 text-sm text-ink-2">
           The droplet costs{" "}
           <strong className="font-medium text-ink">{money(instance.priceMonthlyCents)} a month</strong> while

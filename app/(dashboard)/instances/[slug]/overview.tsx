@@ -62,7 +62,9 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             <span className="text-sm text-ink-3">
               {instance.status === "destroyed"
                 ? "costs nothing any more"
-                : `${money(instance.priceMonthlyCents)} a month`}
+                : instance.dropletGoneAt === null
+                  ? `${money(instance.priceMonthlyCents)} a month`
+                  : "costs nothing: its droplet is gone"}
             </span>
           </Fact>
           <Fact name="Contact">
@@ -135,6 +137,8 @@ function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }
 
 function headline(instance: InstanceDetail): string {
   if (instance.status === "destroyed") return `Destroyed on ${day(instance.destroyedAt ?? 0)}`;
+  if (instance.dropletGoneAt !== null)
+    return `Its droplet has been gone at DigitalOcean since ${exact(instance.dropletGoneAt)}`;
   if (instance.status === "off") return "Switched off";
   if (instance.status === "unreachable" && instance.silentSince !== null)
     return `No answer since ${exact(instance.silentSince)}`;

@@ -1,0 +1,126 @@
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { catalogue } from "../server/operations/catalogue.ts";
+import { percentile } from "../server/operations/durations.ts";
+import { killAtBoundaries, livesOf, type Planned, unreached } from "./everyBoundary.ts";
+import { fullDisk } from "./fullDisk.ts";
+import { withPostgres } from "./postgres.ts";
+import { powerLoss } from "./powerLoss.ts";
+import { endEverythingAtExit } from "./processes.ts";
+import { quickChoice } from "./quickChoice.ts";
+import type { Story } from "./story.ts";
+import { meetings, twoWorkers } from "./twoWorkers.ts";
+import { wholeApplication } from "./wholeApplication.ts";
+
+/**
+ * Kills real processes and looks whether anything is lost, leaked or done twice. Prints a line for each story and the
+ * figures at the end; the exit code is 1 when a rule was broken.
+ *
+ *   --quick         a small choice of worker kills, by the seed
+ *   --only <text>   the stories whose names hold the text
+ *   --seed <n>      other moments, and with --quick another choice; the day's by default
+ */
+const { values } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, only: { type: "string" }, seed: { type: "string" } },
+});
+const seed = values.seed === undefined ? Math.floor(Date.now() / 86_400_000) : Number(values.seed);
+const { only } = values;
+const stories: Story[] = [];
+
+function print(story: Story): void {
+  stories.push(story);
+  const outcome =
+    story.skipped !== undefined
+      ? `skipped, ${story.skipped}`
+      : story.violations.length === 0
+        ? "ok"
+        : `${story.violations.length} violations`;
+  console.log(`${story.name} (${Math.round(story.ms / 1000)} s, ${story.kills} kills): ${outcome}`);
+  for (const violation of story.violations) console.log(`    ${violation}`);
+}
+
+type Job = { name: string; play: (postgresUrl: string) => Promise<Story> };
+
+const quick: Job = { name: "quick", play: (postgresUrl) => quickChoice(seed, postgresUrl) };
+/** Alone, because it is timed: a few kills of one spawn. */
+const timed: Job = {
+  name: "worker killed at a few boundaries, timed: spawn, to its end",
+  play: (postgresUrl) =>
+    killAtBoundaries(timed.name, livesOf(catalogue.spawn).slice(0, 1), {
+      ...{ postgresUrl, seed, share: 0.4, isQuick: true },
+    }),
+};
+/** The kinds with most steps first, so that no lane is left with the longest. */
+const lives = Object.values(catalogue)
+  .map(livesOf)
+  .sort((a, b) => b.length - a.length)
+  .flat();
+const boundaryJob = (planned: Planned): Job => {
+  const name = `worker killed at every boundary: ${planned.kind}, ${planned.life.path}`;
+  return { name, play: (postgresUrl) => killAtBoundaries(name, [planned], { postgresUrl, seed, share: 1 }) };
+};
+
+const disturbances: Job[] = [
+  ...meetings.map((meeting) => ({
+    name: `two workers: ${meeting.signal} ${meeting.moment} ${meeting.step}`,
+    play: (postgresUrl: string) => twoWorkers(meeting, postgresUrl),
+  })),
+  ...[1, 2, 3].map((moment) => ({
+    name: "full disk",
+    play: (postgresUrl: string) => fullDisk(seed + moment, postgresUrl),
+  })),
+  ...[1, 2].map((moment) => ({
+    name: "power lost",
+    play: (postgresUrl: string) => powerLoss(seed + moment, 4, postgresUrl),
+  })),
+];
+const isWanted = ({ name }: Job) => only === undefined || name.includes(only);
+
+/**
+ * Runs the jobs side by side: most of what they do is wait. Each lane has a PostgreSQL of its own, because a worker
+ * takes up to 22 of its 60 connections.
+ */
+async function runAll(jobs: readonly Job[], lanes: number): Promise<void> {
+  const queue = [...jobs];
+  await Promise.all(
+    Array.from({ length: Math.min(lanes, jobs.length) }, () =>
+      withPostgres(async (postgresUrl) => {
+        for (let job = queue.shift(); job !== undefined; job = queue.shift())
+          print(await job.play(postgresUrl));
+      }),
+    ),
+  );
+}
+
+endEverythingAtExit();
+const began = Date.now();
+if (values.quick) await runAll([quick], 1);
+else {
+  await runAll([timed].filter(isWanted), 1);
+  await runAll([...lives.map(boundaryJob), ...disturbances].filter(isWanted), cpus().length * 3);
+  await wholeApplication({ seed, rounds: 2, only }, print);
+}
+report();
+
+function report(): void {
+  const boundaries = new Set(stories.flatMap((story) => story.boundaries));
+  if (!values.quick && only === undefined)
+    for (const gap of Object.values(catalogue).flatMap((one) => unreached(one, [...boundaries])))
+      console.log(`    not covered: ${gap}`);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+  const violations = sum(stories.map((story) => story.violations.length));
+  const timed = stories.filter((story) => values.quick || only !== undefined || story.name.includes("timed"));
+  const show = (numbers: number[]) =>
+    numbers.length === 0
+      ? "not measured"
+      : `median ${(percentile(numbers, 0.5) / 1000).toFixed(1)} s, max ${(Math.max(...numbers) / 1000).toFixed(1)} s`;
+  console.log(`
+boundaries            ${boundaries.size}
+kills                 ${sum(stories.map((story) => story.kills))}
+violations            ${violations}
+skipped               ${stories.filter((story) => story.skipped !== undefined).length}
+to the first resumed step   ${show(timed.flatMap((story) => story.resumedMs))} (target 5 s)
+to the first step, clean    ${show(timed.flatMap((story) => story.cleanMs))}
+seed ${seed}, ${Math.round((Date.now() - began) / 1000)} s`);
+  process.exitCode = violations > 0 ? 1 : 0;
+}

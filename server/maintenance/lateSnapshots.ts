@@ -1,0 +1,58 @@
+import { and, eq, gt, inArray } from "drizzle-orm";
+import { write } from "../../db/client.ts";
+import { instances, operations, snapshots, steps } from "../../db/schema.ts";
+import type { Engine } from "../operations/engine.ts";
+import { appendEvent } from "../operations/events.ts";
+import { keepSnapshot, operationOfSnapshot } from "../operations/finalSnapshot.ts";
+
+/** For how long after it was begun a snapshot is waited for that its operation has given up. */
+const waitedForMs = 7 * 86_400_000;
+
+/**
+ * Writes down snapshots that became complete after Destroy had given them up: each costs money, so that it has to be
+ * known, and can be removed.
+ */
+export async function noteLateSnapshots(engine: Engine): Promise<void> {
+  const { db, now, monotonic, providers } = engine;
+  const givenUp = db
+    .select({
+      id: operations.id,
+      instanceId: operations.instanceId,
+      answeredAt: instances.answeredAt,
+    })
+    .from(operations)
+    .innerJoin(instances, eq(instances.id, operations.instanceId))
+    .innerJoin(
+      steps,
+      and(eq(steps.operationId, operations.id), inArray(steps.name, ["snapshot", "undo-settle"])),
+    )
+    .where(
+      and(
+        eq(operations.kind, "destroy"),
+        eq(operations.state, "failed"),
+        eq(steps.state, "failed"),
+        gt(steps.startedMonotonic, monotonic() - waitedForMs),
+      ),
+    )
+    .all();
+  if (givenUp.length === 0) return;
+  const known = new Set(
+    db
+      .select({ id: snapshots.id })
+      .from(snapshots)
+      .all()
+      .map(({ id }) => id),
+  );
+  for (const snapshot of await providers.digitalocean.listSnapshots()) {
+    const operation = givenUp.find(({ id }) => id === operationOfSnapshot(snapshot.name));
+    if (operation === undefined || known.has(snapshot.id)) continue;
+    const { id: operationId, instanceId, answeredAt } = operation;
+    write(db, (tx) => {
+      keepSnapshot(tx, snapshot, {
+        ...{ instanceId, operationId, takenAt: now() },
+        answered: answeredAt !== null,
+      });
+      appendEvent(tx, { at: now(), kind: "instance", instanceId });
+    });
+  }
+}

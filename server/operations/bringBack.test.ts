@@ -1,0 +1,100 @@
+import { Readable } from "node:stream";
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { backups, instances, operations } from "../../db/schema.ts";
+import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
+import type { BackupStore } from "../providers/backups/backups.ts";
+import { catalogue } from "./catalogue.ts";
+import { cancelOperation } from "./commands.ts";
+import { createCloudWorld } from "./testCloud.ts";
+import { begin, only } from "./testEngine.ts";
+
+let world: ReturnType<typeof createCloudWorld>;
+beforeEach(() => {
+  world = createCloudWorld();
+});
+afterEach(() => world.close());
+
+const joe = "joe@intranet.localhost";
+const press = (instanceId: string) =>
+  destroyInstance(world.engine, { instanceId, confirm: world.row(instanceId).slug }, joe);
+
+/** A good backup, made by an operation of its own. */
+function backedUp(instanceId: string): string {
+  const { archive, db, engine } = world;
+  const id = begin(engine, instanceId, catalogue.backup);
+  db.update(operations).set({ state: "done" }).where(eq(operations.id, id)).run();
+  db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
+  const { bytes, sha256, tree } = archive;
+  db.insert(backups)
+    .values({
+      ...{ id, instanceId, operationId: id, reason: "manual", state: "good", key: "k.tar.gz" },
+      ...{ version: "2.12.0", createdAt: 1, takenAt: 1, bytes, sha256 },
+      contents: { files: 1, bytes: 3, tree, counts: {} },
+    })
+    .run();
+  engine.providers = {
+    ...engine.providers,
+    backups: only<BackupStore>("backups", { get: async () => Readable.from([archive.content]) }),
+  };
+  return id;
+}
+
+test("an instance whose droplet vanished comes back from its newest good backup", async () => {
+  const { cloud, play, ran, row, spawned, web } = world;
+  const id = await spawned();
+  backedUp(id);
+  cloud.droplets = [];
+  await play(press(id));
+  ran.length = 0;
+  const operation = await play(await bringBack({ ...web, ...world.engine }, { instanceId: id }, joe));
+  expect(operation).toMatchObject({ state: "done", facts: { source: { key: "k.tar.gz" } } });
+  const { address, status, version } = row(id);
+  expect({ status, version }).toEqual({ status: "running", version: "2.12.0" });
+  expect(ran).toEqual([`provision on ${address}`, `restore on ${address}`]);
+  expect(cloud.records.map(({ data }) => data)).toEqual([address]);
+});
+
+test("an older snapshot does not win over the backup of a droplet that vanished since", async () => {
+  const { cloud, play, spawned, web } = world;
+  const id = await spawned();
+  await play(press(id));
+  const first = await play(await bringBack(web, { instanceId: id }, joe));
+  expect(first.facts.imageId).toBe(cloud.snapshots[0]?.id);
+  backedUp(id);
+  cloud.droplets = [];
+  await play(press(id));
+  const second = await bringBack(web, { instanceId: id }, joe);
+  expect(world.newestOperation(id)).toMatchObject({ id: second, facts: { source: { key: "k.tar.gz" } } });
+  expect(world.newestOperation(id)?.facts.imageId).toBeUndefined();
+});
+
+test("without a snapshot or a good backup there is nothing to bring back", async () => {
+  const { cloud, play, spawned, web } = world;
+  const id = await spawned();
+  cloud.droplets = [];
+  await play(press(id));
+  await expect(bringBack(web, { instanceId: id }, joe)).rejects.toThrow(/no snapshot and no good backup/);
+});
+
+test("while it is removed for good it can't be brought back, in a sentence", async () => {
+  const { engine, play, row, spawned, web } = world;
+  const id = await spawned();
+  await play(press(id));
+  purgeInstance(engine, { instanceId: id, confirm: row(id).slug }, joe);
+  await expect(bringBack(web, { instanceId: id }, joe)).rejects.toThrow(
+    "Possible once “Remove for good” has ended.",
+  );
+});
+
+test("cancelled, it has the address from before again", async () => {
+  const { cloud, engine, play, row, spawned, web } = world;
+  const id = await spawned({ slug: "acme" });
+  await play(press(id));
+  const operationId = await bringBack(web, { instanceId: id, slug: "acme-2" }, joe);
+  await play(operationId, () => cloud.records.length > 0);
+  cancelOperation(engine, operationId, joe);
+  expect((await play(operationId)).state).toBe("cancelled");
+  expect(row(id)).toMatchObject({ status: "destroyed", slug: "acme", dropletId: null });
+  expect({ droplets: cloud.droplets, records: cloud.records }).toEqual({ droplets: [], records: [] });
+});

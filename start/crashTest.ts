@@ -1,0 +1,3 @@
+import { runWithAnsible } from "./runWithAnsible.ts";
+
+await runWithAnsible("crash-test/crashTest.ts");
