@@ -19,25 +19,17 @@ function clientOf(answer: (what: string) => Spoken) {
 const next = { pages: { next: "https://cloud/v2/more" } };
 
 test("lists are read to their last page", async () => {
-  const snapshot = (id: string) => ({
-    id,
-    name: `s${id}`,
-    size_gigabytes: 1,
-    created_at: "2026-01-01T00:00:00Z",
-  });
+  const record = (id: number) => ({ id, type: "A", name: `n${id}`, data: "203.0.113.1", ttl: 60 });
   const { asked, cloud } = clientOf((what) => ({
     status: 200,
     body: what.endsWith("page=1")
-      ? { snapshots: [snapshot("1")], links: next }
-      : { snapshots: [snapshot("2")] },
+      ? { domain_records: [record(1)], links: next }
+      : { domain_records: [record(2)] },
   }));
-  expect(await cloud.listSnapshots()).toEqual([
-    { id: 1, name: "s1", sizeGb: 1, createdAt: Date.parse("2026-01-01") },
-    { id: 2, name: "s2", sizeGb: 1, createdAt: Date.parse("2026-01-01") },
-  ]);
+  expect((await cloud.listARecords("intranet.io"))?.map(({ id }) => id)).toEqual([1, 2]);
   expect(asked).toEqual([
-    "GET snapshots?resource_type=droplet&per_page=200&page=1",
-    "GET snapshots?resource_type=droplet&per_page=200&page=2",
+    "GET domains/intranet.io/records?type=A&per_page=200&page=1",
+    "GET domains/intranet.io/records?type=A&per_page=200&page=2",
   ]);
 });
 
