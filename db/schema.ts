@@ -44,7 +44,12 @@ export const operationKinds = [
   "resize",
   "upgrade",
   "purge",
+  /** Began no more: what it did, "delete-orphan" does. */
   "remove-stray",
+  "adopt-droplet",
+  "adopt-snapshot",
+  "repair-drift",
+  "delete-orphan",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
@@ -289,7 +294,7 @@ export const wakeUps = sqliteTable("wake_ups", {
   sentAt: time("sent_at"),
 });
 
-export const mailKinds = ["ready", "failed", "stale"] as const;
+export const mailKinds = ["ready", "failed", "stale", "drift"] as const;
 export type MailKind = (typeof mailKinds)[number];
 
 /** Names beside an instance's own that lead to it: where it is moving to, and where it was. */
@@ -406,11 +411,12 @@ export const mail = sqliteTable(
   "mail",
   {
     id: text().primaryKey(),
-    /** What it is about: an operation, or (stale) an instance. */
+    /** What it is about: an operation, or (stale, drift) an instance. */
     operationId: text("operation_id").references(() => operations.id),
     instanceId: text("instance_id").references(() => instances.id),
     kind: text({ enum: mailKinds }).notNull(),
-    /** Counts the runs of an operation: a retry that fails again says so again. For stale: the last good backup. */
+    /** Counts the runs of an operation: a retry that fails again says so again. For stale: the last good backup. For
+     * drift: the orphan's id at DigitalOcean. */
     round: integer().notNull(),
     recipient: text().notNull(),
     /** Empty until it is rendered, just before it is sent. */
@@ -454,18 +460,22 @@ export const audit = sqliteTable(
   (table) => [index("audit_by_instance").on(table.instanceId, table.id)],
 );
 
-/** Small facts of the installation itself, such as the DigitalOcean id of the SSH key. */
-/** Droplets that we bought and that belong to nothing any more: each costs money until somebody puts it away. */
-export const strays = sqliteTable("strays", {
-  dropletId: integer("droplet_id").primaryKey(),
+/** Where DigitalOcean and the rows above differ, as the last rounds of reconciliation found it. */
+export const drift = sqliteTable("drift", {
+  /** The same finding in the next round has the same key. */
+  key: text().primaryKey(),
   instanceId: text("instance_id")
     .notNull()
     .references(() => instances.id),
-  name: text().notNull(),
-  priceMonthly: integer("price_monthly_cents").notNull(),
-  createdAt: time("created_at").notNull(),
+  /** See server/drift/findings.ts. */
+  finding: text({ mode: "json" }).$type<JsonObject>().notNull(),
+  /** What it costs a month that no row accounts for. */
+  monthlyCents: integer("monthly_cents").notNull(),
+  foundAt: time("found_at").notNull(),
+  foundMonotonic: monotonic("found_monotonic").notNull(),
 });
 
+/** Small facts of the installation itself, such as where its monotonic clock stands. */
 export const settings = sqliteTable("settings", {
   name: text().primaryKey(),
   value: text().notNull(),

@@ -1,4 +1,19 @@
-import { expect, expectNoFaults, instanceUrl, openMenu, spawn, test, waitUntilRunning } from "./fixtures.ts";
+import {
+  expect,
+  expectNoFaults,
+  forgetDrift,
+  instanceUrl,
+  noteDrift,
+  openMenu,
+  spawn,
+  test,
+  waitUntilRunning,
+} from "./fixtures.ts";
+
+const changedRecord = {
+  ...{ domain: "intranet.localhost", name: "alla", address: "127.0.0.2", actual: "192.0.2.1" },
+  isOurs: false,
+};
 
 test("no page, tab or dialog has an accessibility fault that a machine can find", async ({
   page,
@@ -26,6 +41,7 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
       "/activity",
       "/outbox",
       "/backups",
+      "/drift",
       "/instances/nobody",
       "/together/nothing",
       ...tabs,
@@ -59,6 +75,14 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
       .getByRole("button", { name: "Restore" })
       .click();
     await leave("Restore");
+    noteDrift("alla", { type: "changed-record", recordId: 1, ...changedRecord });
+    noteDrift("alla", { type: "missing-ssh-key", name: `key-${colorScheme}` });
+    await page.goto("/drift");
+    await expect(page.getByRole("region", { name: "Missing" })).toBeVisible();
+    await expectNoFaults(page, `drift (${colorScheme})`);
+    await page.getByRole("button", { name: `Repair SSH key key-${colorScheme}` }).click();
+    await leave("Repair");
+    forgetDrift();
     await page.goto("/");
     await page.getByLabel("Select Alla Kan").check();
     await expectNoFaults(page, `selection (${colorScheme})`);

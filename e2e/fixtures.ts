@@ -5,7 +5,10 @@ import AxeBuilder from "@axe-core/playwright";
 import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
 import { type Db, openDatabase } from "../db/client.ts";
-import { instances } from "../db/schema.ts";
+import { drift, instances } from "../db/schema.ts";
+import { createClock } from "../server/clock.ts";
+import { type Finding, keyOf } from "../server/drift/findings.ts";
+import { reconciliationState, saveReconciliationState } from "../server/drift/state.ts";
 import { openVariables } from "../server/instances/variables.ts";
 import { deriveKey } from "../server/secrets.ts";
 import { expectRulesToHold } from "./rules.ts";
@@ -25,6 +28,26 @@ export function withDatabase<Result>(work: (db: Db) => Result): Result {
     connection.close();
   }
 }
+
+/**
+ * Notes a finding about an instance as two rounds of reconciliation would, the second of them just now: the next one,
+ * two minutes later, keeps it only if it is true.
+ */
+export function noteDrift(slug: string, finding: Finding, monthlyCents = 0): void {
+  withDatabase((db) => {
+    const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
+    if (instance === undefined) throw new Error(`There is no instance ${slug}.`);
+    const found = { key: keyOf(finding), instanceId: instance.id, finding, monthlyCents };
+    db.insert(drift)
+      .values({ ...found, foundAt: Date.now() - 120_000, foundMonotonic: 0 })
+      .run();
+    const checked = { checkedAt: Date.now(), checkedMonotonic: createClock(db).monotonic() };
+    saveReconciliationState(db, { ...reconciliationState(db), ...checked });
+  });
+}
+
+/** Takes every finding away. */
+export const forgetDrift = () => withDatabase((db) => db.delete(drift).run());
 
 /** A signed-in page for each test; after it, the rules that always hold are looked at. */
 export const test = base.extend<{ rules: undefined }>({

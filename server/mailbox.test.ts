@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { write } from "../db/client.ts";
-import { type instances, mail, type OperationKind, operations } from "../db/schema.ts";
+import { drift, type instances, mail, type OperationKind, operations } from "../db/schema.ts";
 import { keepSendingMail, type Mailbox, sendDueMail } from "./mailbox.ts";
 import { beginOperation } from "./operations/begin.ts";
 import { catalogue } from "./operations/catalogue.ts";
@@ -14,6 +14,7 @@ import {
   operationOf,
   runToEnd,
 } from "./operations/testEngine.ts";
+import { addOrphanMail } from "./outbox.ts";
 import { ProviderError } from "./providers/errors.ts";
 import type { Mail } from "./providers/mail/mail.ts";
 import { checkMail } from "./settings/connections.ts";
@@ -43,6 +44,7 @@ beforeEach(() => {
       ready: async ({ company, tookMs }) => letter(`${company} is ready after ${tookMs}`),
       failed: async ({ operation, sentence, stands }) => letter(`${operation}: ${sentence} ${stands}`),
       stale: async ({ company, sentence }) => letter(`${company}: ${sentence}`),
+      orphan: async ({ what, monthly, since }) => letter(`${what} costs ${monthly}, found ${since}`),
     },
     mailer: {
       kind: "resend",
@@ -327,6 +329,11 @@ describe("what stands after a failure", () => {
     },
   );
 
+  test("of an orphan, what was to be deleted", async () => {
+    const text = await standsAfter("delete-orphan", { status: "running", dropletId: 5 });
+    expect(text).toMatch(/may still exist at DigitalOcean and cost money/);
+  });
+
   test("of a purge, some may be left", async () => {
     expect(await standsAfter("purge", gone)).toMatch(/snapshots and backups .* may remain/);
   });
@@ -364,4 +371,22 @@ test("a failure that has been retried meanwhile does not read like a blank", asy
   world.db.update(operations).set({ failure: null, round: 1 }).where(eq(operations.id, id)).run();
   await sendDueMail(mailbox);
   expect(sent[0]?.text).toContain("retried");
+});
+
+test("an orphan's mail names what it is and what it costs", async () => {
+  addUser(joe);
+  const instanceId = insertInstance(world.db);
+  const finding = {
+    ...{ type: "orphaned-droplet", dropletId: 7, name: "acme.intranet.io", createdAt: 1 },
+    ...{ ownTag: "spawner-op-o", isAdoptable: false },
+  };
+  world.db
+    .insert(drift)
+    .values({ key: "k", instanceId, finding, monthlyCents: 1200, foundAt: 0, foundMonotonic: 0 })
+    .run();
+  write(world.db, (tx) => addOrphanMail(tx, world.engine, { id: instanceId, createdBy: joe }, 7));
+  await sendDueMail(mailbox);
+  expect(sent).toMatchObject([
+    { to: joe, subject: "The droplet acme.intranet.io costs $12.00, found 1970-01-01, 00:00 UTC" },
+  ]);
 });

@@ -4,7 +4,9 @@ import { instances, mail, operations, steps } from "../db/schema.ts";
 import { lastGoodBackups } from "./backups/queries.ts";
 import { staleness } from "./backups/schedule.ts";
 import type { Clock } from "./clock.ts";
+import { orphanAbout } from "./drift/orphans.ts";
 import type { FailedMail } from "./emails/failed.tsx";
+import type { OrphanMail } from "./emails/orphan.tsx";
 import type { ReadyMail } from "./emails/ready.tsx";
 import type { StaleMail } from "./emails/stale.tsx";
 import { catalogue } from "./operations/catalogue.ts";
@@ -22,6 +24,7 @@ export type Templates = {
   ready: (mail: ReadyMail) => Promise<Rendered>;
   failed: (mail: FailedMail) => Promise<Rendered>;
   stale: (mail: StaleMail) => Promise<Rendered>;
+  orphan: (mail: OrphanMail) => Promise<Rendered>;
 };
 
 /** What the sender of the outbox works with. */
@@ -145,6 +148,12 @@ function renderAboutInstance({ db, dashboardUrl, now, templates }: Mailbox, row:
     .get();
   if (instance === undefined) throw new Error(`There is no instance ${row.instanceId} to write about.`);
   const { company, slug, backupPlan, createdAt } = instance;
+  if (row.kind === "drift")
+    return templates.orphan({
+      ...orphanAbout(db, instance.id, row.round),
+      company,
+      dashboardUrl: `${dashboardUrl}/drift`,
+    });
   const lastGoodAt = lastGoodBackups(db, [instance.id]).get(instance.id) ?? null;
   return templates.stale({
     company,

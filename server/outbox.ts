@@ -42,6 +42,16 @@ export function addStaleMail(
   add(tx, clock, { instanceId: id, kind: "stale", round: lastGoodAt ?? 0 }, peopleAmong(tx, [createdBy]));
 }
 
+/** "Costs money and belongs to no instance": once for each orphan, by DigitalOcean's id. */
+export function addOrphanMail(
+  tx: Tx,
+  clock: MailClock,
+  { id, createdBy }: Pick<Instance, "id" | "createdBy">,
+  orphanId: number,
+): void {
+  add(tx, clock, { instanceId: id, kind: "drift", round: orphanId }, peopleAmong(tx, [createdBy]));
+}
+
 /** Who is written to about an operation: who began it, else who made its instance, else everybody. */
 export function recipientsOf(
   tx: Pick<Tx, "select">,

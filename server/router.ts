@@ -4,6 +4,7 @@ import { z } from "zod";
 import { mail } from "../db/schema.ts";
 import { activityRouter } from "./activity.ts";
 import { backupsRouter } from "./backups/router.ts";
+import { driftRouter } from "./drift/router.ts";
 import { instancesRouter } from "./instances/router.ts";
 import { lastEventId } from "./live.ts";
 import { operationsRouter } from "./operations/router.ts";
@@ -22,6 +23,7 @@ export const appRouter = router({
   backups: backupsRouter,
   operations: operationsRouter,
   settings: settingsRouter,
+  drift: driftRouter,
   activity: activityRouter,
   outbox: router({
     list: procedure.query(({ ctx: { web } }) => ({

@@ -9,8 +9,9 @@ import type {
   StepProgress,
   StepState,
 } from "../db/schema.ts";
+import type { DriftAction, Finding } from "./drift/findings.ts";
 
-export type { BackupPlan, BackupReason, InstanceStatus, OperationKind, StepState };
+export type { BackupPlan, BackupReason, DriftAction, Finding, InstanceStatus, OperationKind, StepState };
 
 /** The shapes that leave the server. Shared with the page, so they hold data and nothing else. Times: Unix ms. */
 
@@ -116,15 +117,25 @@ export type InstanceDetail = InstanceRow & {
   namesakes: { id: string; company: string; status: InstanceStatus; createdAt: number }[];
 };
 
-/** A droplet that costs money and belongs to nothing any more; `slug` and `company`: for whom it was bought. */
-export type StrayView = {
-  dropletId: number;
-  instanceId: string;
-  slug: string;
-  company: string;
-  name: string;
-  priceMonthlyCents: number;
-  createdAt: number;
+/** Where DigitalOcean and our records differ, and what can be done about it. */
+export type DriftView = {
+  key: string;
+  finding: Finding;
+  instance: { id: string; slug: string; company: string; status: InstanceStatus };
+  monthlyCents: number;
+  /** When it was first found. */
+  foundAt: number;
+  actions: DriftAction[];
+  /** Why none of them can be taken now; null when they can. */
+  refusal: string | null;
+  /** What puts it right at this moment, or has failed to. */
+  operation: { id: string; kind: OperationKind; state: OperationState; sentence: string | null } | null;
+};
+
+/** The newest round of reconciliation; `failure`: why it did not come to its end. */
+export type DriftCheckView = {
+  checkedAt: number | null;
+  failure: { at: number; sentence: string } | null;
 };
 
 /** What a person may ask of an instance. */

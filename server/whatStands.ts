@@ -16,6 +16,12 @@ export function whatStands(operation: Operation, instance: Instance): string {
         : "The intranet was not changed, and the temporary droplet is gone.";
     case "purge":
       return "What was removed is gone. Other snapshots and backups of this instance may remain and cost money.";
+    case "delete-orphan":
+      return "It may still exist at DigitalOcean and cost money. The instance was not changed.";
+    case "adopt-snapshot":
+      return "The snapshot may still exist, and costs money until it is deleted.";
+    case "repair-drift":
+      return "The droplet was not changed. The Drift page shows what still differs.";
     case "remove-stray":
       return "The droplet may still exist, and costs money until it is destroyed.";
   }

@@ -221,6 +221,10 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
       for (const [index, id] of open.entries()) await settle(id, random.next(), index);
     }
     await timeline.run(timeline.now + settleMs);
+    timeline.push(1000, () => {
+      for (const pressed of people.putRight()) tell(`Joe presses ${pressed}`);
+    });
+    await timeline.run(timeline.now + settleMs);
     await timeline.run(timeline.now + calmWithinMs, () => rules.isQuiet());
     rules.atTheEnd();
   } finally {

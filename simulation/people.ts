@@ -7,6 +7,8 @@ import {
   restoreBackup,
   setBackupPlan,
 } from "../server/backups/commands.ts";
+import { resolveDrift } from "../server/drift/commands.ts";
+import { driftViews } from "../server/drift/queries.ts";
 import type { Env } from "../server/env.ts";
 import { newId } from "../server/ids.ts";
 import { inBulk } from "../server/instances/bulk.ts";
@@ -214,6 +216,19 @@ export function createPeople(world: World, env: Env) {
       return undefined;
     },
     instances: () => db.select().from(instances).all(),
+    /** Presses the first button of each difference on the page Drift, and says which. */
+    putRight(): string[] {
+      return driftViews(db).flatMap(({ key, actions: [action] }) => {
+        if (action === undefined) return [];
+        try {
+          resolveDrift(web, { key, action }, who);
+          return [`${action} ${key}`];
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error;
+          return [];
+        }
+      });
+    },
   };
 }
 

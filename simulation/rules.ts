@@ -318,8 +318,13 @@ export function createRules(
       broken("within the limit", `${cloud.mostInAMinute()} requests in a minute`);
   }
 
-  function drift(_kind: "droplet" | "snapshot"): number[] {
-    return connection.prepare("select droplet_id from strays").pluck().all() as number[];
+  /** What the page Drift shows of this kind: somebody knows of it. */
+  function drift(kind: "droplet" | "snapshot"): number[] {
+    const id = `$.${kind}Id`;
+    const found = connection.prepare<[string, string], number>(
+      "select json_extract(finding, ?) from drift where json_extract(finding, '$.type') = ?",
+    );
+    return found.pluck().all(id, `orphaned-${kind}`);
   }
 
   /** What the books themselves say. */

@@ -48,7 +48,7 @@ const asItIs = async (about: object) => {
   return { subject: text, html: text, text };
 };
 /** Mail that says what it would say, without a design. */
-const templates: Templates = { ready: asItIs, failed: asItIs, stale: asItIs };
+const templates: Templates = { ready: asItIs, failed: asItIs, stale: asItIs, orphan: asItIs };
 
 /** The queue's client of a process. */
 export function wakerOf(world: World, process: Process) {

@@ -18,7 +18,6 @@ import { Sum } from "./listSum.tsx";
 import { columns, Row } from "./row.tsx";
 import { SelectionActions } from "./selectionActions.tsx";
 import { SelectionBar } from "./selectionBar.tsx";
-import { Strays } from "./strays.tsx";
 import { useHeldRows } from "./useHeldRows.ts";
 import { useInstances } from "./useInstances.ts";
 import { useSelection } from "./useSelection.ts";
@@ -103,7 +102,6 @@ export default function InstancesPage() {
           <Button onClick={() => void query.refetch()}>Try again</Button>
         </div>
       )}
-      <Strays />
       {query.isPending && <Skeleton />}
       {isEmpty && <EmptyList />}
       {instances !== undefined && instances.length > 0 && (

@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import {
   Archive,
+  GitCompareArrows,
   Inbox,
   LayoutGrid,
   type LucideIcon,
@@ -24,6 +25,7 @@ import { Tooltip } from "../ui/tooltip.tsx";
 import { desktopUp, useMedia } from "../ui/useMedia.ts";
 import { Account } from "./account.tsx";
 import { StatusIcon } from "./statusIcon.tsx";
+import { useDrift } from "./useDrift.ts";
 import { useInstances } from "./useInstances.ts";
 
 type Place = { href: string; label: string; icon: LucideIcon };
@@ -31,6 +33,7 @@ const places: Place[] = [
   { href: "/", label: "Instances", icon: LayoutGrid },
   { href: "/backups", label: "Backups", icon: Archive },
   { href: "/activity", label: "Activity", icon: ScrollText },
+  { href: "/drift", label: "Drift", icon: GitCompareArrows },
   { href: "/settings", label: "Settings", icon: SlidersHorizontal },
 ];
 const outbox: Place = { href: "/outbox", label: "Outbox", icon: Inbox };
@@ -43,6 +46,7 @@ export function Rail() {
   const path = usePathname();
   const { instances } = useInstances();
   const mails = useQuery(trpc.outbox.list.queryOptions());
+  const drift = useDrift().data?.findings.length ?? 0;
   const live = instances?.filter((row) => row.status !== "destroyed").length;
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
@@ -58,13 +62,14 @@ export function Rail() {
               <Link
                 href={href}
                 aria-current={isHere(path, href) ? "page" : undefined}
-                className={`flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover md:max-lg:justify-center ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
+                className={`relative flex h-9 items-center gap-2.5 rounded-[6px] px-2 hover:bg-hover md:max-lg:justify-center ${isHere(path, href) ? "bg-hover font-medium" : "text-ink-2"}`}
               >
                 <Icon size={16} strokeWidth={1.9} className="shrink-0" aria-hidden />
                 <span className="grow md:max-lg:sr-only">{label}</span>
                 {href === "/" && live !== undefined && (
                   <span className="text-sm text-ink-3 tabular-nums md:max-lg:sr-only">{live}</span>
                 )}
+                {href === "/drift" && <DriftCount count={drift} />}
               </Link>
             </WhenNarrow>
           ))}
@@ -85,13 +90,27 @@ export function Rail() {
               aria-current={isHere(path, href) ? "page" : undefined}
               className={`flex min-h-16 flex-col items-center justify-center gap-1 text-xs ${isHere(path, href) ? "font-medium" : "text-ink-2"}`}
             >
-              <Icon size={20} strokeWidth={1.9} aria-hidden />
+              <span className="relative">
+                <Icon size={20} strokeWidth={1.9} aria-hidden />
+                {href === "/drift" && <DriftCount count={drift} />}
+              </span>
               {label}
             </Link>
           ))}
         </nav>
       </div>
     </>
+  );
+}
+
+/** How many differences there are; nothing while DigitalOcean and our records agree. */
+function DriftCount({ count }: { count: number }) {
+  if (count === 0) return null;
+  return (
+    <span className="min-w-5 rounded-full bg-warn-tint px-1.5 text-center text-xs leading-5 font-medium text-warn-ink tabular-nums max-lg:absolute max-md:-top-2 max-md:left-3 md:max-lg:-top-0.5 md:max-lg:-right-1">
+      {count}
+      <span className="sr-only">{count === 1 ? " difference" : " differences"}</span>
+    </span>
   );
 }
 

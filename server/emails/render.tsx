@@ -2,6 +2,7 @@ import { render } from "@react-email/render";
 import type { ReactElement } from "react";
 import type { Rendered, Templates } from "../mailbox.ts";
 import { Failed } from "./failed.tsx";
+import { Orphan } from "./orphan.tsx";
 import { Ready } from "./ready.tsx";
 import { Stale } from "./stale.tsx";
 
@@ -18,5 +19,7 @@ async function letter(subject: string, element: ReactElement): Promise<Rendered>
 export const templates: Templates = {
   ready: (mail) => letter(`Your intranet is ready: ${mail.company}`, <Ready {...mail} />),
   failed: (mail) => letter(`${mail.company}: ${mail.operation} failed`, <Failed {...mail} />),
+  orphan: (mail) =>
+    letter(`${mail.what} costs ${mail.monthly} a month and belongs to no instance`, <Orphan {...mail} />),
   stale: (mail) => letter(`${mail.company} has no recent backup`, <Stale {...mail} />),
 };

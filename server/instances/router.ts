@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { operationKinds } from "../../db/schema.ts";
 import { lastEventId } from "../live.ts";
-import { removeStray, strayViews } from "../maintenance/strays.ts";
 import { planView } from "../operations/queries.ts";
 import { Refusal } from "../refusal.ts";
 import { procedure, router } from "../trpc.ts";
@@ -75,10 +74,6 @@ export const instancesRouter = router({
   upgrade: procedure
     .input(z.object({ instanceId: text, version: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: upgradeInstance(web, input, user.email) })),
-  strays: procedure.query(({ ctx: { web } }) => strayViews(web.db)),
-  removeStray: procedure
-    .input(z.object({ dropletId: z.number().int() }))
-    .mutation(({ ctx: { web, user }, input }) => removeStray(web, input, user.email)),
   inBulk: procedure
     .input(
       z.object({

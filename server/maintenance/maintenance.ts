@@ -8,10 +8,11 @@ import { underLease } from "./lease.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./leftovers.ts";
 import { noteLostDroplets } from "./lostDroplets.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
+import { warnOfOrphans } from "./orphanWarnings.ts";
+import { reconcile } from "./reconciliation.ts";
 import { endRedirects } from "./redirects.ts";
 import { applyRetention } from "./retention.ts";
 import { warnOfStaleBackups } from "./staleBackups.ts";
-import { noteStrays } from "./strays.ts";
 
 /** One thing that time brings. Its signal aborts when it has taken too long. */
 type Chore = (engine: Engine, signal: AbortSignal) => Promise<void> | void;
@@ -29,7 +30,8 @@ const chores: [fault: string, chore: Chore][] = [
   ["what playbooks left behind could not be removed", tidyPlaybookRuns],
   ["what interrupted uploads left behind could not be removed", tidyBackupStore],
   ["nobody could be warned of old backups", warnOfStaleBackups],
-  ["it is not known whether there are stray droplets", noteStrays],
+  ["DigitalOcean could not be compared with our records", reconcile],
+  ["nobody could be warned of orphans", warnOfOrphans],
   ["it is not known whether droplets are gone", noteLostDroplets],
 ];
 
@@ -38,8 +40,8 @@ const hanging = new WeakMap<Engine, Set<Chore>>();
 
 /**
  * What time brings: backups and proofs that are due, backups and snapshots nobody needs any more, redirects whose time
- * is over, what is kept of destroyed instances, what interrupted work left behind, and warnings. Run every minute, by
- * one worker at a time; whatever fails or takes too long is tried by the next.
+ * is over, what is kept of destroyed instances, what interrupted work left behind, warnings, and what differs at
+ * DigitalOcean. Run every minute, by one worker at a time; whatever fails or takes too long is tried by the next.
  */
 export async function runMaintenance(engine: Engine): Promise<void> {
   const given = hanging.get(engine) ?? new Set();

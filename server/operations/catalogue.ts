@@ -1,13 +1,17 @@
 import type { OperationKind } from "../../db/schema.ts";
+import { adoptDroplet } from "./adoptDroplet.ts";
+import { adoptSnapshotOperation } from "./adoptSnapshot.ts";
 import { backup } from "./backup.ts";
 import { bringBack } from "./bringBack.ts";
 import { changeAddress } from "./changeAddress.ts";
 import type { AnyDefinition } from "./definition.ts";
+import { deleteOrphanOperation } from "./deleteOrphan.ts";
 import { destroy } from "./destroy.ts";
 import { editVariables } from "./editVariables.ts";
 import { prove } from "./prove.ts";
 import { purge } from "./purge.ts";
 import { removeStray } from "./removeStray.ts";
+import { repairDrift } from "./repairDrift.ts";
 import { resize } from "./resize.ts";
 import { powerOff, powerOn, restart } from "./restart.ts";
 import { restore } from "./restore.ts";
@@ -33,4 +37,8 @@ export const catalogue: Readonly<Record<OperationKind, AnyDefinition>> = {
   upgrade,
   purge,
   "remove-stray": removeStray,
+  "adopt-droplet": adoptDroplet,
+  "adopt-snapshot": adoptSnapshotOperation,
+  "repair-drift": repairDrift,
+  "delete-orphan": deleteOrphanOperation,
 };

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
-import { backups, instances, type JsonObject, type OperationKind } from "../../db/schema.ts";
+import { backups, instances, type JsonObject, type OperationKind, snapshots } from "../../db/schema.ts";
 import { backUp, proveBackup, restoreBackup } from "../backups/commands.ts";
+import type { Finding } from "../drift/findings.ts";
 import { changeAddress, editVariables, setPower } from "../instances/changes.ts";
 import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
 import { catalogue } from "./catalogue.ts";
+import { instanceTag, proofTag } from "./droplet.ts";
 import type { Engine } from "./engine.ts";
 import { testArchive } from "./testBackups.ts";
 import { begin } from "./testEngine.ts";
@@ -122,6 +124,68 @@ export const startOf: Record<OperationKind, Start> = {
         tags: ["spawner"],
       });
       return begin(engine, instanceId, catalogue["remove-stray"], { dropletId, throwaway: true });
+    },
+  },
+  "adopt-droplet": {
+    after: ["spawn"],
+    begin: (engine, instanceId) => {
+      const { dropletId, status } = rowOf(engine, instanceId);
+      if (dropletId === null) throw new Error("nothing was spawned");
+      engine.db
+        .update(instances)
+        .set({ dropletId: null, address: null, hostKey: null, status: "failed" })
+        .where(eq(instances.id, instanceId))
+        .run();
+      const before = { status, destroyedAt: null, keptUntil: null, purgedAt: null };
+      const finding = {
+        ...{ type: "orphaned-droplet", dropletId, name: "left-behind", createdAt: 1, isAdoptable: true },
+        ownTag: instanceTag(instanceId),
+      } satisfies Finding;
+      return begin(engine, instanceId, catalogue["adopt-droplet"], { finding, before });
+    },
+  },
+  "adopt-snapshot": {
+    after: ["spawn", "destroy"],
+    begin: (engine, instanceId) => {
+      const row = engine.db.select().from(snapshots).where(eq(snapshots.instanceId, instanceId)).get();
+      if (row === undefined) throw new Error("no snapshot was taken");
+      engine.db.delete(snapshots).where(eq(snapshots.id, row.id)).run();
+      engine.db.update(instances).set({ snapshotId: null }).where(eq(instances.id, instanceId)).run();
+      const { id: snapshotId, name, sizeGb, operationId } = row;
+      const finding = {
+        ...{ type: "orphaned-snapshot", snapshotId, name, sizeGb, operationId },
+        ...{ createdAt: 1, isAdoptable: true },
+      } satisfies Finding;
+      return begin(engine, instanceId, catalogue["adopt-snapshot"], { finding });
+    },
+  },
+  "repair-drift": {
+    after: ["spawn"],
+    begin: async (engine, instanceId) => {
+      const { slug: name, domain, address } = rowOf(engine, instanceId);
+      if (address === null) throw new Error("nothing was spawned");
+      const { digitalocean } = engine.providers;
+      for (const { id } of await digitalocean.findRecords(domain, name))
+        await digitalocean.removeRecord(domain, id);
+      const finding = { type: "missing-record", domain, name, address } satisfies Finding;
+      return begin(engine, instanceId, catalogue["repair-drift"], { finding });
+    },
+  },
+  "delete-orphan": {
+    after: ["spawn"],
+    begin: async (engine, instanceId) => {
+      const { slug, region, size } = rowOf(engine, instanceId);
+      const { digitalocean } = engine.providers;
+      const key = await digitalocean.ensureSshKey(engine.site.keyName, engine.site.publicKey);
+      const ownTag = proofTag(instanceId);
+      const { id: dropletId, name } = await digitalocean.createDroplet({
+        ...{ name: `${slug}.orphan`, region, size, image: "debian-13-x64", sshKeyId: key.id },
+        tags: ["spawner", ownTag],
+      });
+      const finding = {
+        ...{ type: "orphaned-droplet", dropletId, name, ownTag, createdAt: 1, isAdoptable: false },
+      } satisfies Finding;
+      return begin(engine, instanceId, catalogue["delete-orphan"], { finding });
     },
   },
 };

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { createBudget, createLedger, type Ledger } from "./budget.ts";
 import { createDns } from "./dns.ts";
+import { createInventory, toSnapshot } from "./inventory.ts";
 import { readOnce, readSettled } from "./pages.ts";
 import { type Caller, createRequester, type Requester, type RequesterOptions } from "./request.ts";
 import * as schemas from "./schemas.ts";
@@ -119,6 +120,7 @@ export function createDigitalOcean(
   // must not take them from the others.
   const methods = (api: Requester) => ({
     ...createDns(api, domains),
+    ...createInventory(api),
     requestCount: api.count,
 
     /** Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. */
@@ -147,6 +149,9 @@ export function createDigitalOcean(
       }
       return known;
     },
+
+    /** Has the next `ensureSshKey` look again: for a key that somebody has deleted at DigitalOcean. */
+    forgetSshKeys: () => keys.clear(),
 
     /** Every droplet that bears our tag, for whoever waits for one: read a moment ago, and perhaps while it shifted. */
     listDroplets: () => sharedDroplets(defaultMaxAgeMs),
@@ -225,10 +230,6 @@ export function createDigitalOcean(
     /** The same account, for one caller: see Caller. */
     for: (caller: Caller) => methods(api.for(caller)),
   };
-}
-
-function toSnapshot(answer: z.infer<typeof schemas.snapshotList>["snapshots"][number]) {
-  return { id: answer.id, name: answer.name, sizeGb: answer.size_gigabytes };
 }
 
 function toDroplet(answer: z.infer<typeof schemas.droplet>): Droplet {

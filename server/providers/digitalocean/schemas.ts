@@ -27,13 +27,14 @@ export const action = z.object({
 });
 export const actionAnswer = z.object({ action });
 
-export const snapshotList = z.object({
-  snapshots: z.array(
-    z.object({ id: z.coerce.number(), name: z.string(), created_at: z.string(), size_gigabytes: z.number() }),
-  ),
-  links,
-  meta,
+const snapshot = z.object({
+  id: z.coerce.number(),
+  name: z.string(),
+  created_at: z.string(),
+  size_gigabytes: z.number(),
 });
+export const snapshotAnswer = z.object({ snapshot });
+export const snapshotList = z.object({ snapshots: z.array(snapshot), links, meta });
 
 export const sshKey = z.object({
   id: z.number(),

@@ -1,0 +1,70 @@
+import { and, asc, desc, eq, inArray } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "../../db/client.ts";
+import { drift, instances, operations } from "../../db/schema.ts";
+import { catalogue } from "../operations/catalogue.ts";
+import { visibilityWindowMs } from "../operations/droplet.ts";
+import type { DriftCheckView, DriftView } from "../views.ts";
+import { actionsOf, driftOperations, finding, keyOf } from "./findings.ts";
+import { reconciliationState } from "./state.ts";
+
+/** How the newest round went. */
+export function driftCheck(tx: Pick<Tx, "select">): DriftCheckView {
+  const { checkedAt = null, failure = null } = reconciliationState(tx);
+  return { checkedAt, failure };
+}
+
+/**
+ * Findings that have stood longer than DigitalOcean's lists lag, in the order in which they were found: one that only
+ * one round has seen may be gone with the next.
+ */
+export function driftViews(tx: Pick<Tx, "select">): DriftView[] {
+  const { checkedMonotonic = 0 } = reconciliationState(tx);
+  const rows = tx
+    .select({ drift, instance: instances })
+    .from(drift)
+    .innerJoin(instances, eq(instances.id, drift.instanceId))
+    .orderBy(asc(drift.foundAt), asc(drift.key))
+    .all()
+    .filter(({ drift: row }) => checkedMonotonic - row.foundMonotonic >= visibilityWindowMs);
+  return rows.map(({ drift: row, instance: { id, slug, company, status } }) => {
+    const one = finding.parse(row.finding);
+    const { key, monthlyCents, foundAt } = row;
+    return {
+      ...{ key, finding: one, monthlyCents, foundAt },
+      instance: { id, slug, company, status },
+      actions: actionsOf(one),
+      refusal: refusalOf(tx, id),
+      operation: operationOn(tx, id, key),
+    };
+  });
+}
+
+/** Why nothing can be put right for an instance now: its own live operation wins. */
+export function refusalOf(tx: Pick<Tx, "select">, instanceId: string): string | null {
+  const live = tx
+    .select({ kind: operations.kind })
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), inArray(operations.state, ["running", "cancelling"])))
+    .get();
+  return live === undefined ? null : `Possible once “${catalogue[live.kind].label}” has ended.`;
+}
+
+const factsWithFinding = z.object({ finding });
+
+/** The newest operation that is to put the finding right, unless it is over and the finding still stands. */
+function operationOn(tx: Pick<Tx, "select">, instanceId: string, key: string): DriftView["operation"] {
+  const newest = tx
+    .select()
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), inArray(operations.kind, [...driftOperations])))
+    .orderBy(desc(operations.sequence))
+    .all()
+    .find(({ facts }) => {
+      const known = factsWithFinding.safeParse(facts);
+      return known.success && keyOf(known.data.finding) === key;
+    });
+  if (newest === undefined || newest.state === "done" || newest.state === "cancelled") return null;
+  const { id, kind, state, failure } = newest;
+  return { id, kind, state, sentence: failure?.sentence ?? null };
+}

@@ -1,0 +1,320 @@
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { drift, instances, mail, operations } from "../../db/schema.ts";
+import { resolveDrift } from "../drift/commands.ts";
+import { driftCheck, driftViews } from "../drift/queries.ts";
+import { catalogue } from "../operations/catalogue.ts";
+import type { Providers } from "../operations/definition.ts";
+import { instanceTag, operationTag } from "../operations/droplet.ts";
+import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
+import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
+import type { ARecord, Snapshot } from "../providers/digitalocean/inventory.ts";
+import { ProviderError } from "../providers/errors.ts";
+import { warnOfOrphans } from "./orphanWarnings.ts";
+import { reconcile } from "./reconciliation.ts";
+
+const minute = 60_000;
+const joe = "joe@intranet.localhost";
+let world: ReturnType<typeof createTestEngine>;
+let cloud: {
+  account: string;
+  listed: Droplet[];
+  unlisted: Droplet[];
+  snapshots: Snapshot[];
+  records: ARecord[] | undefined;
+  keys: string[];
+};
+let asked: string[];
+
+beforeEach(() => {
+  asked = [];
+  cloud = {
+    ...{ account: "ours", listed: [], unlisted: [], snapshots: [], records: [] },
+    keys: ["ssh-ed25519 AAAA"],
+  };
+  const answer = <Answer>(what: string, of: () => Answer) => {
+    asked.push(what);
+    return of();
+  };
+  world = createTestEngine({
+    providers: only<Providers>("providers", {
+      digitalocean: only<DigitalOcean>("digitalocean", {
+        account: async () =>
+          answer("account", () => ({
+            ...{ id: cloud.account, email: "joe@example.org", status: "active", dropletLimit: 25 },
+          })),
+        listDroplets: async () => answer("droplets", () => cloud.listed),
+        getDroplet: async (id) =>
+          answer(`droplet ${id}`, () => [...cloud.listed, ...cloud.unlisted].find((one) => one.id === id)),
+        listSnapshots: async () => answer("snapshots", () => cloud.snapshots),
+        listARecords: async (domain) => answer(`records of ${domain}`, () => cloud.records),
+        listSshKeys: async () => answer("keys", () => cloud.keys),
+      }),
+    }),
+  });
+});
+afterEach(() => world.close());
+
+const address = (id: number) => `203.0.113.${id}`;
+const droplet = (id: number, tags: string[]): Droplet => ({
+  ...{ id, name: `droplet-${id}`, status: "active", address: address(id), snapshotIds: [] },
+  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthly: 12, regionSlug: "fra1" },
+  createdAt: new Date(world.clock.now - 30 * minute).toISOString(),
+  tags: ["spawner", ...tags],
+});
+
+/** An instance that has run for long, as DigitalOcean has it as well. */
+function standing(id: number, slug = `acme-${id}`): { instanceId: string; spawned: string } {
+  const instanceId = insertInstance(world.db, { dropletId: id, address: address(id), slug });
+  const spawned = begin(world.engine, instanceId, catalogue.spawn);
+  world.db
+    .update(operations)
+    .set({ state: "done", endedAt: 1, facts: { dropletId: id, address: address(id) } })
+    .where(eq(operations.id, spawned))
+    .run();
+  cloud.listed.push(droplet(id, [instanceTag(instanceId), operationTag(spawned)]));
+  cloud.records?.push({ id: 1000 + id, name: slug, data: address(id) });
+  world.db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
+  return { instanceId, spawned };
+}
+async function round(minutesLater = 2): Promise<void> {
+  world.clock.now += minutesLater * minute;
+  await reconcile(world.engine);
+}
+const keys = () =>
+  world.db
+    .select()
+    .from(drift)
+    .all()
+    .map((row) => row.key);
+const shown = () => driftViews(world.db).map((view) => view.key);
+
+test("a round makes four list calls and one for the account, whatever the size of the fleet", async () => {
+  for (let id = 1; id <= 50; id += 1) standing(id);
+  await round();
+  expect(asked).toEqual(["account", "droplets", "snapshots", "records of intranet.localhost", "keys"]);
+  expect(keys()).toEqual([]);
+  expect(driftCheck(world.db)).toEqual({ checkedAt: world.clock.now, failure: null });
+});
+
+test("a round comes every two minutes", async () => {
+  await round();
+  await round(1);
+  expect(asked.filter((what) => what === "account")).toHaveLength(1);
+  await round(1);
+  expect(asked.filter((what) => what === "account")).toHaveLength(2);
+});
+
+test("an orphan is shown once two rounds have seen it, keeps its age, and goes when it is gone", async () => {
+  const { spawned } = standing(1);
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  const foundAt = world.clock.now;
+  expect(keys()).toEqual(["orphaned-droplet 2"]);
+  expect(shown()).toEqual([]);
+  await round();
+  expect(driftViews(world.db)).toMatchObject([
+    { key: "orphaned-droplet 2", monthlyCents: 1200, foundAt, actions: ["delete"], refusal: null },
+  ]);
+  cloud.listed.pop();
+  await round();
+  expect(keys()).toEqual([]);
+});
+
+test("nothing younger than the window is written down", async () => {
+  const { spawned } = standing(1);
+  const young = droplet(2, [operationTag(spawned)]);
+  cloud.listed.push({ ...young, createdAt: new Date(world.clock.now - 7 * minute).toISOString() });
+  await round();
+  expect(keys()).toEqual([]);
+  await round();
+  expect(keys()).toEqual(["orphaned-droplet 2"]);
+});
+
+test("a live operation wins: what was found before stays as it is until it has ended", async () => {
+  const { instanceId, spawned } = standing(1);
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  await round();
+  const backup = begin(world.engine, instanceId, catalogue.backup);
+  cloud.listed.push(droplet(3, [operationTag(spawned)]));
+  cloud.listed = cloud.listed.filter(({ id }) => id !== 2);
+  await round();
+  expect(driftViews(world.db)).toMatchObject([
+    { key: "orphaned-droplet 2", refusal: "Possible once “Back up” has ended." },
+  ]);
+  expect(() => resolveDrift(world.engine, { key: "orphaned-droplet 2", action: "delete" }, joe)).toThrow(
+    "Possible once “Back up” has ended.",
+  );
+  const endedAt = world.clock.now;
+  world.db.update(operations).set({ state: "done", endedAt }).where(eq(operations.id, backup)).run();
+  await round();
+  expect(keys()).toEqual([]);
+  await round(10);
+  expect(keys()).toEqual(["orphaned-droplet 3"]);
+});
+
+test("a droplet that the list lacks is asked for by its id", async () => {
+  standing(1);
+  const [listed] = cloud.listed;
+  if (listed === undefined) throw new Error("no droplet");
+  cloud.unlisted = [{ ...listed, tags: listed.tags.slice(1) }];
+  cloud.listed = [];
+  await round();
+  expect(keys()).toEqual(["changed-tags 1"]);
+  cloud.unlisted = [];
+  await round();
+  expect(keys()).toEqual(["missing-droplet 1"]);
+});
+
+test("of many that the list lacks, twenty are asked for in a round, and the others in the next", async () => {
+  for (let id = 1; id <= 30; id += 1) standing(id);
+  cloud.listed = [];
+  await round();
+  expect(keys()).toHaveLength(20);
+  await round();
+  expect(keys()).toHaveLength(30);
+  expect(asked.filter((what) => what.startsWith("droplet "))).toHaveLength(40);
+});
+
+test("with the token of another account nothing is judged, and it is said", async () => {
+  const { spawned } = standing(1);
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  await round();
+  cloud = { ...cloud, account: "another", listed: [], records: undefined, keys: [] };
+  await round();
+  expect(shown()).toEqual(["orphaned-droplet 2"]);
+  const { checkedAt, failure } = driftCheck(world.db);
+  expect(checkedAt).toBe(world.clock.now - 2 * minute);
+  expect(failure?.sentence).toContain("another DigitalOcean account (joe@example.org)");
+});
+
+test("an account that has nothing of ours is not taken for ours", async () => {
+  standing(1);
+  const { listed } = cloud;
+  cloud = { ...cloud, account: "another", listed: [] };
+  await round();
+  cloud = { ...cloud, account: "ours", listed };
+  await round();
+  expect(driftCheck(world.db).failure).toBeNull();
+  cloud = { ...cloud, account: "another", listed: [] };
+  await round();
+  expect(driftCheck(world.db).failure).not.toBeNull();
+});
+
+test("a known orphan is not forgotten with another account's token", async () => {
+  standing(1);
+  await round();
+  world.db.update(instances).set({ dropletId: null, status: "destroyed", destroyedAt: 1 }).run();
+  await round();
+  expect(keys()).toContain("orphaned-droplet 1");
+  cloud = { ...cloud, account: "another", listed: [] };
+  await round();
+  expect(keys()).toContain("orphaned-droplet 1");
+  expect(driftCheck(world.db).failure).not.toBeNull();
+});
+
+test("while nothing is bought any account will do", async () => {
+  for (const account of ["first", "second"]) {
+    cloud = { ...cloud, account };
+    await round();
+    expect(driftCheck(world.db).failure).toBeNull();
+  }
+  // What was bought with it makes an account ours; once all of that is gone, another may take its place.
+  standing(1);
+  await round();
+  world.db.update(instances).set({ dropletId: null }).run();
+  cloud = { ...cloud, account: "third", listed: [] };
+  await round();
+  expect(driftCheck(world.db).failure).toBeNull();
+});
+
+test("a round that fails says why, and leaves what was found", async () => {
+  const { spawned } = standing(1);
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  const { checkedAt } = driftCheck(world.db);
+  world.engine.providers.digitalocean.listSnapshots = async () => {
+    throw new ProviderError({ sentence: "DigitalOcean is away.", detail: "503", retryable: true });
+  };
+  await expect(round()).rejects.toThrow("DigitalOcean is away.");
+  expect(keys()).toEqual(["orphaned-droplet 2"]);
+  expect(driftCheck(world.db)).toEqual({
+    checkedAt,
+    failure: { at: world.clock.now, sentence: "DigitalOcean is away." },
+  });
+});
+
+test("one mail for each orphan that has cost money for more than an hour", async () => {
+  insertUser(world.db, joe);
+  const { instanceId, spawned } = standing(1);
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  cloud.records?.push(
+    { id: 13, name: "acme-1", data: address(1) },
+    { id: 14, name: "acme-1", data: "203.0.113.2" },
+  );
+  await round();
+  world.clock.now += 59 * minute;
+  warnOfOrphans(world.engine);
+  expect(world.db.select().from(mail).all()).toEqual([]);
+  world.clock.now += minute;
+  warnOfOrphans(world.engine);
+  warnOfOrphans(world.engine);
+  expect(world.db.select().from(mail).all()).toMatchObject([
+    { kind: "drift", instanceId, round: 2, recipient: joe },
+  ]);
+});
+
+test("a press begins one operation, however often it is pressed", async () => {
+  const { instanceId, spawned } = standing(1, "acme");
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  await round();
+  const wish = { key: "orphaned-droplet 2", action: "delete" } as const;
+  const first = resolveDrift(world.engine, wish, joe);
+  expect(first).toMatchObject({ instanceId, slug: "acme" });
+  expect(resolveDrift(world.engine, wish, joe)).toEqual(first);
+  const operation = world.db.select().from(operations).where(eq(operations.id, first.operationId)).get();
+  expect(operation).toMatchObject({
+    kind: "delete-orphan",
+    facts: { account: "ours", finding: { dropletId: 2, ownTag: operationTag(spawned) } },
+  });
+  expect(driftViews(world.db)).toMatchObject([{ operation: { id: first.operationId, state: "running" } }]);
+  expect(() => resolveDrift(world.engine, { ...wish, action: "adopt" }, joe)).toThrow("can't be done");
+  expect(() => resolveDrift(world.engine, { ...wish, key: "orphaned-droplet 9" }, joe)).toThrow(
+    "no longer on the list",
+  );
+});
+
+test("a repair waits for a failed operation, whose Retry it would take away", async () => {
+  const { instanceId } = standing(1);
+  cloud.records = [];
+  await round();
+  await round();
+  const [key = ""] = shown();
+  expect(key).toContain("missing-record");
+  const upgrade = begin(world.engine, instanceId, catalogue.upgrade);
+  world.db.update(operations).set({ state: "failed", endedAt: 1 }).where(eq(operations.id, upgrade)).run();
+  expect(() => resolveDrift(world.engine, { key, action: "repair" }, joe)).toThrow("Retry it, or destroy");
+});
+
+test("a destroyed instance that adopts its droplet has its name back, unless somebody else has it", async () => {
+  const { instanceId } = standing(1, "acme");
+  const gone = { status: "destroyed" as const, dropletId: null, address: null, destroyedAt: 1, keptUntil: 9 };
+  world.db.update(instances).set(gone).where(eq(instances.id, instanceId)).run();
+  cloud.records = [];
+  await round();
+  await round();
+  const wish = { key: "orphaned-droplet 1", action: "adopt" } as const;
+  expect(driftViews(world.db)).toMatchObject([{ actions: ["adopt", "delete"] }]);
+  const other = insertInstance(world.db, { slug: "acme" });
+  expect(() => resolveDrift(world.engine, wish, joe)).toThrow("acme.intranet.localhost is taken");
+  world.db.delete(instances).where(eq(instances.id, other)).run();
+  const { operationId } = resolveDrift(world.engine, wish, joe);
+  expect(world.db.select().from(instances).get()).toMatchObject({ status: "restoring", destroyedAt: null });
+  expect(world.db.select().from(operations).where(eq(operations.id, operationId)).get()).toMatchObject({
+    kind: "adopt-droplet",
+    facts: { before: { status: "destroyed", destroyedAt: 1, keptUntil: 9, purgedAt: null } },
+  });
+});

@@ -1,0 +1,166 @@
+import { inArray, isNotNull, isNull } from "drizzle-orm";
+import { type Tx, write } from "../../db/client.ts";
+import { drift, instances, snapshots } from "../../db/schema.ts";
+import { readBooks } from "../drift/books.ts";
+import { compare, type Found, type Inventory } from "../drift/compare.ts";
+import { keyOf } from "../drift/findings.ts";
+import { orphans } from "../drift/orphans.ts";
+import { reconciliationState, saveReconciliationState } from "../drift/state.ts";
+import type { Engine } from "../operations/engine.ts";
+import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
+import type { ARecord } from "../providers/digitalocean/inventory.ts";
+import { isProviderError } from "../providers/errors.ts";
+
+/** Maintenance comes every minute; a round is due every two. */
+const everyMs = 90_000;
+/** Droplets that the list lacks are asked for one by one; no more than this in one round. */
+const directLooks = 20;
+
+/**
+ * Compares what DigitalOcean has with what the rows say and writes down where they differ. A round asks for the
+ * account and makes three lists and one more for each domain in use, whatever the size of the fleet (but for every 200
+ * entries of a list one page). It changes nothing at DigitalOcean.
+ */
+export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<void> {
+  const { checkedMonotonic } = reconciliationState(engine.db);
+  if (checkedMonotonic !== undefined && engine.monotonic() - checkedMonotonic < everyMs) return;
+  try {
+    const { id, email } = await engine.providers.digitalocean.account();
+    const { account } = reconciliationState(engine.db);
+    if (account !== undefined && account !== id && holdsAnything(engine.db)) {
+      noteFailure(
+        engine,
+        `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the Spawner has a token for your instances’ account again.`,
+      );
+      return;
+    }
+    const { inventory, unknown } = await readInventory(engine);
+    // Given up meanwhile: what was read is old by now.
+    signal?.throwIfAborted();
+    write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
+  } catch (error) {
+    noteFailure(engine, isProviderError(error) ? error.sentence : "The check itself failed.");
+    throw error;
+  }
+}
+
+/** Whether anything of ours is known to be at DigitalOcean: a droplet, a snapshot, or an orphan of either. */
+function holdsAnything(tx: Pick<Tx, "select">): boolean {
+  const owner = tx.select({ id: instances.id }).from(instances).where(isNotNull(instances.dropletId)).get();
+  const kept = tx.select({ id: snapshots.id }).from(snapshots).where(isNull(snapshots.removedAt)).get();
+  return owner !== undefined || kept !== undefined || orphans(tx).length > 0;
+}
+
+function noteFailure({ db, now }: Engine, sentence: string): void {
+  write(db, (tx) =>
+    saveReconciliationState(tx, { ...reconciliationState(tx), failure: { at: now(), sentence } }),
+  );
+}
+
+/** What DigitalOcean has; `unknown`: droplets of our rows of which this round has not learned whether they are there. */
+async function readInventory({ db, providers: { digitalocean } }: Engine) {
+  const listed = await digitalocean.listDroplets();
+  const snapshots = await digitalocean.listSnapshots();
+  const records = new Map<string, ARecord[] | undefined>();
+  for (const { domain } of db.selectDistinct({ domain: instances.domain }).from(instances).all())
+    records.set(domain, await digitalocean.listARecords(domain));
+  const sshKeys = await digitalocean.listSshKeys();
+  const seen = new Set(listed.map(({ id }) => id));
+  const absent = db
+    .select({ dropletId: instances.dropletId })
+    .from(instances)
+    .all()
+    .flatMap(({ dropletId }) => (dropletId === null || seen.has(dropletId) ? [] : [dropletId]));
+  const { found, gone, unknown } = await lookDirectly(digitalocean, notYetFoundFirst(db, absent));
+  const inventory: Inventory = { droplets: [...listed, ...found], gone, snapshots, records, sshKeys };
+  return { inventory, unknown };
+}
+
+/** One that has been found missing before can wait for another round. */
+function notYetFoundFirst(tx: Pick<Tx, "select">, dropletIds: readonly number[]): number[] {
+  const known = new Set(
+    tx
+      .select({ key: drift.key })
+      .from(drift)
+      .all()
+      .map(({ key }) => key),
+  );
+  const isKnown = (dropletId: number) => known.has(keyOf({ type: "missing-droplet", dropletId }));
+  return [...dropletIds].sort((a, b) => Number(isKnown(a)) - Number(isKnown(b)));
+}
+
+/** A list may lack what is there: its tag was removed, or the pages shifted while they were read. */
+async function lookDirectly(digitalocean: DigitalOcean, dropletIds: readonly number[]) {
+  const found: Droplet[] = [];
+  const gone = new Set<number>();
+  for (const id of dropletIds.slice(0, directLooks)) {
+    const droplet = await digitalocean.getDroplet(id);
+    if (droplet === undefined) gone.add(id);
+    else found.push(droplet);
+  }
+  return { found, gone, unknown: new Set(dropletIds.slice(directLooks)) };
+}
+
+type Round = { inventory: Inventory; unknown: ReadonlySet<number>; account: string };
+
+function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Round): void {
+  const now = engine.now();
+  const books = readBooks(tx, engine.site);
+  const unjudged = new Set([
+    ...books.busy,
+    ...books.instances
+      .filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId))
+      .map(({ id }) => id),
+  ]);
+  const found = compare({ ...books, busy: unjudged }, inventory, now);
+  noteFindings(engine, tx, found, unjudged);
+  const owned = new Set(books.instances.map(({ dropletId }) => dropletId));
+  const taken = new Set(books.snapshots.map(({ id }) => id));
+  // Whose token was there first says nothing: the account is the one that holds what we bought.
+  const isOurs =
+    inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));
+  saveReconciliationState(tx, {
+    ...reconciliationState(tx),
+    ...(isOurs ? { account } : {}),
+    ...{ checkedAt: now, checkedMonotonic: engine.monotonic(), failure: undefined },
+  });
+}
+
+/**
+ * What was found before keeps its age. What is new is only written down once it is settled; what was not judged stays
+ * as it is.
+ */
+function noteFindings(
+  { now, monotonic }: Engine,
+  tx: Tx,
+  found: readonly Found[],
+  unjudged: ReadonlySet<string>,
+): void {
+  const before = new Map(
+    tx
+      .select()
+      .from(drift)
+      .all()
+      .map((row) => [row.key, row]),
+  );
+  const current = new Map(found.map((one) => [keyOf(one.finding), one]));
+  const over = [...before.values()].filter(
+    ({ key, instanceId }) => !current.has(key) && !unjudged.has(instanceId),
+  );
+  tx.delete(drift)
+    .where(
+      inArray(
+        drift.key,
+        over.map(({ key }) => key),
+      ),
+    )
+    .run();
+  for (const [key, { instanceId, finding, monthlyCents, isSettled }] of current) {
+    if (!isSettled && !before.has(key)) continue;
+    const values = { instanceId, finding, monthlyCents };
+    tx.insert(drift)
+      .values({ key, ...values, foundAt: now(), foundMonotonic: monotonic() })
+      .onConflictDoUpdate({ target: drift.key, set: values })
+      .run();
+  }
+}

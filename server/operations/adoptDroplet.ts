@@ -1,0 +1,115 @@
+import { and, eq, isNull } from "drizzle-orm";
+import { z } from "zod";
+import { instanceStatuses, instances } from "../../db/schema.ts";
+import { appReady } from "./answer.ts";
+import {
+  defineOperation,
+  done,
+  later,
+  type Outcome,
+  poll,
+  type StepContext,
+  StepFailure,
+  step,
+} from "./definition.ts";
+import { createDns } from "./dns.ts";
+import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from "./driftSteps.ts";
+import { intranetVars } from "./intranet.ts";
+import { machineFacts, machineIs, machineOf } from "./machine.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+import { type ActionFacts, actionFacts, switchOn } from "./power.ts";
+
+/** What the instance's row said before. */
+const before = z.object({
+  status: z.enum(instanceStatuses),
+  destroyedAt: z.number().nullable(),
+  keptUntil: z.number().nullable(),
+  purgedAt: z.number().nullable(),
+});
+type Facts = DriftFacts & PlaybookFacts & ActionFacts & { before: z.infer<typeof before> };
+type Context = StepContext<Facts>;
+
+const addressWithinMs = 10 * 60_000;
+
+/** From here on the droplet is the instance's: its price is counted, and Destroy destroys it. */
+async function takeOver(context: Context): Promise<Outcome<Facts>> {
+  const { instance, facts } = context;
+  const one = await findingOf(context, ["orphaned-droplet"]);
+  const { dropletId } = one;
+  const droplet = await taggedDroplet(context, one);
+  if (droplet === undefined)
+    throw new StepFailure("The droplet is gone, so there is nothing to adopt.", `droplet ${dropletId}`);
+  if (instance.dropletId !== null && instance.dropletId !== dropletId)
+    throw new StepFailure(`${instance.company} has another droplet by now.`, `droplet ${instance.dropletId}`);
+  const machine = machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
+  const { sizeSlug: size, priceMonthly } = droplet;
+  return done({
+    facts: machine.facts,
+    instance: {
+      ...machine.instance,
+      ...{ size, priceMonthly: Math.round(priceMonthly * 100) },
+      ...{ destroyedAt: null, keptUntil: null, purgedAt: null },
+    },
+    rows: forget(one),
+  });
+}
+
+/** Its address, and at the first contact its host key, which is pinned as a new droplet's is. */
+async function reach(context: Context): Promise<Outcome<Facts>> {
+  const { facts, instance, providers, site } = context;
+  const { address, hostKey } = machineOf(context);
+  if (address !== undefined && hostKey !== undefined) return done();
+  const droplet =
+    instance.dropletId === null ? undefined : await providers.digitalocean.getDroplet(instance.dropletId);
+  if (droplet === undefined)
+    throw new StepFailure("The droplet is gone.", `droplet ${instance.dropletId ?? "unknown"}`);
+  if (droplet.address === undefined) return later({ progress: { label: "Waiting for its address" } });
+  const shown = await providers.scanHostKey({ address: droplet.address, port: site.sshPort });
+  if (shown === undefined) return later({ progress: { label: "Waiting for its first answer" } });
+  return done(machineIs(facts, { dropletId: droplet.id, address: droplet.address, hostKey: shown }));
+}
+
+/**
+ * An instance without a droplet gets the one that was bought for it last and that no row knew. The playbook leaves
+ * alone what is there already, so that it serves a droplet that never came to life and one that ran for years.
+ */
+export const adoptDroplet = defineOperation<Facts>({
+  kind: "adopt-droplet",
+  label: "Adopt a droplet",
+  facts: z.object({ ...driftFacts, ...machineFacts, ...playbookFacts, ...actionFacts, before }).partial(),
+  status: { during: "restoring", done: "running", cancelled: "before", failed: "failed" },
+  mutating: true,
+  cancelling: "Once the instance has the droplet, Destroy is the way back.",
+  steps: [
+    step("take-over", "Take the droplet over", takeOver, { final: true }),
+    switchOn("switch-on", "Switch the droplet on"),
+    poll(
+      "reach",
+      "Wait for the droplet",
+      {
+        everyMs: 1000,
+        giveUp: {
+          afterMs: addressWithinMs,
+          sentence: "The droplet didn't answer over SSH within 10 minutes.",
+        },
+      },
+      reach,
+    ),
+    playbookStep("provision", "Provision with Ansible", {
+      playbook: "provision",
+      vars: (context) => intranetVars(context),
+    }),
+    createDns("create-dns", "Create the DNS record"),
+    appReady("app-ready"),
+  ],
+  undo: [],
+  // Without the droplet it is what it was.
+  ended: (tx, { instanceId, facts }) => {
+    const known = before.safeParse(facts.before);
+    if (known.success)
+      tx.update(instances)
+        .set(known.data)
+        .where(and(eq(instances.id, instanceId), isNull(instances.dropletId)))
+        .run();
+  },
+});

@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { snapshots } from "../../db/schema.ts";
+import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
+import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
+import { nextSequence } from "./sequence.ts";
+
+async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<DriftFacts>> {
+  const { instance, providers } = context;
+  const one = await findingOf(context, ["orphaned-snapshot"]);
+  const { snapshotId: id, operationId, name } = one;
+  const snapshot = await providers.digitalocean.findSnapshot(id);
+  if (snapshot === undefined || snapshot.name !== name)
+    throw new StepFailure("The snapshot is gone, so there is nothing to adopt.", `snapshot ${id}`);
+  if (instance.snapshotId !== null && instance.snapshotId !== id)
+    throw new StepFailure(
+      `${instance.company} has another snapshot by now.`,
+      `snapshot ${instance.snapshotId}`,
+    );
+  const { sizeGb, createdAt: takenAt } = snapshot;
+  return done({
+    instance: { snapshotId: id, snapshotAt: takenAt },
+    rows: (tx) => {
+      const row = {
+        operationId,
+        name,
+        sizeGb,
+        takenAt,
+        removedAt: null,
+        answered: instance.answeredAt !== null,
+      };
+      tx.insert(snapshots)
+        .values({ id, instanceId: instance.id, sequence: nextSequence(tx, snapshots), ...row })
+        .onConflictDoUpdate({ target: snapshots.id, set: row })
+        .run();
+      forget(one)(tx);
+    },
+  });
+}
+
+/** A destroyed instance can be brought back again, from a snapshot that no row knew. */
+export const adoptSnapshotOperation = defineOperation<DriftFacts>({
+  kind: "adopt-snapshot",
+  label: "Adopt a snapshot",
+  facts: z.object(driftFacts).partial(),
+  status: { during: "before", done: "before", cancelled: "before", failed: "before" },
+  mutating: true,
+  cancelling: "The snapshot stays as it is.",
+  steps: [step("adopt-snapshot", "Adopt the snapshot", adoptSnapshot)],
+  undo: [],
+});

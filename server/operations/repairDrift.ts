@@ -1,0 +1,169 @@
+import { and, desc, eq, isNull } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "../../db/client.ts";
+import { instances, snapshots } from "../../db/schema.ts";
+import type { Finding, FindingOf } from "../drift/findings.ts";
+import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
+import { keepRecords, pointHere } from "./dns.ts";
+import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
+import { type MachineFacts, machineFacts, type OwnRecord } from "./machine.ts";
+
+type Facts = DriftFacts & MachineFacts;
+type Context = StepContext<Facts>;
+type Done = Outcome<Facts>;
+
+const repairable = [
+  "changed-address",
+  "changed-size",
+  "changed-tags",
+  "changed-record",
+  "missing-record",
+  "missing-domain",
+  "missing-snapshot",
+  "missing-ssh-key",
+] as const;
+
+/** Looks once more before it changes anything: what has been put right meanwhile is only taken off the page. */
+async function repair(context: Context): Promise<Done> {
+  const one = await findingOf(context, repairable);
+  switch (one.type) {
+    case "changed-address":
+      return takeAddress(context, one);
+    case "changed-size":
+      return takeSize(context, one);
+    case "changed-tags":
+      return tagAgain(context, one);
+    case "changed-record":
+    case "missing-record":
+      return repairRecord(context, one);
+    case "missing-domain":
+      return repairDomain(context, one);
+    case "missing-snapshot":
+      return forgetSnapshot(context, one);
+    case "missing-ssh-key":
+      return registerKey(context, one);
+  }
+}
+
+/** The instance's droplet, as long as it is the one that the finding is about. */
+async function ownDroplet({ instance, providers }: Context, one: Finding & { dropletId: number }) {
+  const droplet =
+    instance.dropletId === one.dropletId ? await providers.digitalocean.getDroplet(one.dropletId) : undefined;
+  if (droplet === undefined)
+    throw new StepFailure(
+      `${instance.company} doesn't have this droplet any more. Nothing was changed.`,
+      `droplet ${one.dropletId}`,
+    );
+  return droplet;
+}
+
+/** The row takes the droplet's address, once the server there has shown the host key that we know. */
+async function takeAddress(context: Context, one: FindingOf<"changed-address">): Promise<Done> {
+  const { instance, aliases, providers, site } = context;
+  const { address } = await ownDroplet(context, one);
+  if (address === undefined || address === instance.address) return done({ rows: forget(one) });
+  const hostKey = await providers.scanHostKey({ address, port: site.sshPort });
+  if (hostKey === undefined || hostKey !== instance.hostKey)
+    throw new StepFailure(
+      `${address} doesn't answer with the SSH host key of this droplet. Nothing was changed.`,
+      `host key ${hostKey ?? "none"} instead of ${instance.hostKey ?? "none"}`,
+    );
+  const there = { ...context, instance: { ...instance, address } };
+  const records: OwnRecord[] = [];
+  for (const place of [instance, ...aliases]) records.push(await pointHere(there, place));
+  return done({ instance: { address }, rows: keeping(context, records, one) });
+}
+
+async function takeSize(context: Context, one: FindingOf<"changed-size">): Promise<Done> {
+  const { sizeSlug, priceMonthly } = await ownDroplet(context, one);
+  return done({
+    instance: { size: sizeSlug, priceMonthly: Math.round(priceMonthly * 100) },
+    rows: forget(one),
+  });
+}
+
+async function tagAgain(context: Context, one: FindingOf<"changed-tags">): Promise<Done> {
+  const { id } = await ownDroplet(context, one);
+  for (const tag of one.missing) await context.providers.digitalocean.tagDroplet(id, tag);
+  return done({ rows: forget(one) });
+}
+
+/** Writes down the records that are right now, and takes the finding off the page. */
+const keeping = (context: Context, records: readonly OwnRecord[], one: Finding) => (tx: Tx) => {
+  keepRecords(tx, context, records);
+  forget(one)(tx);
+};
+
+/** Leads the name to where the instance is now: a failure when it has moved, or has no droplet any more. */
+async function repairRecord(
+  context: Context,
+  one: FindingOf<"changed-record" | "missing-record">,
+): Promise<Done> {
+  const { instance, aliases } = context;
+  const place = { slug: one.name, domain: one.domain };
+  const isOwn = [instance, ...aliases].some(
+    ({ slug, domain }) => slug === place.slug && domain === place.domain,
+  );
+  if (!isOwn || instance.destroyedAt !== null || instance.address === null)
+    throw new StepFailure(
+      `${one.name}.${one.domain} doesn't belong to ${instance.company} any more. Nothing was changed.`,
+      `${instance.slug}.${instance.domain} at ${instance.address ?? "no address"}`,
+    );
+  return done({ rows: keeping(context, [await pointHere(context, place)], one) });
+}
+
+/** The domain is there again: this instance's names lead to it at once, the next round finds those of the others. */
+async function repairDomain(context: Context, one: FindingOf<"missing-domain">): Promise<Done> {
+  const { instance, aliases, providers } = context;
+  await providers.digitalocean.ensureDomain(one.domain);
+  const records: OwnRecord[] = [];
+  if (instance.address !== null && instance.destroyedAt === null)
+    for (const place of [instance, ...aliases])
+      if (place.domain === one.domain) records.push(await pointHere(context, place));
+  return done({ rows: keeping(context, records, one) });
+}
+
+/** The row of a snapshot that is gone: Bring back starts from the newest that is left. */
+async function forgetSnapshot(context: Context, one: FindingOf<"missing-snapshot">): Promise<Done> {
+  const { instance, providers, now } = context;
+  if ((await providers.digitalocean.findSnapshot(one.snapshotId)) !== undefined)
+    return done({ rows: forget(one) });
+  return done({
+    rows: (tx) => {
+      tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, one.snapshotId)).run();
+      if (instance.snapshotId === one.snapshotId) pointAtNewest(tx, instance.id);
+      forget(one)(tx);
+    },
+  });
+}
+
+function pointAtNewest(tx: Tx, instanceId: string): void {
+  const newest = tx
+    .select()
+    .from(snapshots)
+    .where(and(eq(snapshots.instanceId, instanceId), isNull(snapshots.removedAt)))
+    .orderBy(desc(snapshots.sequence))
+    .get();
+  tx.update(instances)
+    .set({ snapshotId: newest?.id ?? null, snapshotAt: newest?.takenAt ?? null })
+    .where(eq(instances.id, instanceId))
+    .run();
+}
+
+async function registerKey({ providers, site }: Context, one: FindingOf<"missing-ssh-key">): Promise<Done> {
+  providers.digitalocean.forgetSshKeys();
+  await providers.digitalocean.ensureSshKey(site.keyName, site.publicKey);
+  return done({ rows: forget(one) });
+}
+
+/** Makes DigitalOcean and the rows say the same again, without touching what runs on the droplet. */
+export const repairDrift = defineOperation<Facts>({
+  kind: "repair-drift",
+  label: "Repair drift",
+  facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
+  status: { during: "before", done: "before", cancelled: "before", failed: "before" },
+  mutating: true,
+  cancelling: "A repair that hasn't begun doesn't begin. Nothing else changes.",
+  steps: [step("repair", "Repair", repair)],
+  undo: [],
+});
