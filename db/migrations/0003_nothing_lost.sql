@@ -10,11 +10,22 @@ CREATE TABLE `dns_records` (
 --> statement-breakpoint
 CREATE INDEX `dns_records_by_instance` ON `dns_records` (`instance_id`);--> statement-breakpoint
 CREATE INDEX `dns_records_by_name` ON `dns_records` (`domain`,`name`);--> statement-breakpoint
+CREATE TABLE `drift` (
+	`key` text PRIMARY KEY NOT NULL,
+	`instance_id` text NOT NULL,
+	`finding` text NOT NULL,
+	`monthly_cents` integer NOT NULL,
+	`found_at` integer NOT NULL,
+	`found_monotonic` integer NOT NULL,
+	FOREIGN KEY (`instance_id`) REFERENCES `instances`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `workers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`lease_until` integer NOT NULL
 );
 --> statement-breakpoint
+DROP TABLE `strays`;--> statement-breakpoint
 DROP INDEX `backups_by_instance`;--> statement-breakpoint
 ALTER TABLE `backups` ADD `sequence` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX `backups_by_sequence` ON `backups` (`sequence`);--> statement-breakpoint
