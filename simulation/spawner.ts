@@ -36,6 +36,7 @@ export type World = {
   transferFor: ReturnType<typeof createTransfers>;
   post: ReturnType<typeof createPost>;
   queue: Queue;
+  keepDestroyedMs: number;
   tell: (line: string) => void;
 };
 
@@ -135,7 +136,7 @@ export function startWorker(world: World, number: number): Worker {
     random: random.next,
     worker: createWorker(),
     slots: { playbooks: 3, transfers: 3 },
-    keepDestroyedMs: 60 * 86_400_000,
+    keepDestroyedMs: world.keepDestroyedMs,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake: (operationId) => waker.wake(operationId),
