@@ -58,12 +58,22 @@ export const planSchema = z.object({
 });
 export type Plan = z.infer<typeof planSchema>;
 
-/** Faults that only something new can meet. */
-const meetsCreation: ReadonlySet<FaultKind> = new Set([
+/** Faults that few moments of a life can meet: they wait for theirs. */
+const waiting: ReadonlySet<FaultKind> = new Set([
   "not-found-after-create",
   "list-lags",
+  "list-shifts",
   "slow-boot",
   "ssh-refused",
+  "droplet-stays",
+  "action-errors",
+  "store-damages",
+  "store-forgets",
+  "store-delays",
+  "store-silent",
+  "transfer-damages",
+  "transfer-slow",
+  "swap-interrupted",
   "mail-answer-lost",
   "mail-down",
 ]);
@@ -100,8 +110,7 @@ export function planOf(seed: string): Plan {
     });
 
   for (const kind of faults)
-    if (meetsCreation.has(kind))
-      add(0, { what: "fault", kind, times: random.int(1, 3), lastsMs: 10 * 60_000 });
+    if (waiting.has(kind)) add(0, { what: "fault", kind, times: random.int(1, 3), lastsMs: 60 * 60_000 });
   if (random.chance(0.5)) fault(random.int(0, 3000));
   click(random.int(0, 3000), ["spawn"]);
   if (random.chance(0.25)) click(random.int(0, 20_000), ["spawn"]);
