@@ -54,6 +54,27 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
+/** Faults that the Spawner has to wait for or get round: no operation may fail because of them. */
+export const harmlessFaults: ReadonlySet<FaultKind> = new Set([
+  "listed-twice",
+  "list-shifts",
+  "not-found-after-create",
+  "list-lags",
+  "ssh-refused",
+  "worker-killed",
+  "worker-stopped",
+  "wake-up-lost",
+  "wake-up-twice",
+  "queue-down",
+  "clock-forward",
+  "clock-back",
+  "daylight-saving",
+  "transfer-slow",
+  "store-delays",
+  "mail-answer-lost",
+  "mail-down",
+]);
+
 export type Faults = {
   /** Makes `times` of the next fitting moments within `lastsMs` go wrong. */
   arm: (kind: FaultKind, times: number, lastsMs: number) => void;
