@@ -24,6 +24,7 @@ export const faultKinds = [
   "foreign-record",
   // processes and the queue
   "worker-killed",
+  "worker-killed-in-call",
   "worker-stopped",
   "machine-restarted",
   "wake-up-lost",
@@ -62,6 +63,7 @@ export const harmlessFaults: ReadonlySet<FaultKind> = new Set([
   "list-lags",
   "ssh-refused",
   "worker-killed",
+  "worker-killed-in-call",
   "worker-stopped",
   "wake-up-lost",
   "wake-up-twice",

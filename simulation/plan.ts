@@ -76,6 +76,7 @@ const waiting: ReadonlySet<FaultKind> = new Set([
   "transfer-damages",
   "transfer-slow",
   "swap-interrupted",
+  "worker-killed-in-call",
   "mail-answer-lost",
   "mail-down",
 ]);

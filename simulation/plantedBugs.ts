@@ -19,7 +19,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   // The engine
   {
     name: "a lease is never renewed, so that long steps are taken over",
-    focus: { actions: ["back-up"] },
+    focus: { actions: ["back-up"], faults: ["clock-back"] },
     file: `${operations}/lease.ts`,
     from: "if (worker.isRenewing) return;",
     to: "if (worker.isRenewing || worker.id !== '') return;",
@@ -64,14 +64,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a playbook's intent is not on disk before it begins",
-    focus: { actions: ["restore", "edit-variables", "upgrade"], faults: ["worker-killed"] },
+    focus: { actions: ["restore", "edit-variables", "upgrade"], faults: ["worker-killed-in-call"] },
     file: `${operations}/playbook.ts`,
     from: "if (context.facts.runs?.[context.step]?.round !== at.round) context.remember(facts(at));",
     to: "",
   },
   {
     name: "log lines are not masked",
-    focus: { actions: ["edit-variables"] },
+    focus: { actions: ["edit-variables"], faults: ["clock-back"] },
     file: `${operations}/outcome.ts`,
     from: "maskSecrets(line.text, secrets())",
     to: "line.text",
@@ -142,14 +142,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "Destroy does not wait for the snapshot",
-    focus: { actions: ["destroy"] },
+    focus: { actions: ["destroy"], faults: ["slow-boot"] },
     file: `${operations}/destroy.ts`,
     from: 'takeSnapshot("snapshot", "Take a snapshot"),',
     to: 'step("snapshot", "Take a snapshot", async ({ instance }) => skipped({ facts: { keptDropletId: instance.dropletId ?? 0 } })),',
   },
   {
     name: "a cancelled Destroy leaves its snapshot",
-    focus: { actions: ["destroy"] },
+    focus: { actions: ["destroy"], faults: ["slow-boot"] },
     file: `${operations}/destroy.ts`,
     from: 'removeSnapshot("undo-snapshot", "Remove the snapshot"),',
     to: "",
@@ -170,7 +170,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "what an earlier step asked of the droplet is not waited for",
-    focus: { actions: ["resize", "power-off", "restart"] },
+    focus: { actions: ["resize", "power-off", "restart"], faults: ["slow-boot"] },
     file: `${operations}/power.ts`,
     from: "if (await isUnsettled(context))",
     to: "if (false)",
@@ -185,7 +185,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   // Data
   {
     name: "a restore makes no safety backup",
-    focus: { actions: ["restore"] },
+    focus: { actions: ["restore"], faults: ["slow-boot"] },
     file: `${operations}/restore.ts`,
     from: "...backupSteps(",
     to: "...[backupSteps][1] ?? (() => [])(",
@@ -241,7 +241,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a cancelled move stays where it went",
-    focus: { actions: ["change-address"] },
+    focus: { actions: ["change-address"], faults: ["slow-boot"] },
     file: `${operations}/changeAddress.ts`,
     from: "instance: previous,",
     to: "instance: next,",
@@ -283,7 +283,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the oldest snapshot is kept instead of the newest",
-    focus: { actions: ["destroy", "bring-back"] },
+    focus: { actions: ["destroy", "bring-back"], faults: ["slow-boot"] },
     file: `${operations}/sources.ts`,
     from: ".orderBy(desc(snapshots.answered), desc(snapshots.sequence))",
     to: ".orderBy(snapshots.sequence)",

@@ -225,7 +225,13 @@ export function createPlaybooks(
   const runnerFor = (process: Process): PlaybookRunner => ({
     ensureRun: (run) => {
       if (faults.strikes("worker-stopped")) process.stopFor(random.int(2000, 60_000));
-      return process.call(() => begin(run), { ms: 150 });
+      return process.call(
+        () => {
+          begin(run);
+          if (faults.strikes("worker-killed-in-call")) process.dieInCall();
+        },
+        { ms: 150 },
+      );
     },
     readRun: (key, cursor, secrets) =>
       process.call(
