@@ -3,9 +3,9 @@ import { cancelOperation } from "../server/operations/commands.ts";
 import type {
   AnyDefinition,
   AnyFacts,
-  Providers,
   Step,
   StepContext,
+  StepProviders,
 } from "../server/operations/definition.ts";
 import type { Engine } from "../server/operations/engine.ts";
 import { stepsOf } from "../server/operations/outcome.ts";
@@ -91,8 +91,7 @@ export function watchBoundaries<Watched extends Engine>(
           reach(at("intent"));
         },
       });
-      if (life.cancelAt === step.name && round === 0)
-        cancelOperation(engine.db, id, "joe@intranet.localhost", engine.now());
+      if (life.cancelAt === step.name && round === 0) cancelOperation(engine, id, "joe@intranet.localhost");
       if (life.failAt === step.name && round === 0 && outcome.done)
         throw new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
       const isFirst = !behind.has(at("after"));
@@ -160,7 +159,7 @@ function mapValues<Key extends string, Value>(
  * A process that goes on after a stop learns first which of its connections are dead, and then calls. Otherwise its
  * request would be lost with such a connection now and then, and what it should never have sent would not be seen.
  */
-function slowToCall(providers: Providers): Providers {
+function slowToCall(providers: StepProviders): StepProviders {
   const digitalocean = new Proxy(providers.digitalocean, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name);

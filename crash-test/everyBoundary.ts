@@ -186,7 +186,7 @@ function isOver(world: World, watched: readonly Watched[]): boolean {
   for (const { operationId, life } of watched) {
     const { state, round } = operationOf(world.db, operationId);
     if (state === "failed" && life.failAt !== undefined && round === 0) {
-      retryOperation(world.db, operationId, "joe@intranet.localhost", Date.now());
+      retryOperation(world.engine, operationId, "joe@intranet.localhost");
       world.engine.wake(operationId);
       isOver = false;
     } else if (state === "running" || state === "cancelling") isOver = false;

@@ -14,8 +14,8 @@ const { CRASH_FOLDER, CRASH_WORKER, CRASH_CLOUD } = z
   .object({ CRASH_FOLDER: z.string(), CRASH_WORKER: z.string(), CRASH_CLOUD: z.string().optional() })
   .parse(process.env);
 
-await startWorker(readEnv(), (env, db, wake) => {
-  const engine = createEngine(env, db, wake);
+await startWorker(readEnv(), (env, db, clock, wake) => {
+  const engine = createEngine(env, db, clock, wake);
   if (CRASH_CLOUD !== undefined)
     Object.assign(engine.providers, standIns({ cloud: CRASH_CLOUD, runs: env.runsDir }));
   return watchBoundaries(engine, {

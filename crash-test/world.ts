@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type Db, openDatabase } from "../db/client.ts";
 import { migrateDatabase } from "../db/migrate.ts";
 import { instances, operations, steps, wakeUps } from "../db/schema.ts";
+import { createClock } from "../server/clock.ts";
 import { createEngine } from "../server/engine.ts";
 import { type Env, readEnv } from "../server/env.ts";
 import { advance } from "../server/operations/advance.ts";
@@ -166,8 +167,9 @@ const listAnswer = z.looseObject({
 
 function openBooks(env: Env, utils: WorkerUtils, cloudFolder: string | undefined) {
   const { db, connection } = openDatabase(env.databaseFile);
-  const waker = createWaker(db, utils.addJob);
-  const engine = createEngine(env, db, waker.wake);
+  const clock = createClock(db);
+  const waker = createWaker(db, clock, utils.addJob);
+  const engine = createEngine(env, db, clock, waker.wake);
   if (cloudFolder !== undefined)
     Object.assign(engine.providers, standIns({ cloud: cloudFolder, runs: env.runsDir }));
   return { db, connection, engine };
@@ -207,7 +209,7 @@ export async function play({ engine, db }: Pick<World, "engine" | "db">, operati
     await advance(engine, operationId);
     const wakeUp = db.select().from(wakeUps).where(eq(wakeUps.operationId, operationId)).get();
     if (wakeUp === undefined) break;
-    await wait(Math.max(0, Math.min(wakeUp.dueAt - Date.now(), 40)));
+    await wait(Math.max(0, Math.min(wakeUp.dueAt - engine.monotonic(), 40)));
     // Backoffs and polls are not waited for; the cloud's own waiting is.
     db.update(steps)
       .set({ dueAt: 0 })
