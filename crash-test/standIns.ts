@@ -27,7 +27,12 @@ export function standIns(at: {
 }
 
 const runMs = 150;
-const run = z.object({ endsAt: z.number(), cancelled: z.boolean(), error: z.string().optional() });
+const run = z.object({
+  endsAt: z.number(),
+  cancelled: z.boolean(),
+  forgotten: z.boolean().default(false),
+  error: z.string().optional(),
+});
 const machine = z.object({ address: z.string(), root: z.string() });
 const app = z.object({
   isStarted: z.boolean(),
@@ -110,15 +115,16 @@ function createPlaybooks({ cloud, runs }: { cloud: string; runs: string }): Play
     },
     async forgetRun(key) {
       mkdirSync(runs, { recursive: true });
-      write(fileOf(key), JSON.stringify({ endsAt: 0, cancelled: true }));
+      const { cancelled = false } = read(key) ?? {};
+      write(fileOf(key), JSON.stringify({ endsAt: 0, cancelled, forgotten: true }));
     },
     check: async () => ({ ok: true, sentence: "Ready." }),
   };
 }
 
 function stateOf(found: z.infer<typeof run> | undefined): PlaybookState {
-  if (found === undefined) return "lost";
-  if (found.cancelled) return "cancelled";
+  if (found?.cancelled === true) return "cancelled";
+  if (found === undefined || found.forgotten) return "lost";
   if (Date.now() < found.endsAt) return "running";
   return found.error === undefined ? "succeeded" : "failed";
 }

@@ -60,8 +60,8 @@ export function commitOutcome(
   outcome: Outcome<AnyFacts>,
   secrets: readonly string[],
 ): void {
-  write(engine.db, (tx) => {
-    if (!stillHeld(tx, claim.step)) return;
+  const isWritten = write(engine.db, (tx) => {
+    if (!stillHeld(tx, claim.step)) return false;
     const now = engine.now();
     learn(tx, claim, outcome, secrets);
     if (outcome.done) {
@@ -88,7 +88,9 @@ export function commitOutcome(
     }
     finishIfOver(engine, tx, claim.operation);
     setWakeUp(engine, tx, claim.operation.id);
+    return true;
   });
+  if (isWritten) outcome.afterwards?.();
 }
 
 const maskProgress = (progress: StepProgress, secrets: readonly string[]): StepProgress =>
