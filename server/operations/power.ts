@@ -15,7 +15,15 @@ import { type MachineFacts, machineOf } from "./machine.ts";
 import { lookFor, secondLookMs } from "./sighting.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
-const actions = z.record(z.string(), z.object({ askedAt: z.number(), id: z.number().optional() }));
+const actions = z.record(
+  z.string(),
+  z.object({
+    askedAt: z.number(),
+    id: z.number().optional(),
+    /** It has come to its end, or never came. */
+    isOver: z.boolean().optional(),
+  }),
+);
 export const actionFacts = { actions };
 export type ActionFacts = MachineFacts & { actions: z.infer<typeof actions> };
 type Context = StepContext<ActionFacts>;
@@ -73,6 +81,30 @@ export async function ensureAction(
   return { status: "in-progress", askedAt };
 }
 
+/**
+ * Whether nothing is under way any more that an earlier step, perhaps cancelled since, has asked for. Until then what
+ * the droplet shows is not its last word.
+ */
+async function areSettled({
+  facts,
+  monotonic,
+  operation,
+  providers,
+  remember,
+  step,
+}: Context): Promise<boolean> {
+  for (const [key, asked] of Object.entries(facts.actions ?? {})) {
+    if (asked.isOver === true || key.startsWith(`${step} ${operation.round} `)) continue;
+    const isUnderWay =
+      asked.id === undefined
+        ? monotonic() - asked.askedAt < unclearMs
+        : (await providers.digitalocean.getAction(asked.id)).status === "in-progress";
+    if (isUnderWay) return false;
+    remember({ actions: { ...facts.actions, [key]: { ...asked, isOver: true } } });
+  }
+  return true;
+}
+
 /** Switches the droplet off in good order, by force if it does not come down. True once it is off. */
 export async function isSwitchedOff(context: Context, droplet: Droplet): Promise<boolean> {
   if (droplet.status === "off") return true;
@@ -97,6 +129,8 @@ function powerStep<Facts extends ActionFacts>(
 ): Step<Facts> {
   return poll<Facts>(name, label, { everyMs: 1000, giveUp: giveUp(label) }, async (context) => {
     if (when?.(context) === false) return skipped();
+    if (!(await areSettled(context)))
+      return later({ progress: { label: "Waiting for what DigitalOcean is still doing" } });
     const { instance, now } = context;
     const { dropletId } = machineOf(context);
     const droplet = dropletId === undefined ? "gone" : await lookFor(context, dropletId);
