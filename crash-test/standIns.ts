@@ -2,7 +2,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import type { Clock } from "../server/clock.ts";
+import type { Env } from "../server/env.ts";
 import type { Providers } from "../server/operations/definition.ts";
+import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
 import type {
   JsonValue,
   PlaybookName,
@@ -24,6 +27,12 @@ export function standIns(at: {
   /** Where what is known of each run is kept. */ runs: string;
 }): Pick<Providers, "playbooks" | "probe"> {
   return { playbooks: createPlaybooks(at), probe: createProbe(at.cloud) };
+}
+
+/** The real client without its budget: the local cloud of a crash test has no limits, and is asked all the time. */
+export function withoutBudget({ digitalocean }: Env, clock: Clock): Pick<Providers, "digitalocean"> {
+  const ledger = { lease: (wanted: number) => ({ requests: wanted, waitMs: 0 }) };
+  return { digitalocean: createDigitalOcean({ ...digitalocean, ...clock, ledger, budgetShare: 1 }) };
 }
 
 const runMs = 150;
