@@ -3,9 +3,9 @@ import { cancelOperation } from "../server/operations/commands.ts";
 import type {
   AnyDefinition,
   AnyFacts,
-  Providers,
   Step,
   StepContext,
+  StepProviders,
 } from "../server/operations/definition.ts";
 import type { Engine } from "../server/operations/engine.ts";
 import { stepsOf } from "../server/operations/outcome.ts";
@@ -34,7 +34,14 @@ export type Moment =
   | "after stop"
   | "committed stop";
 
-/** Wraps an engine's operations from outside, so that this process ends itself at each chosen boundary, once ever. */
+/** How long other steps may take to come to a boundary of their own, once one of them waits for the end. */
+const gatherMs = 1000;
+
+/**
+ * Wraps an engine's operations from outside, so that this process ends itself at each chosen boundary, once ever. An
+ * operation that has come to one stays there until the others stand at a boundary too, so that one death hits all of
+ * them.
+ */
 export function watchBoundaries<Watched extends Engine>(
   engine: Watched,
   { plan, folder, worker }: { plan: Plan; folder: string; worker: string },
@@ -43,17 +50,45 @@ export function watchBoundaries<Watched extends Engine>(
   const note = (what: "kill" | "pass" | "run", boundary: string) =>
     appendEntry(folder, { what, boundary, worker, at: Date.now() });
 
-  function reach(boundary: string): void {
-    if (behind.has(boundary)) return;
+  /** Boundaries at which operations stand until the end. */
+  const reached: string[] = [];
+  /** Steps that run, apart from those. */
+  let running = 0;
+
+  /** Whether this is where to end; each boundary is asked for once. */
+  function isEnd(boundary: string): boolean {
+    if (behind.has(boundary)) return false;
     behind.add(boundary);
     const isOurs = isChosen(plan, boundary);
     // Another worker may have come to it in the meantime.
-    if (isOurs && boundariesBehind(folder).has(boundary)) return;
-    note(isOurs ? "kill" : "pass", boundary);
-    if (!isOurs) return;
+    if (isOurs && boundariesBehind(folder).has(boundary)) return false;
+    if (!isOurs) note("pass", boundary);
+    return isOurs;
+  }
+
+  function end(): void {
+    for (const boundary of reached.splice(0)) note("kill", boundary);
     process.kill(process.pid, plan.signal);
     // The signal may need a moment to reach this thread, in which nothing more may happen.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+
+  function endSoon(boundary: string): void {
+    reached.push(boundary);
+    if (running === 0 || plan.at !== undefined) end();
+    else if (reached.length === 1) setTimeout(end, gatherMs);
+  }
+
+  /** Stays there while the end is near. */
+  async function stayAt(boundary: string): Promise<void> {
+    const isLast = isEnd(boundary);
+    if (!isLast && reached.length === 0) return;
+    running -= 1;
+    if (isLast) endSoon(boundary);
+    else if (running === 0) end();
+    // A process that was only stopped goes on.
+    if (plan.signal === "SIGKILL") await never;
+    running += 1;
   }
 
   /** What is written when the engine next tells the queue about an operation. */
@@ -64,7 +99,7 @@ export function watchBoundaries<Watched extends Engine>(
       const row = stepsOf(engine.db, operationId).find(({ name }) => name === step);
       if (row?.claimedBy !== null) continue;
       uncommitted.delete(key);
-      for (const boundary of boundaries) reach(boundary);
+      for (const boundary of boundaries) if (isEnd(boundary)) endSoon(boundary);
     }
   }
 
@@ -77,43 +112,69 @@ export function watchBoundaries<Watched extends Engine>(
         `${kind} | ${life.path}${round > 0 ? ", retried" : ""} | ${step.name} | ${moment}`;
 
     async function run(context: StepContext<AnyFacts>) {
+      running += 1;
+      try {
+        return await runWatched(context);
+      } finally {
+        running -= 1;
+      }
+    }
+
+    async function runWatched(context: StepContext<AnyFacts>) {
       const { id, round } = context.operation;
       const life = plan.lives[id];
       began(id, step.name);
       if (life === undefined) return step.run(context);
       const at = boundaryOf(life, context.operation);
-      reach(at("before"));
+      await stayAt(at("before"));
+      let isHeld = false;
+      const { providers } = context;
       const outcome = await step.run({
         ...context,
-        ...(plan.signal === "SIGSTOP" ? { providers: slowToCall(context.providers) } : {}),
+        providers:
+          plan.signal === "SIGSTOP"
+            ? beforeEachCall(providers, () => wait(20))
+            : beforeEachCall(providers, () => (isHeld ? never : undefined)),
         remember(facts) {
           context.remember(facts);
-          reach(at("intent"));
+          if (!isEnd(at("intent"))) return;
+          isHeld = plan.signal === "SIGKILL";
+          if (isHeld) running -= 1;
+          endSoon(at("intent"));
         },
       });
-      if (life.cancelAt === step.name && round === 0)
-        cancelOperation(engine.db, id, "joe@intranet.localhost", engine.now());
+      if (isHeld) await never;
+      if (life.cancelAt === step.name && round === 0) cancelOperation(engine, id, "joe@intranet.localhost");
       if (life.failAt === step.name && round === 0 && outcome.done)
         throw new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
       const isFirst = !behind.has(at("after"));
-      reach(at("after"));
+      await stayAt(at("after"));
       // A step that is done at its first look has no other one.
       if (outcome.done && isFirst) behind.add(at("after the last look")).add(at("committed at last"));
-      if (outcome.done) reach(at("after the last look"));
+      if (outcome.done) await stayAt(at("after the last look"));
       const boundaries = [at("committed"), ...(outcome.done ? [at("committed at last")] : [])];
       uncommitted.set(`${id} ${step.name}`, { operationId: id, step: step.name, boundaries });
       return outcome;
     }
 
     async function stop(context: StepContext<AnyFacts>) {
+      running += 1;
+      try {
+        await stopWatched(context);
+      } finally {
+        running -= 1;
+      }
+    }
+
+    async function stopWatched(context: StepContext<AnyFacts>) {
       const { id } = context.operation;
       const life = plan.lives[id];
       began(id, step.name);
       if (life === undefined) return step.stop?.(context);
       const at = boundaryOf(life, context.operation);
-      reach(at("before stop"));
+      await stayAt(at("before stop"));
       await step.stop?.(context);
-      reach(at("after stop"));
+      await stayAt(at("after stop"));
       uncommitted.set(`${id} ${step.name}`, {
         operationId: id,
         step: step.name,
@@ -142,7 +203,8 @@ export function watchBoundaries<Watched extends Engine>(
     catalogue: mapValues(engine.catalogue, wrapped),
     wake(operationId: string) {
       reachCommitted(operationId);
-      engine.wake(operationId);
+      // What has been written stays as it is until the end.
+      if (reached.length === 0) engine.wake(operationId);
     },
   };
 }
@@ -156,22 +218,36 @@ function mapValues<Key extends string, Value>(
   return changed;
 }
 
+const never = new Promise<never>(() => {});
+
 /**
- * A process that goes on after a stop learns first which of its connections are dead, and then calls. Otherwise its
- * request would be lost with such a connection now and then, and what it should never have sent would not be seen.
+ * The same providers; what `first` returns is waited for before anything is asked of them: for ever, when a step is
+ * held between its intent and its call; a moment, when a process goes on after a stop. That learns first which of its
+ * connections are dead: otherwise its request would be lost with such a connection now and then, and what it should
+ * never have sent would not be seen.
  */
-function slowToCall(providers: Providers): Providers {
-  const digitalocean = new Proxy(providers.digitalocean, {
-    get(target, name) {
-      const method: unknown = Reflect.get(target, name);
-      if (typeof method !== "function") return method;
-      return async (...args: unknown[]) => {
-        await wait(20);
-        return Reflect.apply(method, target, args);
-      };
+function beforeEachCall(providers: StepProviders, first: () => Promise<void> | undefined): StepProviders {
+  return new Proxy(providers, {
+    get(all, name) {
+      const provider: unknown = Reflect.get(all, name);
+      if (typeof provider === "function") return afterwards(provider, all);
+      if (typeof provider !== "object" || provider === null) return provider;
+      return new Proxy(provider, {
+        get(target, member) {
+          const method: unknown = Reflect.get(target, member);
+          // This one answers at once, and changes nothing.
+          return typeof method === "function" && member !== "onNews" ? afterwards(method, target) : method;
+        },
+      });
     },
   });
-  return { ...providers, digitalocean };
+
+  function afterwards(method: object, self: object) {
+    return async (...args: unknown[]) => {
+      await first();
+      return typeof method === "function" ? Reflect.apply(method, self, args) : undefined;
+    };
+  }
 }
 
 const boundariesBehind = (folder: string): Set<string> =>

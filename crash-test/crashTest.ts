@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { catalogue } from "../server/operations/catalogue.ts";
 import { percentile } from "../server/operations/durations.ts";
-import { killAtBoundaries, livesOf, type Planned, unreached } from "./everyBoundary.ts";
+import { killAtBoundaries, livesOf, unreached } from "./everyBoundary.ts";
 import { fullDisk } from "./fullDisk.ts";
 import { withPostgres } from "./postgres.ts";
 import { powerLoss } from "./powerLoss.ts";
@@ -47,17 +47,25 @@ const timed: Job = {
   name: "worker killed at a few boundaries, timed: spawn, to its end",
   play: (postgresUrl) =>
     killAtBoundaries(timed.name, livesOf(catalogue.spawn).slice(0, 1), {
-      ...{ postgresUrl, seed, share: 0.4, isQuick: true },
+      ...{ postgresUrl, seed, share: 0.4, isQuick: true, isTimed: true },
     }),
 };
-/** The kinds with most steps first, so that no lane is left with the longest. */
-const lives = Object.values(catalogue)
-  .map(livesOf)
-  .sort((a, b) => b.length - a.length)
-  .flat();
-const boundaryJob = (planned: Planned): Job => {
-  const name = `worker killed at every boundary: ${planned.kind}, ${planned.life.path}`;
-  return { name, play: (postgresUrl) => killAtBoundaries(name, [planned], { postgresUrl, seed, share: 1 }) };
+const isWanted = ({ name }: { name: string }) => only === undefined || name.includes(only);
+const boundaryName = "worker killed at every boundary";
+/** As many Spawners as there are cores; each has some operations of many kinds, and dies at a boundary of several. */
+const boundaryJobs = (): Job[] => {
+  const wanted = Object.values(catalogue)
+    .flatMap(livesOf)
+    .filter(({ kind, life }) => isWanted({ name: `${boundaryName}: ${kind}, ${life.path}` }));
+  const spawners = cpus().length;
+  return Array.from({ length: spawners }, (_, one) =>
+    wanted.filter((_life, index) => index % spawners === one),
+  )
+    .filter((lives) => lives.length > 0)
+    .map((lives, index) => {
+      const name = `${boundaryName}, ${index + 1} of ${spawners}`;
+      return { name, play: (postgresUrl) => killAtBoundaries(name, lives, { postgresUrl, seed, share: 1 }) };
+    });
 };
 
 const disturbances: Job[] = [
@@ -74,7 +82,6 @@ const disturbances: Job[] = [
     play: (postgresUrl: string) => powerLoss(seed + moment, 4, postgresUrl),
   })),
 ];
-const isWanted = ({ name }: Job) => only === undefined || name.includes(only);
 
 /**
  * Runs the jobs side by side: most of what they do is wait. Each lane has a PostgreSQL of its own, because a worker
@@ -97,7 +104,7 @@ const began = Date.now();
 if (values.quick) await runAll([quick], 1);
 else {
   await runAll([timed].filter(isWanted), 1);
-  await runAll([...lives.map(boundaryJob), ...disturbances].filter(isWanted), cpus().length * 3);
+  await runAll([...boundaryJobs(), ...disturbances.filter(isWanted)], cpus().length * 2);
   await wholeApplication({ seed, rounds: 2, only }, print);
 }
 report();

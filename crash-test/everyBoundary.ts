@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { OperationKind } from "../db/schema.ts";
 import { retryOperation } from "../server/operations/commands.ts";
 import { type AnyDefinition, plannedSteps } from "../server/operations/definition.ts";
+import { leaseMs } from "../server/operations/lease.ts";
 import { stepsByName } from "../server/operations/plan.ts";
 import { insertInstance } from "../server/operations/testEngine.ts";
 import { startOf } from "../server/operations/testStarts.ts";
@@ -19,8 +20,9 @@ import {
   whereIs,
 } from "./world.ts";
 
-/** Waiting for what an unclear request may have bought takes up to a minute, and each kill may begin it anew. */
-const withinMs = 15 * 60_000;
+const withinMs = 10 * 60_000;
+/** How long a call whose end nobody saw is waited for, and a little more. */
+const unclearMs = 85_000;
 
 export type BoundaryOptions = {
   postgresUrl: string;
@@ -29,6 +31,8 @@ export type BoundaryOptions = {
   share: number;
   /** Leaves out the boundaries after which a worker has to wait for up to a minute. */
   isQuick?: boolean;
+  /** Waits for the lease of the one that died, as it is in production, instead of setting the clock ahead. */
+  isTimed?: boolean;
 };
 
 /** One operation of a kind, and what becomes of it. */
@@ -36,8 +40,8 @@ export type Planned = { kind: OperationKind; life: Life };
 
 /**
  * Operations in several lives at once, such as one kind's to its end, cancelled, and failed for good. One worker serves
- * them all. It dies at the first chosen boundary it comes to that it has not died at before, is started again, and so
- * on until none is left; the other lives are then wherever they happen to be.
+ * them all. It dies at the first chosen boundary it comes to that it has not died at before, together with what else
+ * stands at one, is started again, and so on until none is left.
  */
 export const killAtBoundaries = (
   name: string,
@@ -57,7 +61,7 @@ type Watched = Planned & { operationId: string; instanceId: string; before: Post
 type Posts = string | undefined;
 
 async function killAll(world: World, lives: readonly Planned[], options: BoundaryOptions) {
-  const { seed, share, isQuick = false } = options;
+  const { seed, share, isQuick = false, isTimed = false } = options;
   const watched = await Promise.all(lives.map((one) => beginLife(world, one)));
   writePlan(world.folder, {
     ...{ seed, share, isQuick, signal: "SIGKILL" },
@@ -66,6 +70,7 @@ async function killAll(world: World, lives: readonly Planned[], options: Boundar
 
   const violations: string[] = [];
   const starts: number[] = [];
+  let kills = 0;
   const until = Date.now() + withinMs;
   let worker: Running | undefined;
   while (!isOver(world, watched)) {
@@ -79,6 +84,14 @@ async function killAll(world: World, lives: readonly Planned[], options: Boundar
       if (how !== undefined && how.signal !== "SIGKILL")
         violations.push(`the worker ended by itself with ${how.code}: ${lastWords(world.folder, "worker")}`);
       if (violations.length > 20) break;
+      if (how?.signal === "SIGKILL") kills += 1;
+      if (how !== undefined && !isTimed) {
+        const { startedAt } = worker ?? { startedAt: 0 };
+        const isUnclear = readEntries(world.folder).some(
+          ({ what, boundary, at }) => what === "kill" && at >= startedAt && boundary.endsWith(" | intent"),
+        );
+        world.passTime(isUnclear ? unclearMs : leaseMs);
+      }
       worker = world.startWorker("worker");
       starts.push(worker.startedAt);
     }
@@ -87,15 +100,15 @@ async function killAll(world: World, lives: readonly Planned[], options: Boundar
   if (worker !== undefined) await endWorker(worker);
 
   const entries = readEntries(world.folder);
-  const kills = entries.filter(({ what }) => what === "kill");
+  const reached = entries.filter(({ what }) => what === "kill");
   for (const one of watched) violations.push(...brokenPromises(world, one));
   violations.push(...(await world.broken()));
   const idOf = new Map(watched.map(({ kind, life, operationId }) => [`${kind} | ${life.path}`, operationId]));
   return {
     violations,
-    kills: kills.length,
-    boundaries: kills.map(({ boundary }) => boundary),
-    resumedMs: resumptions(entries, starts, idOf),
+    kills,
+    boundaries: reached.map(({ boundary }) => boundary),
+    resumedMs: isTimed ? resumptions(entries, starts, idOf) : [],
     cleanMs: cleanStart(entries, starts),
   };
 }
@@ -186,7 +199,7 @@ function isOver(world: World, watched: readonly Watched[]): boolean {
   for (const { operationId, life } of watched) {
     const { state, round } = operationOf(world.db, operationId);
     if (state === "failed" && life.failAt !== undefined && round === 0) {
-      retryOperation(world.db, operationId, "joe@intranet.localhost", Date.now());
+      retryOperation(world.engine, operationId, "joe@intranet.localhost");
       world.engine.wake(operationId);
       isOver = false;
     } else if (state === "running" || state === "cancelling") isOver = false;

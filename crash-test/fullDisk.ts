@@ -84,7 +84,7 @@ async function fillUp(world: World, place: string, random: () => number) {
       if (!/disk|space|full/i.test(failure?.sentence ?? ""))
         violations.push(`it failed without saying why: ${words}`);
       retried.add(id);
-      if (mutating) retryOperation(db, id, "joe@intranet.localhost", Date.now());
+      if (mutating) retryOperation(engine, id, "joe@intranet.localhost");
       return false;
     }
     const rows = new Set(

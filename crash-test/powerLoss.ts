@@ -145,7 +145,7 @@ async function loseOnce(world: World, { kept, disk, next, round, random }: Loss)
       violations.push(
         `${operationOf(world.db, id).kind} failed: ${operationOf(world.db, id).failure?.detail}`,
       );
-      retryOperation(world.db, id, "joe@intranet.localhost", Date.now());
+      retryOperation(world.engine, id, "joe@intranet.localhost");
     }
     return state === "running";
   };

@@ -2,13 +2,18 @@ import { catalogue } from "../server/operations/catalogue.ts";
 import { killAtBoundaries, livesOf } from "./everyBoundary.ts";
 import { createRandom, type Story } from "./story.ts";
 
-/** Of some three hundred boundaries. */
-const share = 0.03;
+/** Each kind needs preparations; the seed chooses some. */
+const kinds = 6;
+/** Of some hundred boundaries. */
+const share = 0.08;
 
-/** One life of each kind, all in one Spawner, whose worker dies at a few boundaries: another choice for each seed. */
+/** One life of some kinds, all in one Spawner, whose worker dies at a few boundaries: another choice for each seed. */
 export function quickChoice(seed: number, postgresUrl: string): Promise<Story> {
   const random = createRandom(seed);
-  const lives = Object.values(catalogue).flatMap((definition) => {
+  const shuffled = Object.values(catalogue)
+    .map((definition) => ({ definition, at: random() }))
+    .sort((a, b) => a.at - b.at);
+  const lives = shuffled.slice(0, kinds).flatMap(({ definition }) => {
     const all = livesOf(definition);
     return all[Math.floor(random() * all.length)] ?? [];
   });

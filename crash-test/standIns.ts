@@ -1,20 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import type { Clock } from "../server/clock.ts";
+import type { Env } from "../server/env.ts";
 import type { Providers } from "../server/operations/definition.ts";
+import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
 import type {
   JsonValue,
   PlaybookName,
@@ -23,12 +14,13 @@ import type {
   PlaybookState,
 } from "../server/providers/playbooks/playbooks.ts";
 import type { Probe } from "../server/providers/probe.ts";
+import { root } from "../start/env.ts";
 
 /**
  * Playbooks and intranets that cost next to nothing, for hundreds of kills. All they know is on disk, so that it
  * outlives the worker as ansible-runner's folders and a droplet's disk do: a playbook really changes the data on the
- * droplet's disk in the local cloud's folder, by the rules of ansible/files/archive.py, and an intranet answers when
- * its name leads to a droplet that is on and has been provisioned. The transfer of backups stays the real one.
+ * droplet's disk in the local cloud's folder, with the real ansible/files/archive.py, and an intranet answers when its
+ * name leads to a droplet that is on and on which it has been started. The transfer of backups stays the real one.
  */
 export function standIns(at: {
   /** The local cloud's folder. */ cloud: string;
@@ -37,22 +29,46 @@ export function standIns(at: {
   return { playbooks: createPlaybooks(at), probe: createProbe(at.cloud) };
 }
 
+/** The real client without its budget: the local cloud of a crash test has no limits, and is asked all the time. */
+export function withoutBudget({ digitalocean }: Env, clock: Clock): Pick<Providers, "digitalocean"> {
+  const ledger = { lease: (wanted: number) => ({ requests: wanted, waitMs: 0 }) };
+  return { digitalocean: createDigitalOcean({ ...digitalocean, ...clock, ledger, budgetShare: 1 }) };
+}
+
 const runMs = 150;
-const run = z.object({ endsAt: z.number(), cancelled: z.boolean(), error: z.string().optional() });
+const run = z.object({
+  endsAt: z.number(),
+  cancelled: z.boolean(),
+  forgotten: z.boolean().default(false),
+  error: z.string().optional(),
+});
 const machine = z.object({ address: z.string(), root: z.string() });
-const app = z.object({ version: z.string(), url: z.string(), variables: z.record(z.string(), z.string()) });
+const app = z.object({
+  isStarted: z.boolean(),
+  version: z.string(),
+  url: z.string(),
+  variables: z.record(z.string(), z.string()),
+});
 const provisioning = z.object({
   version: z.string(),
   url: z.string(),
   environment_variables: z.record(z.string(), z.string()),
 });
-const dumping = z.object({ backup_id: z.string(), version: z.string() });
+const dumping = z.object({
+  backup_id: z.string(),
+  version: z.string(),
+  stop: z.boolean(),
+  missing_is_empty: z.boolean(),
+  tidy_kept: z.array(z.string()),
+  tidy_archives: z.array(z.string()),
+});
 const restoring = z.object({
   restore_id: z.string(),
-  backup_id: z.string().optional(),
-  version: z.string(),
-  url: z.string(),
+  backup_id: z.string(),
+  expected_tree: z.string(),
+  leave_stopped: z.boolean(),
 });
+const goingBack = z.object({ restore_ids: z.array(z.string()) });
 
 /** The disk of the droplet with this address; undefined while there is none. */
 export function diskOf(cloud: string, address: string): string | undefined {
@@ -67,7 +83,8 @@ export function diskOf(cloud: string, address: string): string | undefined {
 }
 
 /** The posts of the intranet on this disk. */
-export const postsFile = (disk: string): string => join(disk, "posts.json");
+export const postsFile = (disk: string): string => join(dataOn(disk), "posts.json");
+const dataOn = (disk: string): string => join(disk, "data");
 
 function createPlaybooks({ cloud, runs }: { cloud: string; runs: string }): PlaybookRunner {
   const fileOf = (key: string) => join(runs, `${key}.json`);
@@ -98,92 +115,102 @@ function createPlaybooks({ cloud, runs }: { cloud: string; runs: string }): Play
         events: [1, 2].filter((counter) => counter > cursor && counter <= reached).map(line),
       };
     },
+    // What was cancelled or forgotten before it began never begins.
     async cancelRun(key) {
+      mkdirSync(runs, { recursive: true });
       const found = read(key);
-      if (found !== undefined && stateOf(found) === "running")
-        write(fileOf(key), JSON.stringify({ ...found, cancelled: true }));
+      if (found === undefined || stateOf(found) === "running")
+        write(fileOf(key), JSON.stringify({ endsAt: 0, ...found, cancelled: true }));
     },
     async forgetRun(key) {
-      rmSync(fileOf(key), { force: true });
+      mkdirSync(runs, { recursive: true });
+      const { cancelled = false } = read(key) ?? {};
+      write(fileOf(key), JSON.stringify({ endsAt: 0, cancelled, forgotten: true }));
     },
     check: async () => ({ ok: true, sentence: "Ready." }),
   };
 }
 
 function stateOf(found: z.infer<typeof run> | undefined): PlaybookState {
-  if (found === undefined) return "lost";
-  if (found.cancelled) return "cancelled";
+  if (found?.cancelled === true) return "cancelled";
+  if (found === undefined || found.forgotten) return "lost";
   if (Date.now() < found.endsAt) return "running";
   return found.error === undefined ? "succeeded" : "failed";
 }
 
-/** What the playbook of this name does to a droplet; an error when it cannot. Twice is once. */
+/** What the playbook of this name does to a droplet; what it says when it cannot. Twice is once. */
 function playOn(disk: string, playbook: PlaybookName, vars: Record<string, JsonValue>): string | undefined {
-  const posts = postsFile(disk);
-  switch (playbook) {
-    case "provision":
-    case "reconfigure": {
-      const { version, url, environment_variables: variables } = provisioning.parse(vars);
-      write(join(disk, "app.json"), JSON.stringify({ version, url, variables }));
-      if (!existsSync(posts)) write(posts, "[]\n");
-      return undefined;
-    }
-    case "backup": {
-      const { backup_id: id, version } = dumping.parse(vars);
-      dump(disk, id, version);
-      return undefined;
-    }
-    case "restore": {
-      const { restore_id: restoreId, backup_id: backupId = "", ...now } = restoring.parse(vars);
-      const archive = join(backupsOn(disk), `${backupId}.tar.gz`);
-      if (!existsSync(archive)) return "the backup is not on the droplet";
-      if (!existsSync(`${posts}.before-${restoreId}`)) {
-        const content = execFileSync("tar", ["-xzO", "-f", archive, "files/posts.json"], {
-          encoding: "utf8",
-        });
-        write(`${posts}.new`, content);
-        renameSync(posts, `${posts}.before-${restoreId}`);
-        renameSync(`${posts}.new`, posts);
-      }
-      writeVersion(disk, now);
-      return undefined;
-    }
-    case "unrestore": {
-      const { restore_id: restoreId, ...before } = restoring.parse(vars);
-      if (existsSync(`${posts}.before-${restoreId}`)) renameSync(`${posts}.before-${restoreId}`, posts);
-      writeVersion(disk, before);
-      return undefined;
-    }
+  try {
+    tasks[playbook](disk, vars);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
-/** The same droplet with another version; its variables stay. */
-function writeVersion(disk: string, { version, url }: { version: string; url: string }): void {
-  const file = join(disk, "app.json");
-  const known = existsSync(file) ? app.parse(JSON.parse(readFileSync(file, "utf8"))) : { variables: {} };
-  write(file, JSON.stringify({ ...known, version, url }));
+const tasks: Record<PlaybookName, (disk: string, vars: Record<string, JsonValue>) => void> = {
+  provision: configure,
+  reconfigure: configure,
+  backup(disk, vars) {
+    const { stop, ...given } = dumping.parse(vars);
+    if (stop) setStarted(disk, false);
+    try {
+      archive(disk, "dump", "--id", given.backup_id, "--version", given.version, [
+        ...(given.missing_is_empty ? ["--missing-is-empty"] : []),
+        ...given.tidy_kept.flatMap((name) => ["--tidy-kept", name]),
+        ...given.tidy_archives.flatMap((name) => ["--tidy-archive", name]),
+      ]);
+    } catch (error) {
+      if (stop) setStarted(disk, true);
+      throw error;
+    }
+  },
+  restore(disk, vars) {
+    const given = restoring.parse(vars);
+    const before = ["--before", given.restore_id];
+    archive(disk, "unpack", "--id", given.backup_id, "--tree", given.expected_tree, before);
+    setStarted(disk, false);
+    archive(disk, "swap", ...before);
+    if (!given.leave_stopped) setStarted(disk, true);
+  },
+  unrestore(disk, vars) {
+    setStarted(disk, false);
+    archive(
+      disk,
+      "back",
+      goingBack.parse(vars).restore_ids.flatMap((name) => ["--back", name]),
+    );
+    setStarted(disk, true);
+  },
+};
+
+function configure(disk: string, vars: Record<string, JsonValue>): void {
+  const { version, url, environment_variables: variables } = provisioning.parse(vars);
+  if (!existsSync(postsFile(disk))) {
+    mkdirSync(dataOn(disk), { recursive: true });
+    write(postsFile(disk), "[]\n");
+  }
+  write(appOn(disk), JSON.stringify({ isStarted: true, version, url, variables }));
 }
 
-const backupsOn = (disk: string): string => join(disk, "root", "backups");
+const appOn = (disk: string): string => join(disk, "app.json");
 
-function dump(disk: string, id: string, version: string): void {
-  const folder = mkdtempSync(join(tmpdir(), "spawner-dump-"));
-  mkdirSync(join(folder, "files"));
-  const content = readFileSync(postsFile(disk));
-  writeFileSync(join(folder, "files", "posts.json"), content);
-  const archive = execFileSync("tar", ["-cz", "-C", folder, "files/posts.json"]);
-  rmSync(folder, { recursive: true });
-  mkdirSync(backupsOn(disk), { recursive: true });
-  write(join(backupsOn(disk), `${id}.tar.gz`), archive);
-  const sha256 = createHash("sha256").update(archive).digest("hex");
-  const tree = createHash("sha256").update(content).digest("hex");
-  const manifest = {
-    takenAt: Date.now(),
-    version,
-    archive: { bytes: archive.length, sha256 },
-    contents: { files: 1, bytes: content.length, tree, counts: { posts: 1 } },
-  };
-  write(join(backupsOn(disk), `${id}.json`), JSON.stringify(manifest));
+/** Starts or stops what was installed. */
+function setStarted(disk: string, isStarted: boolean): void {
+  if (!existsSync(appOn(disk))) return;
+  const known = app.parse(JSON.parse(readFileSync(appOn(disk), "utf8")));
+  write(appOn(disk), JSON.stringify({ ...known, isStarted }));
+}
+
+const archiveScript = join(root, "ansible", "files", "archive.py");
+
+/** The script that the playbooks run, with the droplet's disk as its home. */
+function archive(disk: string, command: string, ...args: (string | string[])[]): void {
+  execFileSync("python3", [archiveScript, command, "--root", `files=${dataOn(disk)}`, ...args.flat()], {
+    env: { ...process.env, HOME: join(disk, "root") },
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+  });
 }
 
 /** Whole or not at all. */
@@ -216,10 +243,9 @@ function createProbe(cloud: string): Probe {
     const droplet = state.droplets.find((one) => one.address === address && one.deletedAt === null);
     const disk = droplet?.status === "active" ? diskOf(cloud, address) : undefined;
     if (disk === undefined) return undefined;
-    const file = join(disk, "app.json");
-    return existsSync(file) && statSync(file).size > 0
-      ? app.parse(JSON.parse(readFileSync(file, "utf8")))
-      : undefined;
+    if (!existsSync(appOn(disk))) return undefined;
+    const found = app.parse(JSON.parse(readFileSync(appOn(disk), "utf8")));
+    return found.isStarted ? found : undefined;
   }
   return {
     answer: async (url) => {

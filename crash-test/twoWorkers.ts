@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { z } from "zod";
 import { catalogue } from "../server/operations/catalogue.ts";
-import { leaseMs } from "../server/operations/engine.ts";
+import { leaseMs } from "../server/operations/lease.ts";
 import { begin, insertInstance } from "../server/operations/testEngine.ts";
 import { readEntries, writePlan } from "./plan.ts";
 import { descendantsOf, signal, wait } from "./processes.ts";

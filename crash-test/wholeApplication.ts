@@ -7,6 +7,7 @@ import { z } from "zod";
 import { signIn } from "../bench/stack.ts";
 import { openDatabase } from "../db/client.ts";
 import { instances, operations } from "../db/schema.ts";
+import { createClock } from "../server/clock.ts";
 import { createEngine } from "../server/engine.ts";
 import { readEnv } from "../server/env.ts";
 import { catalogue } from "../server/operations/catalogue.ts";
@@ -87,7 +88,7 @@ async function meet(application: Application, { cause, takesDroplets }: Trouble,
   await settle();
   if (takesDroplets === true)
     for (const id of begun.filter((one) => operationOf(db, one).state === "failed"))
-      retryOperation(db, id, account.email, Date.now());
+      retryOperation(engine, id, account.email);
   await settle();
   for (const id of begun) {
     if (operationOf(db, id).state !== "done") violations.push(whereIs(db, id));
@@ -199,7 +200,7 @@ async function startApplication() {
   const given = readEnv({ ...env, DATABASE_URL: "postgresql://nobody@127.0.0.1:1/none" });
   const { db, connection } = openDatabase(given.databaseFile);
   // The worker sweeps up what is begun here within two seconds: no wake-up is needed.
-  const engine = createEngine(given, db, () => {});
+  const engine = createEngine(given, db, createClock(db), () => {});
   const cloudUrl = `http://127.0.0.1:${ports.LOCAL_CLOUD_PORT}`;
   return {
     dataDir,

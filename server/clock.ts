@@ -23,8 +23,8 @@ export type Clock = {
   deadline: (ms: number) => AbortSignal;
 };
 
-const anchorName = "monotonic-anchor";
-const anchorSchema = z.object({ boot: z.string(), offset: z.number(), seen: z.number() });
+export const anchorName = "monotonic-anchor";
+export const anchorSchema = z.object({ boot: z.string(), offset: z.number(), seen: z.number() });
 
 /**
  * The system's clock. What `monotonic` counts from is kept in the database: the processes of one boot share it, and

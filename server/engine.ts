@@ -1,7 +1,7 @@
 import type { Db } from "../db/client.ts";
 import { createBackupStore } from "./backups/store.ts";
 import type { Clock } from "./clock.ts";
-import { templates } from "./emails/render.tsx";
+import { templates } from "./emails/templates.ts";
 import type { Env } from "./env.ts";
 import { instanceUrl } from "./instances/address.ts";
 import { openVariables } from "./instances/variables.ts";

@@ -95,6 +95,8 @@ type Learned<Facts> = {
   log?: LogEntry[];
   /** Rows of other tables that belong to the same moment; runs in the outcome's transaction. */
   rows?: (tx: Tx) => void;
+  /** What may be put away once all of this is written; a crash in between leaves it undone. */
+  afterwards?: () => void;
 };
 export type Outcome<Facts> =
   | ({ done: true; skipped?: boolean } & Learned<Facts>)

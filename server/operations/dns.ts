@@ -13,7 +13,7 @@ import {
   skipped,
   step,
 } from "./definition.ts";
-import { lateMs } from "./droplet.ts";
+import { endOfOvertaken, visibilityWindowMs } from "./droplet.ts";
 import { type MachineFacts, machineOf, type OwnRecord } from "./machine.ts";
 import { sameAccount } from "./sighting.ts";
 
@@ -99,8 +99,11 @@ export async function pointNowhere(
   context: Context,
   place: Place,
 ): Promise<{ removed: number[]; isSettled: boolean }> {
-  const { facts, monotonic, providers } = context;
-  const { records = [], recordsAsked = [] } = facts;
+  const { monotonic, providers } = context;
+  const endsBy = endOfOvertaken(context);
+  const { records = [], recordsAsked: asked = [] } = context.facts;
+  const recordsAsked = asked.map((one) => ({ ...one, endsBy: one.endsBy ?? endsBy }));
+  if (asked.some((one) => one.endsBy === undefined)) context.remember({ recordsAsked });
   const { slug, domain } = place;
   const isOfThis = (one: { domain: string; name: string }) => one.domain === domain && one.name === slug;
   const found = await providers.digitalocean.findRecords(domain, slug);
@@ -110,7 +113,7 @@ export async function pointNowhere(
   for (const { id } of ours) await providers.digitalocean.removeRecord(domain, id);
   return {
     removed: [...ours, ...records.filter(isOfThis)].map(({ id }) => id),
-    isSettled: recordsAsked.filter(isOfThis).every(({ at }) => monotonic() >= at + lateMs),
+    isSettled: recordsAsked.filter(isOfThis).every((one) => monotonic() >= one.endsBy + visibilityWindowMs),
   };
 }
 

@@ -34,8 +34,20 @@ const requestMs = 20_000;
 export const lateMs = stepTimeoutMs + requestMs + visibilityWindowMs;
 
 /**
+ * Of a call that nobody saw the end of, and whose step has been claimed anew since: nothing of it is sent any more
+ * (see guard.ts), so that it ends within a request's time from now.
+ */
+export const endOfOvertaken = ({ monotonic }: Pick<Context, "monotonic">): number => monotonic() + requestMs;
+
+function noteOvertaken(context: Context): void {
+  const { createAskedAt, createEndedAt } = context.facts;
+  if (createAskedAt !== undefined && createEndedAt === undefined)
+    context.remember({ createEndedAt: endOfOvertaken(context) });
+}
+
+/**
  * Until when a droplet that was asked for without a clear answer may still show up; undefined when none was. Of a call
- * that came back the window opens with its end.
+ * whose end is known the window opens with that.
  */
 export function createWindowEnd({ createAskedAt, createEndedAt }: Known<MachineFacts>): number | undefined {
   if (createAskedAt === undefined) return undefined;
@@ -65,8 +77,9 @@ export const requestDroplet = (name: string, label: string): Step<MachineFacts> 
       // Its names are kept, and lead to the next one.
       return later({ afterMs: 0, ...lost(context) });
     }
+    noteOvertaken(context);
     const accountId = await sameAccount(context);
-    const windowEnd = createWindowEnd(facts);
+    const windowEnd = createWindowEnd(context.facts);
     if (windowEnd !== undefined) {
       const found = await findBought(context);
       if (found !== undefined) return done(bought(context, found.id, accountId));
@@ -271,6 +284,7 @@ export const destroyDroplet = (
     label,
     { everyMs: 1000, giveUp: endGiveUp },
     async (context): Promise<Outcome<MachineFacts>> => {
+      noteOvertaken(context);
       const { facts, instance, operation, providers, monotonic, now } = context;
       const known = machineOf(context).dropletId ?? facts.dropletId;
       const tagged = await providers.digitalocean.dropletsByTag(ownTag(context));

@@ -2,11 +2,11 @@ import { z } from "zod";
 import type { Instance, Known, StepContext } from "./definition.ts";
 
 const record = z.object({ id: z.number(), domain: z.string(), name: z.string(), address: z.string() });
-const askedRecord = record.omit({ id: true }).extend({ at: z.number() });
+const askedRecord = record.omit({ id: true }).extend({ at: z.number(), endsBy: z.number().optional() });
 
 /** What the steps that deal with a droplet and its names learn and leave for each other. Moments are monotonic. */
 export const machineFacts = {
-  /** When a droplet was asked for, and when the call came back without a clear answer. */
+  /** When a droplet was asked for, and when the call came back without a clear answer, or must have ended. */
   createAskedAt: z.number(),
   createEndedAt: z.number(),
   /** Until when a droplet may still show up that an earlier operation has asked for. */

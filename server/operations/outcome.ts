@@ -63,8 +63,8 @@ export function commitOutcome(
   outcome: Outcome<AnyFacts>,
   secrets: Secrets,
 ): void {
-  write(engine.db, (tx) => {
-    if (!stillHeld(engine, claim.step)) return;
+  const isWritten = write(engine.db, (tx) => {
+    if (!stillHeld(engine, claim.step)) return false;
     const now = engine.now();
     learn(tx, claim, outcome, secrets);
     if (outcome.done) {
@@ -91,7 +91,9 @@ export function commitOutcome(
     }
     finishIfOver(engine, tx, claim.operation);
     setWakeUp(engine, claim.operation.id);
+    return true;
   });
+  if (isWritten) outcome.afterwards?.();
 }
 
 const maskProgress = (progress: StepProgress, secrets: Secrets): StepProgress =>

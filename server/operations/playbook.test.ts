@@ -77,6 +77,16 @@ test("one that never began is neither stopped nor put back", async () => {
   expect(operationOf(world.db, id).state).toBe("cancelled");
 });
 
+test("it is forgotten only once its result is written down: a crash in between must not begin it anew", async () => {
+  const id = start({
+    ensureRun: async () => {},
+    readRun: async () => ({ state: "succeeded", events: [], cursor: 1 }),
+    forgetRun: async () => void calls.push(`forget, ${operationOf(world.db, id).state}`),
+  });
+  await toEnd(id);
+  expect(calls).toEqual(["forget, done"]);
+});
+
 test("one that takes too long is stopped before it has failed", async () => {
   const id = start({
     ensureRun: async () => {},

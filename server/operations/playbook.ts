@@ -123,11 +123,17 @@ async function run<Facts extends PlaybookFacts>(
   }
   if (read.state === "succeeded") {
     // Nothing waits for it: what a crash would leave is a folder without secrets.
-    void providers.playbooks
-      .forgetRun(key)
-      .catch((error: unknown) => report("a playbook's run could not be put away", error));
+    const afterwards = () =>
+      void providers.playbooks
+        .forgetRun(key)
+        .catch((error: unknown) => report("a playbook's run could not be put away", error));
     const news = learned?.(context) ?? {};
-    return done({ ...news, log, facts: { ...facts({ ...at, cursor: read.cursor }), ...news.facts } });
+    return done({
+      ...news,
+      log,
+      facts: { ...facts({ ...at, cursor: read.cursor }), ...news.facts },
+      afterwards,
+    });
   }
   if (read.state === "lost" && at.lost < lostRunsAllowed)
     return later({

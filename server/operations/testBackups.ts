@@ -13,16 +13,19 @@ export type TestArchive = { content: Buffer; bytes: number; sha256: string; tree
 export function testArchive(): TestArchive {
   const folder = mkdtempSync(join(tmpdir(), "spawner-archive-"));
   mkdirSync(join(folder, "files"));
-  writeFileSync(join(folder, "files", "posts.json"), "[]\n");
+  const posts = "[]\n";
+  writeFileSync(join(folder, "files", "posts.json"), posts);
   const content = execFileSync("tar", ["-cz", "-C", folder, "files/posts.json"]);
   rmSync(folder, { recursive: true });
   return {
     content,
     bytes: content.length,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    tree: "0".repeat(64),
+    sha256: sha256(content),
+    tree: sha256(`files/posts.json\0${posts.length}\0${sha256(posts)}\n`),
   };
 }
+
+const sha256 = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
 
 /** For tests: every droplet has dumped the same archive, and takes whatever is sent to it. */
 export function createTestTransfer(archive: TestArchive): Transfer {
