@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
@@ -6,24 +6,15 @@ import { afterAll, expect, test } from "vitest";
 import { openDatabase } from "./client.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { instances, mail, operations, snapshots, variables } from "./schema.ts";
+import { olderMigrations } from "./testMigrations.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-migrate-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The schema as it was after its first `count` migrations. */
-function olderMigrations(count: number): string {
-  const older = join(folder, `migrations-${count}`);
-  cpSync(join(import.meta.dirname, "migrations"), older, { recursive: true });
-  const journal = join(older, "meta/_journal.json");
-  const content = JSON.parse(readFileSync(journal, "utf8"));
-  writeFileSync(journal, JSON.stringify({ ...content, entries: content.entries.slice(0, count) }));
-  return older;
-}
-
 test("a database of the first version keeps everything, and learns what it lacks", () => {
   const file = join(folder, "spawner.sqlite");
   const before = openDatabase(file);
-  migrate(before.db, { migrationsFolder: olderMigrations(1) });
+  migrate(before.db, { migrationsFolder: olderMigrations(folder, 1) });
   const instance = `'c', 'Acme', 'Petra', 'p@acme.example', 'acme', 'x.test', 'fra1', 's', 1200, '2.14.0'`;
   before.connection.exec(`
     INSERT INTO instances (click_key, company, contact_name, contact_email, slug, domain, region, size,
