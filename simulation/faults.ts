@@ -46,6 +46,8 @@ export const faultKinds = [
   "store-delays",
   "store-silent",
   "transfer-breaks",
+  "transfer-damages",
+  "transfer-slow",
   // mail
   "mail-answer-lost",
   "mail-down",

@@ -85,6 +85,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     transferFor: createTransfers(faults, cloud),
     post: createPost(machine, faults),
     queue: createQueue(machine, faults),
+    keepDestroyedMs: plan.keepDestroyedMs,
   };
   const people = createPeople(world, env);
   const ledger = createLedger({ cloud, store, connection, broken });

@@ -25,6 +25,7 @@ import { cancelOperation, retryOperation } from "../server/operations/commands.t
 import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "../server/providers/errors.ts";
 import { Refusal } from "../server/refusal.ts";
+import { createRequestLedger } from "../server/requestLedger.ts";
 import type { Web } from "../server/web.ts";
 import type { Action } from "./plan.ts";
 import { Process } from "./process.ts";
@@ -46,9 +47,8 @@ export function createPeople(world: World, env: Env) {
     token,
     apiUrl: "https://api",
     random: machine.random.next,
-    now: process.clock.now,
-    wait: process.clock.wait,
-    deadline: process.clock.deadline,
+    ...process.clock,
+    ledger: createRequestLedger(db, process.clock),
     fetch: world.cloud.fetchFor(process),
   });
   const regions = [{ slug: "fra1", name: "Frankfurt 1", available: true }];

@@ -39,6 +39,8 @@ export type Plan = {
   /** Unix ms at which the wall clock begins. */
   begins: number;
   workers: number;
+  /** How long what is kept of a destroyed instance is kept, ms. */
+  keepDestroyedMs: number;
   happenings: Happening[];
   /** When the faults are over. */
   calmAt: number;
@@ -117,7 +119,8 @@ export function planOf(seed: string): Plan {
   }
   happenings.sort((a, b) => a.at - b.at);
   const begins = faults.includes("daylight-saving") ? random.pick(daylightSaving) : anyDay;
-  return { seed, begins, workers: random.int(1, 2), happenings, calmAt: at };
+  const keepDestroyedMs = random.chance(0.2) ? random.int(60_000, 600_000) : 60 * 86_400_000;
+  return { seed, begins, workers: random.int(1, 2), keepDestroyedMs, happenings, calmAt: at };
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {

@@ -24,7 +24,7 @@ type Run = {
   playbook: string;
   tell: (() => void) | undefined;
 };
-type Task = { name: string; ms: number; work: (droplet: SimDroplet) => void };
+type Task = { name: string; ms: number; work: (droplet: SimDroplet, tell: (line: string) => void) => void };
 /** What is done when a task of the block fails, before the run fails. */
 type Plan = { tasks: Task[]; rescue?: { from: string; tasks: Task[] } };
 
@@ -97,7 +97,12 @@ export function createPlaybooks(
       if (!intranets.runs(droplet) || broken.has(droplet.disk.software ?? ""))
         throw new DiskError("The intranet does not answer.");
     });
-    const configure = task("Write the environment file", 200, ({ disk }) => {
+    const passwordOf = (variables: Record<string, string> = {}) => variables.PASSWORD ?? "none";
+    // As a task without no_log would show it: what was there, and what is there now.
+    const configure = task("Write the environment file", 200, ({ disk }, tell) => {
+      tell(
+        `PASSWORD: ${passwordOf(disk.environment?.variables)} -> ${passwordOf(values.environment_variables)}`,
+      );
       disk.environment = {
         url: values.url ?? "",
         variables: values.environment_variables ?? {},
@@ -196,7 +201,7 @@ export function createPlaybooks(
           )
             throw new DiskError("The machine cannot be reached.");
           if (!hasFailed && index === failsAt) throw new DiskError("The task failed.");
-          task.work(droplet);
+          task.work(droplet, (line) => say(run, line));
           watcher.task(droplet, key, task.name);
           say(run, task.name);
           next(tasks, index + 1);

@@ -3,7 +3,7 @@ import type { CloudWatcher, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
 import { postsOn } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
-import { domain, secretOf } from "./people.ts";
+import { domain } from "./people.ts";
 import type { World } from "./spawner.ts";
 
 /**
@@ -337,12 +337,26 @@ export function createRules(
       "select count(*) from (select 1 from mail group by operation_id, instance_id, kind, round, recipient having count(*) > 1)",
     );
     if (twice > 0) broken("one mail each", `${twice} were written twice`);
+    const ready = count(
+      "select count(*) from (select 1 from mail where kind = 'ready' group by operation_id, recipient having count(*) > 1)",
+    );
+    if (ready > 0) broken("one mail each", `${ready} operations were called ready twice`);
+    const silent = count(
+      `select count(*) from operations where state = 'failed' and created_by <> 'Spawner' and not exists
+        (select 1 from mail where mail.operation_id = operations.id and mail.kind = 'failed' and mail.round = operations.round)`,
+    );
+    if (silent > 0) broken("a failure is told", `${silent} operations failed and nobody was written to`);
+    const unready = count(
+      `select count(*) from operations where state = 'done' and kind in ('spawn', 'bring-back', 'restore-as-new')
+        and not exists (select 1 from mail where mail.operation_id = operations.id and mail.kind = 'ready')`,
+    );
+    if (unready > 0) broken("a success is told", `${unready} instances are ready and nobody was written to`);
     const sent = new Map<string, number>();
     for (const { idempotencyKey } of world.post.delivered)
       sent.set(idempotencyKey, (sent.get(idempotencyKey) ?? 0) + 1);
     for (const [key, times] of sent)
       if (times > 1) broken("one mail each", `${key} was delivered ${times} times`);
-    for (const row of all.all()) secrets(secretOf(row.slug.replace(/-moved$/, "")));
+    secrets("s3cret-of-");
   }
 
   function secrets(secret: string): void {

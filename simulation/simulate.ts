@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { firingsNeeded, merge, rareFaults } from "./batch.ts";
 import { liveInParallel } from "./crew.ts";
 import { faultKinds } from "./faults.ts";
+import { huntAll } from "./huntAll.ts";
 import { live } from "./life.ts";
 import { planOf } from "./plan.ts";
 import { shrink } from "./shrink.ts";
@@ -9,13 +10,15 @@ import { createTemplate } from "./template.ts";
 
 /**
  * `npm run simulate -- --seeds 10000 --from 1`: lives that many lives and says which rules broke, with the shortest story
- * of each. `--seed 42` replays one and tells all of it.
+ * of each. `--seed 42` replays one and tells all of it. `--bugs` shows that bugs which are planted are found.
  */
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
+    bugs: { type: "boolean" },
+    only: { type: "string", default: "" },
   },
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -74,7 +77,9 @@ async function simulate(count: number, from: number): Promise<boolean> {
 }
 
 const isGood =
-  values.seed === undefined
-    ? await simulate(wholeNumber("seeds", values.seeds), wholeNumber("from", values.from))
-    : await replay(values.seed);
+  values.bugs === true
+    ? await huntAll(values.only, say)
+    : values.seed === undefined
+      ? await simulate(wholeNumber("seeds", values.seeds), wholeNumber("from", values.from))
+      : await replay(values.seed);
 process.exitCode = isGood ? 0 : 1;

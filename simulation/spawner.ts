@@ -10,8 +10,10 @@ import { advance } from "../server/operations/advance.ts";
 import { catalogue } from "../server/operations/catalogue.ts";
 import type { Engine } from "../server/operations/engine.ts";
 import { createWorker } from "../server/operations/lease.ts";
+import { budgetShares } from "../server/providers/digitalocean/budget.ts";
 import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
 import { createWaker } from "../server/queue.ts";
+import { createRequestLedger } from "../server/requestLedger.ts";
 import type { Cloud } from "./cloud.ts";
 import type { Faults } from "./faults.ts";
 import type { Intranets } from "./intranet.ts";
@@ -34,6 +36,7 @@ export type World = {
   transferFor: ReturnType<typeof createTransfers>;
   post: ReturnType<typeof createPost>;
   queue: Queue;
+  keepDestroyedMs: number;
   tell: (line: string) => void;
 };
 
@@ -97,6 +100,8 @@ export function startWorker(world: World, number: number): Worker {
         apiUrl: "https://api",
         random: random.next,
         ...process.clock,
+        ledger: createRequestLedger(db, process.clock),
+        budgetShare: budgetShares.worker,
         fetch: world.cloud.fetchFor(process),
       }),
       playbooks: world.playbooks.runnerFor(process),
@@ -131,7 +136,7 @@ export function startWorker(world: World, number: number): Worker {
     random: random.next,
     worker: createWorker(),
     slots: { playbooks: 3, transfers: 3 },
-    keepDestroyedMs: 60 * 86_400_000,
+    keepDestroyedMs: world.keepDestroyedMs,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake: (operationId) => waker.wake(operationId),

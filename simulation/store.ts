@@ -47,7 +47,8 @@ export function createStore(
         const parts: Buffer[] = [];
         for await (const part of content) parts.push(Buffer.from(part));
         const whole = Buffer.concat(parts);
-        await (silence(signal) ?? process.call(() => keep(key, whole), { ms: 800 }));
+        const ms = faults.strikes("transfer-slow") ? 60_000 : 800;
+        await (silence(signal) ?? process.call(() => keep(key, whole), { ms }));
         signal?.throwIfAborted();
         return storedOf(whole);
       },
@@ -130,12 +131,14 @@ export function createTransfers(faults: Faults, cloud: Cloud) {
 
   return (process: Process): Transfer => ({
     async fetchFile(host, path, store, key, { signal } = {}) {
-      const content = await process.call(() => fileOf(host, path), { ms: 300 });
+      const file = await process.call(() => fileOf(host, path), { ms: 300 });
+      const content = faults.strikes("transfer-damages") ? Buffer.from(file).fill("x", 0, 2) : file;
       signal?.throwIfAborted();
       return store.put(key, ReadableStream.from([content]), signal);
     },
     async sendFile(store, key, host, path, { signal } = {}) {
-      const content = await collect(await store.get(key, signal));
+      const stored = await collect(await store.get(key, signal));
+      const content = faults.strikes("transfer-damages") ? Buffer.from(stored).fill("x", 0, 2) : stored;
       signal?.throwIfAborted();
       await process.call(() => diskOf(host).files.set(path, content), { ms: 300 });
       return storedOf(content);

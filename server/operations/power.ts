@@ -15,7 +15,10 @@ import { type MachineFacts, machineOf } from "./machine.ts";
 import { lookFor, secondLookMs } from "./sighting.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
-const actions = z.record(z.string(), z.object({ askedAt: z.number(), id: z.number().optional() }));
+const actions = z.record(
+  z.string(),
+  z.object({ askedAt: z.number(), id: z.number().optional(), isOver: z.boolean().optional() }),
+);
 export const actionFacts = { actions };
 export type ActionFacts = MachineFacts & { actions: z.infer<typeof actions> };
 type Context = StepContext<ActionFacts>;
@@ -73,6 +76,24 @@ export async function ensureAction(
   return { status: "in-progress", askedAt };
 }
 
+/**
+ * Whether DigitalOcean still works on what an earlier step asked for (a cancelled one, say): what the droplet shows is
+ * then about to change, and nothing may be concluded from it.
+ */
+async function isUnsettled(context: Context): Promise<boolean> {
+  const { facts, operation, providers, monotonic } = context;
+  const own = `${context.step} ${operation.round} `;
+  for (const [key, entry] of Object.entries(facts.actions ?? {})) {
+    if (key.startsWith(own) || entry.isOver === true) continue;
+    const { id, askedAt } = entry;
+    if (id === undefined && monotonic() - askedAt < unclearMs) return true;
+    if (id !== undefined && (await providers.digitalocean.getAction(id)).status === "in-progress")
+      return true;
+    context.remember({ actions: { ...facts.actions, [key]: { ...entry, isOver: true } } });
+  }
+  return false;
+}
+
 /** Switches the droplet off in good order, by force if it does not come down. True once it is off. */
 export async function isSwitchedOff(context: Context, droplet: Droplet): Promise<boolean> {
   if (droplet.status === "off") return true;
@@ -97,6 +118,8 @@ function powerStep<Facts extends ActionFacts>(
 ): Step<Facts> {
   return poll<Facts>(name, label, { everyMs: 1000, giveUp: giveUp(label) }, async (context) => {
     if (when?.(context) === false) return skipped();
+    if (await isUnsettled(context))
+      return later({ progress: { label: "DigitalOcean is still busy with this droplet" } });
     const { instance, now } = context;
     const { dropletId } = machineOf(context);
     const droplet = dropletId === undefined ? "gone" : await lookFor(context, dropletId);

@@ -1,0 +1,38 @@
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { hunt, knownSeedsFile, readKnownSeeds, withBug } from "./hunt.ts";
+import { plantedBugs } from "./plantedBugs.ts";
+
+const seedsEach = 3;
+const mostLives = 3000;
+
+/**
+ * `npm run simulate -- --bugs [part of a name]`: plants each bug and lives lives until three different seeds have found
+ * it, then writes those seeds down for the tests. Resolves with whether all were found.
+ */
+export async function huntAll(part: string, say: (line: string) => void): Promise<boolean> {
+  const known = readKnownSeeds();
+  const left = plantedBugs.filter(({ name }) => name.includes(part));
+  let missed = 0;
+  const work = async () => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
+      const planted = bug;
+      const { found, lives } = await withBug(planted, (folder) =>
+        hunt(folder, { seeds: known[planted.name] ?? [], wanted: seedsEach, most: mostLives }),
+      );
+      const rules = [...new Set(found.map(({ rule }) => rule))].join(", ");
+      if (found.length < seedsEach) missed += 1;
+      say(
+        `${found.length < seedsEach ? "✗" : "✓"} ${planted.name}: ${found.length} of ${lives} lives (${rules})`,
+      );
+      known[planted.name] = found.slice(0, seedsEach).map(({ seed }) => seed);
+      writeFileSync(knownSeedsFile, `${JSON.stringify(known, undefined, 2)}\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  const names = new Set(plantedBugs.map(({ name }) => name));
+  const current = Object.fromEntries(Object.entries(known).filter(([name]) => names.has(name)));
+  writeFileSync(knownSeedsFile, `${JSON.stringify(current, undefined, 2)}\n`);
+  say(`\n${plantedBugs.length} bugs, ${missed} not found in three seeds`);
+  return missed === 0;
+}
