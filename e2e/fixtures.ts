@@ -141,6 +141,13 @@ export const askIntranet = (
     headers: { host: `${slug}.intranet.localhost:${ports.edge}`, ...headers },
   });
 
+/** The version of the intranet that answers; undefined while visitors are shown how far it is instead. */
+export async function versionAt(request: APIRequestContext, slug: string): Promise<string | undefined> {
+  const answer = await askIntranet(request, slug, "/healthz");
+  const isIntranet = answer.headers()["content-type"]?.startsWith("application/json") === true;
+  return isIntranet ? (await answer.json()).version : undefined;
+}
+
 /** The key that the Spawner made for this instance, read as the worker reads it. */
 export function adminKey(slug: string): string {
   const key = deriveKey(readFileSync(join(dataDir(), "secret.key"), "utf8").trim(), "variables");

@@ -50,7 +50,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       }
     >
       <dl className="mt-4 border-t border-line">
-        {!isGone && (
+        {stood && (
           <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes" cost={`– ${money(monthly)}`}>
             The droplet
           </Line>
@@ -77,7 +77,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       <p className="flex items-baseline justify-between py-2.5 font-medium">
         A month, from now on
         <span className="tabular-nums">
-          <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>
+          {stood && <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>}
           {stood ? (after === undefined ? "$0.06 a GB" : `about ${money(after)}`) : money(0)}
         </span>
       </p>
