@@ -35,14 +35,14 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       description={
         stood ? (
           <>
-            It goes offline as soon as its snapshot is begun. Until{" "}
-            <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
-            and with the same address while nobody else has taken it.
+            It goes offline when its snapshot begins. Until <strong className="text-ink">{until}</strong> you
+            can bring it back with its variables and data, and with the same address while nobody else has
+            taken it.
           </>
         ) : (
           <>
             {isGone
-              ? "Its droplet is gone at DigitalOcean, so that no snapshot can be taken."
+              ? "Its droplet is gone at DigitalOcean, so no snapshot can be taken."
               : "It never came to life: there is no droplet to take a snapshot of."}
             {good.length > 0 && " You can bring it back from its newest backup."}
           </>
@@ -104,7 +104,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
           onChange={(event) => setConfirm(event.target.value)}
         />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Keep it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look={fits ? "danger" : "danger-line"}
             sending={destroy.isPending}
@@ -128,7 +128,7 @@ function Line(props: {
   children: ReactNode;
 }) {
   return (
-    <div className="grid grid-cols-[124px_1fr_auto] items-baseline gap-3 border-b border-line py-2 text-sm">
+    <div className="grid grid-cols-[124px_1fr_auto] items-start gap-3 border-b border-line py-2 text-sm">
       <dt className={`flex items-center gap-2 ${props.tone === "bad" ? "text-bad-ink" : "text-ok-ink"}`}>
         {props.icon}
         {props.name}
