@@ -1,6 +1,10 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { type Batch, batchSchema } from "./batch.ts";
+
+/** Node runs the project's TypeScript by tsx, found from `folder`. */
+export const childOptions = (folder: string) => ({ execArgv: ["--import", "tsx"], cwd: folder });
 
 /** Seeds that one process takes at a time. */
 const portion = 50;
@@ -27,7 +31,10 @@ export async function liveInParallel(
 }
 
 function work(left: string[], onBatch: (batch: Batch) => void): Promise<void> {
-  const child = fork(new URL("./crewMember.ts", import.meta.url), { execArgv: process.execArgv });
+  const child = fork(
+    join(import.meta.dirname, "crewMember.ts"),
+    childOptions(join(import.meta.dirname, "..")),
+  );
   return new Promise((resolve, reject) => {
     const next = () => {
       const seeds = left.splice(0, portion);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Batch, batchSchema } from "./batch.ts";
+import { childOptions } from "./crew.ts";
 import type { PlantedBug } from "./plantedBugs.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -41,10 +42,7 @@ export function hunt(
   folder: string,
   options: { seeds: readonly string[]; wanted: number; most: number },
 ): Promise<Hunt> {
-  const child = fork(join(folder, "simulation", "crewMember.ts"), {
-    execArgv: process.execArgv,
-    cwd: folder,
-  });
+  const child = fork(join(folder, "simulation", "crewMember.ts"), childOptions(folder));
   const result: Hunt = { found: [], lives: 0 };
   let next = 1;
   const left = [...options.seeds];

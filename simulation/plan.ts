@@ -1,5 +1,5 @@
-import type { FaultKind } from "./faults.ts";
-import { faultKinds } from "./faults.ts";
+import { z } from "zod";
+import { type FaultKind, faultKinds } from "./faults.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** What somebody presses. */
@@ -26,32 +26,54 @@ export const actions = [
 ] as const;
 export type Action = (typeof actions)[number];
 
+const moment = { at: z.number(), chance: z.number() };
 /** One thing that happens in a life, `at` ms from its beginning. `chance` (0…1) decides what is left open. */
-export type Happening = { at: number; chance: number } & Occasion;
-type Occasion =
-  /** Presses the first of the choices that is possible. */
-  | { what: "click"; choice: Action[]; times: number }
-  | { what: "post" }
-  | { what: "fault"; kind: FaultKind; times: number; lastsMs: number };
+const happeningSchema = z.discriminatedUnion("what", [
+  /** Somebody presses the first of the choices that is possible. */
+  z.object({ ...moment, what: z.literal("click"), choice: z.array(z.enum(actions)), times: z.number() }),
+  z.object({ ...moment, what: z.literal("post") }),
+  z.object({
+    ...moment,
+    what: z.literal("fault"),
+    kind: z.enum(faultKinds),
+    times: z.number(),
+    lastsMs: z.number(),
+  }),
+]);
+export type Happening = z.infer<typeof happeningSchema>;
+type WithoutMoment<One> = One extends unknown ? Omit<One, "at" | "chance"> : never;
+type Occasion = WithoutMoment<Happening>;
 
-export type Plan = {
-  seed: string;
+/** A life before it is lived: the same plan is the same life. */
+export const planSchema = z.object({
+  seed: z.string(),
   /** Unix ms at which the wall clock begins. */
-  begins: number;
-  workers: number;
+  begins: z.number(),
+  workers: z.number(),
   /** How long what is kept of a destroyed instance is kept, ms. */
-  keepDestroyedMs: number;
-  happenings: Happening[];
+  keepDestroyedMs: z.number(),
+  happenings: z.array(happeningSchema),
   /** When the faults are over. */
-  calmAt: number;
-};
+  calmAt: z.number(),
+});
+export type Plan = z.infer<typeof planSchema>;
 
-/** Faults that only something new can meet. */
-const meetsCreation: ReadonlySet<FaultKind> = new Set([
+/** Faults that few moments of a life can meet: they wait for theirs. */
+const waiting: ReadonlySet<FaultKind> = new Set([
   "not-found-after-create",
   "list-lags",
+  "list-shifts",
   "slow-boot",
   "ssh-refused",
+  "droplet-stays",
+  "action-errors",
+  "store-damages",
+  "store-forgets",
+  "store-delays",
+  "store-silent",
+  "transfer-damages",
+  "transfer-slow",
+  "swap-interrupted",
   "mail-answer-lost",
   "mail-down",
 ]);
@@ -88,8 +110,7 @@ export function planOf(seed: string): Plan {
     });
 
   for (const kind of faults)
-    if (meetsCreation.has(kind))
-      add(0, { what: "fault", kind, times: random.int(1, 3), lastsMs: 10 * 60_000 });
+    if (waiting.has(kind)) add(0, { what: "fault", kind, times: random.int(1, 3), lastsMs: 60 * 60_000 });
   if (random.chance(0.5)) fault(random.int(0, 3000));
   click(random.int(0, 3000), ["spawn"]);
   if (random.chance(0.25)) click(random.int(0, 20_000), ["spawn"]);

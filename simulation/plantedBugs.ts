@@ -21,10 +21,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: "row.claimedBy === null",
   },
   {
-    name: "a worker that was overtaken still acts and writes",
-    file: `${operations}/lease.ts`,
-    from: "if (hotQueries(db).fence(row.operationId, row.name) !== row.fence) throw new StaleClaim();",
-    to: "if (hotQueries(db).fence(row.operationId, row.name) === -1) throw new StaleClaim();",
+    name: "a worker that was overtaken still writes",
+    file: `${operations}/outcome.ts`,
+    from: "hotQueries(engine.db).fence(row.operationId, row.name) === row.fence;",
+    to: "hotQueries(engine.db).fence(row.operationId, row.name) !== undefined;",
   },
   {
     name: "nothing is put back by itself after a failure",

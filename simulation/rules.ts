@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { openVariables } from "../server/instances/variables.ts";
 import type { CloudWatcher, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
 import { postsOn } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { domain } from "./people.ts";
-import type { World } from "./spawner.ts";
+import { variablesKey, type World } from "./spawner.ts";
 
 /**
  * The rules that hold whatever happens. Those about data are asked at the moment something disappears; those about an
@@ -176,6 +177,9 @@ export function createRules(
     }
     if (disk.software !== row.version) say(`it runs ${disk.software}, and should ${row.version}`);
     const url = `http://${row.slug}.${row.domain}`;
+    const variables = openVariables(world.db, variablesKey, row.id, row.variable_set);
+    const wrong = variables.filter(({ name, value }) => disk.environment?.variables[name] !== value);
+    if (wrong.length > 0) say(`its ${wrong.map(({ name }) => name).join(", ")} is not what was chosen`);
     if (disk.environment?.url !== url) say(`it believes to be at ${disk.environment?.url}`);
     if (droplet.size !== row.size) say(`its size is ${droplet.size}, not ${row.size}`);
     if (!disk.isStarted) say("the intranet is stopped");

@@ -47,7 +47,9 @@ export function createStore(
         const parts: Buffer[] = [];
         for await (const part of content) parts.push(Buffer.from(part));
         const whole = Buffer.concat(parts);
-        const ms = faults.strikes("transfer-slow") ? 60_000 : 800;
+        // Now and then there is much to store.
+        const usual = random.chance(0.2) ? 20_000 : 800;
+        const ms = faults.strikes("transfer-slow") ? 60_000 : usual;
         await (silence(signal) ?? process.call(() => keep(key, whole), { ms }));
         signal?.throwIfAborted();
         return storedOf(whole);
