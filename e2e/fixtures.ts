@@ -64,12 +64,13 @@ export const test = base.extend<{ rules: undefined }>({
   ],
 });
 
-export async function signIn(page: Page): Promise<void> {
+/** Signs in. `withinMs` is longer where the pages are still to be compiled. */
+export async function signIn(page: Page, withinMs = 15_000): Promise<void> {
   await page.goto("/login");
   await page.getByLabel("Email").fill(account.email);
   await page.getByLabel("Password").fill(account.password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible({ timeout: withinMs });
 }
 
 export type Wish = {
