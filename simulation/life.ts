@@ -76,10 +76,15 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
       rules.diskChanged(droplet, task);
     },
   });
-  const store = createStore(machine, faults, {
-    removing: (key) => rules.backupRemoved(key),
-    forgot: (key) => rules.backupForgotten(key),
-  });
+  const store = createStore(
+    machine,
+    faults,
+    {
+      removing: (key) => rules.backupRemoved(key),
+      forgot: (key) => rules.backupForgotten(key),
+    },
+    plan.storingMs,
+  );
   const world: World = {
     ...{ machine, faults, db, connection, cloud, intranets, playbooks, store, tell },
     transferFor: createTransfers(faults, cloud),

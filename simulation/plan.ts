@@ -52,6 +52,8 @@ export const planSchema = z.object({
   workers: z.number(),
   /** How long what is kept of a destroyed instance is kept, ms. */
   keepDestroyedMs: z.number(),
+  /** How long it takes to store a backup, ms. */
+  storingMs: z.number(),
   happenings: z.array(happeningSchema),
   /** When the faults are over. */
   calmAt: z.number(),
@@ -141,7 +143,8 @@ export function planOf(seed: string): Plan {
   happenings.sort((a, b) => a.at - b.at);
   const begins = faults.includes("daylight-saving") ? random.pick(daylightSaving) : anyDay;
   const keepDestroyedMs = random.chance(0.2) ? random.int(60_000, 600_000) : 60 * 86_400_000;
-  return { seed, begins, workers: random.int(1, 2), keepDestroyedMs, happenings, calmAt: at };
+  const storingMs = random.chance(0.1) ? 60_000 : 1500;
+  return { seed, begins, workers: random.int(1, 2), keepDestroyedMs, storingMs, happenings, calmAt: at };
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {

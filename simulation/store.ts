@@ -15,6 +15,7 @@ export function createStore(
   { timeline, random }: Machine,
   faults: Faults,
   watcher: { removing: (key: string) => void; forgot: (key: string) => void },
+  storingMs: number,
 ) {
   const objects = new Map<string, { content: Buffer; visibleFrom: number }>();
 
@@ -47,9 +48,7 @@ export function createStore(
         const parts: Buffer[] = [];
         for await (const part of content) parts.push(Buffer.from(part));
         const whole = Buffer.concat(parts);
-        // Now and then there is much to store.
-        const usual = random.chance(0.2) ? 20_000 : 800;
-        const ms = faults.strikes("transfer-slow") ? 60_000 : usual;
+        const ms = faults.strikes("transfer-slow") ? 60_000 : storingMs / 2;
         await (silence(signal) ?? process.call(() => keep(key, whole), { ms }));
         signal?.throwIfAborted();
         return storedOf(whole);
