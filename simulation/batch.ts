@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Env } from "../server/env.ts";
 import { type FaultKind, faultKinds } from "./faults.ts";
 import { live } from "./life.ts";
-import { planOf } from "./plan.ts";
+import { focusSchema, planOf } from "./plan.ts";
 
 /** What came of some lives; plain data, so that it can travel between processes. */
 export const batchSchema = z.object({
@@ -12,11 +12,15 @@ export const batchSchema = z.object({
 });
 export type Batch = z.infer<typeof batchSchema>;
 
+/** Lives to live, and what they are to be about. */
+export const orderSchema = z.object({ seeds: z.array(z.string()), focus: focusSchema.optional() });
+export type Order = z.infer<typeof orderSchema>;
+
 /** Lives the lives of these seeds, one after the other. */
-export async function liveAll(seeds: readonly string[], template: Buffer, env: Env): Promise<Batch> {
+export async function liveAll({ seeds, focus }: Order, template: Buffer, env: Env): Promise<Batch> {
   const batch: Batch = { lives: 0, fired: {}, failures: [] };
   for (const seed of seeds) {
-    const { violations, fired } = await live(planOf(seed), template, env);
+    const { violations, fired } = await live(planOf(seed, focus), template, env);
     batch.lives += 1;
     for (const [kind, count] of fired) batch.fired[kind] = (batch.fired[kind] ?? 0) + count;
     const first = violations[0];

@@ -430,6 +430,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
           if (faults.strikes("error-before-effect")) return refusal(503, "Service is currently unavailable.");
           const isStranger = faults.strikes("wrong-account");
           const done = handle(init.method, path, searchParams, body, isStranger);
+          if (init.method !== "GET" && faults.strikes("worker-killed-in-call")) process.dieInCall();
           return faults.strikes("error-after-effect") ? refusal(502, "Bad gateway") : done;
         },
         { isAnswerLost },

@@ -38,7 +38,7 @@ function work(left: string[], onBatch: (batch: Batch) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const next = () => {
       const seeds = left.splice(0, portion);
-      if (seeds.length > 0) child.send(seeds);
+      if (seeds.length > 0) child.send({ seeds });
       else {
         child.disconnect();
         resolve();

@@ -1,9 +1,8 @@
-import { z } from "zod";
-import { liveAll } from "./batch.ts";
+import { liveAll, orderSchema } from "./batch.ts";
 import { createTemplate } from "./template.ts";
 
 /** Process entry: lives the lives of the seeds it is sent, and sends back what came of them. */
 const { template, env } = createTemplate();
 process.on("message", async (message) => {
-  process.send?.(await liveAll(z.array(z.string()).parse(message), template, env));
+  process.send?.(await liveAll(orderSchema.parse(message), template, env));
 });

@@ -24,6 +24,7 @@ export const faultKinds = [
   "foreign-record",
   // processes and the queue
   "worker-killed",
+  "worker-killed-in-call",
   "worker-stopped",
   "machine-restarted",
   "wake-up-lost",
@@ -53,6 +54,28 @@ export const faultKinds = [
   "mail-down",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
+
+/** Faults that the Spawner has to wait for or get round: no operation may fail because of them. */
+export const harmlessFaults: ReadonlySet<FaultKind> = new Set([
+  "listed-twice",
+  "list-shifts",
+  "not-found-after-create",
+  "list-lags",
+  "ssh-refused",
+  "worker-killed",
+  "worker-killed-in-call",
+  "worker-stopped",
+  "wake-up-lost",
+  "wake-up-twice",
+  "queue-down",
+  "clock-forward",
+  "clock-back",
+  "daylight-saving",
+  "transfer-slow",
+  "store-delays",
+  "mail-answer-lost",
+  "mail-down",
+]);
 
 export type Faults = {
   /** Makes `times` of the next fitting moments within `lastsMs` go wrong. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type Batch, batchSchema } from "./batch.ts";
 import { childOptions } from "./crew.ts";
+import type { Focus } from "./plan.ts";
 import type { PlantedBug } from "./plantedBugs.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -40,7 +41,7 @@ export type Hunt = { found: { seed: string; rule: string }[]; lives: number };
  */
 export function hunt(
   folder: string,
-  options: { seeds: readonly string[]; wanted: number; most: number },
+  options: { seeds: readonly string[]; focus: Focus; wanted: number; most: number },
 ): Promise<Hunt> {
   const child = fork(join(folder, "simulation", "crewMember.ts"), childOptions(folder));
   const result: Hunt = { found: [], lives: 0 };
@@ -62,13 +63,13 @@ export function hunt(
       result.lives += lives;
       for (const { seed, rule } of failures) result.found.push({ seed, rule });
       if (result.found.length >= options.wanted || result.lives >= options.most) end();
-      else child.send(portion());
+      else child.send({ seeds: portion(), focus: options.focus });
     });
     child.once("error", reject);
     child.once("exit", (code) => {
       if (code !== null) reject(new Error(`The lives with the bug ended with ${code}.`));
     });
-    child.send(portion());
+    child.send({ seeds: portion(), focus: options.focus });
   });
 }
 

@@ -4,7 +4,7 @@ import { hunt, knownSeedsFile, readKnownSeeds, withBug } from "./hunt.ts";
 import { plantedBugs } from "./plantedBugs.ts";
 
 const seedsEach = 3;
-const mostLives = 3000;
+const mostLives = 600;
 
 /**
  * `npm run simulate -- --bugs [part of a name]`: plants each bug and lives lives until three different seeds have found
@@ -18,7 +18,12 @@ export async function huntAll(part: string, say: (line: string) => void): Promis
     for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
       const planted = bug;
       const { found, lives } = await withBug(planted, (folder) =>
-        hunt(folder, { seeds: known[planted.name] ?? [], wanted: seedsEach, most: mostLives }),
+        hunt(folder, {
+          seeds: known[planted.name] ?? [],
+          focus: planted.focus,
+          wanted: seedsEach,
+          most: mostLives,
+        }),
       );
       const rules = [...new Set(found.map(({ rule }) => rule))].join(", ");
       if (found.length < seedsEach) missed += 1;

@@ -5,7 +5,7 @@ import type { Env } from "../server/env.ts";
 import { setRandomSource } from "../server/ids.ts";
 import { setReportOutput } from "../server/report.ts";
 import { createCloud, type SimDroplet } from "./cloud.ts";
-import { createFaults, type FaultKind } from "./faults.ts";
+import { createFaults, type FaultKind, harmlessFaults } from "./faults.ts";
 import { createIntranets } from "./intranet.ts";
 import { createLedger } from "./ledger.ts";
 import { createPost } from "./mail.ts";
@@ -94,7 +94,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   };
   const people = createPeople(world, env);
   const ledger = createLedger({ cloud, store, connection, broken });
-  const rules = createRules(world, ledger, broken, tell);
+  const rules = createRules(world, isHarmless(plan), ledger, broken, tell);
   timeline.afterEach = rules.afterEach;
 
   for (let number = 1; number <= plan.workers; number += 1) startWorker(world, number);
@@ -252,6 +252,9 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
 
   return { violations, fired: faults.fired, resolved: { ...plan, happenings: resolved }, story };
 }
+
+const isHarmless = ({ happenings }: Plan): boolean =>
+  happenings.every((one) => one.what !== "fault" || harmlessFaults.has(one.kind));
 
 function clockOf(ms: number): string {
   const seconds = (ms / 1000).toFixed(1);

@@ -76,6 +76,7 @@ const waiting: ReadonlySet<FaultKind> = new Set([
   "transfer-damages",
   "transfer-slow",
   "swap-interrupted",
+  "worker-killed-in-call",
   "mail-answer-lost",
   "mail-down",
 ]);
@@ -84,19 +85,28 @@ const waiting: ReadonlySet<FaultKind> = new Set([
 const daylightSaving = [Date.UTC(2027, 2, 28, 0, 10), Date.UTC(2027, 9, 31, 0, 10)];
 const anyDay = Date.UTC(2027, 4, 12, 9, 0);
 
+/** What a life is to be about, when not everything may happen in it. */
+export const focusSchema = z.object({
+  actions: z.array(z.enum(actions)).optional(),
+  faults: z.array(z.enum(faultKinds)).optional(),
+});
+export type Focus = z.infer<typeof focusSchema>;
+
 /**
  * What happens in the life of this seed. Each life takes some of the actions and some of the faults and repeats them:
  * few kinds of thing that meet often find more than everything at once. It is made of episodes: somebody posts, something
  * is about to go wrong, a button is pressed, somebody posts again and has second thoughts.
  */
-export function planOf(seed: string): Plan {
+export function planOf(seed: string, focus: Focus = {}): Plan {
   const random = createRandom(seed);
   const some = <Item>(items: readonly Item[], count: number) => shuffled(items, random).slice(0, count);
-  const usual = some(
-    actions.filter((one) => !["spawn", "cancel", "retry"].includes(one)),
-    random.int(1, 5),
-  );
-  const faults = some(faultKinds, random.int(1, 3));
+  const usual: readonly Action[] =
+    focus.actions ??
+    some(
+      actions.filter((one) => !["spawn", "cancel", "retry"].includes(one)),
+      random.int(1, 5),
+    );
+  const faults = focus.faults ?? some(faultKinds, random.int(1, 3));
   const happenings: Happening[] = [];
   const add = (at: number, occasion: Occasion) =>
     happenings.push({ at: Math.max(0, at), chance: random.next(), ...occasion });

@@ -14,7 +14,9 @@ test.each(plantedBugs)(
   async (bug) => {
     const seeds = known[bug.name] ?? [];
     expect(seeds).toHaveLength(3);
-    const { found } = await withBug(bug, (folder) => hunt(folder, { seeds, wanted: 3, most: 3 }));
+    const { found } = await withBug(bug, (folder) =>
+      hunt(folder, { seeds, focus: bug.focus, wanted: 3, most: 3 }),
+    );
     expect(found.map(({ seed }) => seed).sort()).toEqual([...seeds].sort());
   },
   120_000,

@@ -1,8 +1,17 @@
+import type { Focus } from "./plan.ts";
+
 /**
  * Bugs to plant: each takes one promise of the product away with a few characters. The simulation must find every one
  * of them; one that it doesn't is a hole in the simulation. `from` stands in the file exactly once.
  */
-export type PlantedBug = { name: string; file: string; from: string; to: string };
+export type PlantedBug = {
+  name: string;
+  /** What the lives that look for it are about: any life may find it, these do so sooner. */
+  focus: Focus;
+  file: string;
+  from: string;
+  to: string;
+};
 
 const operations = "server/operations";
 
@@ -10,66 +19,73 @@ export const plantedBugs: readonly PlantedBug[] = [
   // The engine
   {
     name: "a lease is never renewed, so that long steps are taken over",
+    focus: { actions: ["back-up"], faults: ["clock-back"] },
     file: `${operations}/lease.ts`,
     from: "if (worker.isRenewing) return;",
     to: "if (worker.isRenewing || worker.id !== '') return;",
   },
   {
     name: "claims of dead workers are held for ever",
+    focus: { faults: ["worker-killed", "machine-restarted"] },
     file: `${operations}/claim.ts`,
     from: "row.claimedBy === null || !held.has(row.claimedBy)",
     to: "row.claimedBy === null",
   },
   {
-    name: "a worker that was overtaken still writes",
-    file: `${operations}/outcome.ts`,
-    from: "hotQueries(engine.db).fence(row.operationId, row.name) === row.fence;",
-    to: "hotQueries(engine.db).fence(row.operationId, row.name) !== undefined;",
-  },
-  {
     name: "nothing is put back by itself after a failure",
+    focus: { actions: ["upgrade", "edit-variables"], faults: ["version-broken", "playbook-fails"] },
     file: `${operations}/outcome.ts`,
     from: "if (!rows.some((row) => row.undo) && rescue !== undefined && changed) {",
     to: "if (!rows.some((row) => row.undo) && rescue !== undefined && changed && rows.length === 0) {",
   },
   {
     name: "Cancel is forgotten when the running step fails",
+    focus: {
+      actions: ["restore", "upgrade", "edit-variables"],
+      faults: ["playbook-fails", "transfer-breaks"],
+    },
     file: `${operations}/outcome.ts`,
     from: 'if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return;',
     to: "",
   },
   {
     name: "Retry of a cancelled operation goes forward",
+    focus: { actions: ["restore", "upgrade"], faults: ["playbook-fails", "droplet-stays", "ssh-refused"] },
     file: `${operations}/plan.ts`,
     from: "return { cancel: on, retry: on };",
     to: 'return { cancel: on, retry: { does: "go-on" } };',
   },
   {
     name: "a playbook that was given up runs on",
+    focus: { actions: ["restore", "upgrade", "edit-variables"], faults: ["playbook-hangs"] },
     file: `${operations}/outcome.ts`,
     from: "if (step.stop === undefined) {",
     to: "if (step.stop === undefined || failure !== null) {",
   },
   {
     name: "a playbook's intent is not on disk before it begins",
+    focus: { actions: ["restore", "edit-variables", "upgrade"], faults: ["worker-killed-in-call"] },
     file: `${operations}/playbook.ts`,
     from: "if (context.facts.runs?.[context.step]?.round !== at.round) context.remember(facts(at));",
     to: "",
   },
   {
     name: "log lines are not masked",
+    focus: { actions: ["edit-variables"], faults: ["clock-back"] },
     file: `${operations}/outcome.ts`,
     from: "maskSecrets(line.text, secrets())",
     to: "line.text",
   },
   {
     name: "lost wake-ups are not added again",
+    focus: { faults: ["wake-up-lost", "queue-down"] },
     file: "server/queue.ts",
     from: "if (handed?.dueAt !== row.dueAt || handed.at < clock.monotonic() - graceMs) wake(row.operationId);",
     to: "if (handed === undefined && row.sentAt === -1) wake(row.operationId);",
   },
   {
     name: "ages are measured with the wall clock",
+    focus: { faults: ["clock-forward"] },
     file: `${operations}/outcome.ts`,
     from: "startedMonotonic === null ? 0 : engine.monotonic() - startedMonotonic;",
     to: "startedMonotonic === null ? 0 : (engine as Engine).now() - startedMonotonic;",
@@ -77,78 +93,91 @@ export const plantedBugs: readonly PlantedBug[] = [
   // Droplets and DNS
   {
     name: "a cancelled spawn leaves its droplet",
+    focus: { faults: ["slow-boot"] },
     file: `${operations}/spawn.ts`,
     from: 'destroyDroplet("undo-droplet", "Destroy the droplet"),',
     to: "",
   },
   {
     name: "a cancelled spawn leaves its record",
+    focus: { faults: ["slow-boot", "playbook-fails"] },
     file: `${operations}/spawn.ts`,
     from: 'removeDns("undo-dns", "Remove the DNS record"),',
     to: "",
   },
   {
     name: "after an unclear create it buys again without looking",
+    focus: { faults: ["error-after-effect", "answer-lost"] },
     file: `${operations}/droplet.ts`,
     from: "if (windowEnd !== undefined) {",
     to: "if (windowEnd !== undefined && windowEnd < 0) {",
   },
   {
     name: "the window after an unclear create is not waited for",
+    focus: { actions: ["prove", "restore-as-new"], faults: ["error-after-effect", "list-lags"] },
     file: `${operations}/droplet.ts`,
     from: "export const visibilityWindowMs = 60_000;",
     to: "export const visibilityWindowMs = 0;",
   },
   {
     name: "a POST without an answer is sent again",
+    focus: { actions: ["prove", "restore-as-new"], faults: ["error-after-effect"] },
     file: "server/providers/digitalocean/request.ts",
     from: 'const safe = call.method !== "POST" && caller?.signal.aborted !== true;',
     to: "const safe = caller?.signal.aborted !== true;",
   },
   {
     name: "one 404 is enough to call a droplet gone",
+    focus: { actions: ["destroy"], faults: ["single-404"] },
     file: `${operations}/sighting.ts`,
     from: "  await sameAccount(context);\n  const listed",
     to: '  if (droplet === undefined) return "gone";\n  const listed',
   },
   {
     name: "another team's token is not noticed",
+    focus: { actions: ["destroy"], faults: ["wrong-account"] },
     file: `${operations}/sighting.ts`,
     from: "if (bought === id) return id;",
     to: "if (bought !== '') return id;",
   },
   {
     name: "Destroy does not wait for the snapshot",
+    focus: { actions: ["destroy"], faults: ["slow-boot"] },
     file: `${operations}/destroy.ts`,
     from: 'takeSnapshot("snapshot", "Take a snapshot"),',
     to: 'step("snapshot", "Take a snapshot", async ({ instance }) => skipped({ facts: { keptDropletId: instance.dropletId ?? 0 } })),',
   },
   {
     name: "a cancelled Destroy leaves its snapshot",
+    focus: { actions: ["destroy"], faults: ["slow-boot"] },
     file: `${operations}/destroy.ts`,
     from: 'removeSnapshot("undo-snapshot", "Remove the snapshot"),',
     to: "",
   },
   {
     name: "Destroy takes the first droplet with its tag for the only one",
+    focus: { actions: ["destroy"], faults: ["error-after-effect", "worker-stopped", "answer-lost"] },
     file: `${operations}/droplet.ts`,
     from: "...tagged.map(({ id }) => id),",
     to: "",
   },
   {
     name: "somebody else's record counts as ours",
+    focus: { actions: ["change-address", "destroy"], faults: ["foreign-record"] },
     file: `${operations}/dns.ts`,
     from: "const ours = found.filter((one) => isOurs(context, place, one));\n  for",
     to: "const ours = found;\n  for",
   },
   {
     name: "what an earlier step asked of the droplet is not waited for",
+    focus: { actions: ["resize", "power-off", "restart"], faults: ["slow-boot"] },
     file: `${operations}/power.ts`,
     from: "if (await isUnsettled(context))",
     to: "if (false)",
   },
   {
     name: "the budget of requests holds for one process only",
+    focus: { actions: ["destroy", "restart", "prove"], faults: ["slow-boot", "list-lags", "droplet-stays"] },
     file: "server/providers/digitalocean/budget.ts",
     from: "const requests = Math.min(wanted, ...free.map(({ room }) => room));",
     to: "const requests = wanted;",
@@ -156,66 +185,80 @@ export const plantedBugs: readonly PlantedBug[] = [
   // Data
   {
     name: "a restore makes no safety backup",
+    focus: { actions: ["restore"], faults: ["slow-boot"] },
     file: `${operations}/restore.ts`,
     from: "...backupSteps(",
     to: "...[backupSteps][1] ?? (() => [])(",
   },
   {
     name: "the app goes on while its safety backup is made",
+    focus: { actions: ["restore"], faults: ["transfer-slow"] },
     file: `${operations}/restore.ts`,
     from: '{ reason: () => "before-restore", stop: true },',
     to: '{ reason: () => "before-restore", stop: false },',
   },
   {
     name: "Retry of a restore makes no new safety backup",
+    focus: { actions: ["restore"], faults: ["playbook-fails", "transfer-breaks"] },
     file: `${operations}/restore.ts`,
     from: 'redoFrom: "dump"',
     to: 'redoFrom: "put-back"',
   },
   {
     name: "a backup is called good without being read back",
+    focus: { actions: ["restore", "destroy", "upgrade"], faults: ["store-damages"] },
     file: `${operations}/backupSteps.ts`,
     from: "if (!result.ok) throw new StepFailure(result.sentence, result.detail);",
     to: "if (!result.ok) result = { ok: true, entries: [{ name: '', bytes: 0 }] };",
   },
   {
     name: "whatever arrived counts as the backup",
+    focus: { actions: ["restore", "upgrade"], faults: ["transfer-damages"] },
     file: `${operations}/backupSteps.ts`,
     from: "if (sent.bytes !== bytes || sent.sha256 !== sha256)",
     to: "Object.assign(found.archive, sent);\n  if (sent.bytes < 0)",
   },
   {
     name: "a failed upgrade keeps the new version",
+    focus: { actions: ["upgrade"], faults: ["version-broken", "playbook-fails"] },
     file: `${operations}/upgrade.ts`,
     from: 'rescue: { redoFrom: "dump", steps: goBack("rescue") },',
     to: "",
   },
   {
     name: "a cancelled restore keeps the backup's data",
+    focus: { actions: ["restore"], faults: ["slow-boot"] },
     file: `${operations}/restoreSteps.ts`,
     from: "const rounds = options.putsBack ?",
     to: "const rounds = options.putsBack && round < 0 ?",
   },
   {
     name: "variables that don't work stay",
+    focus: { actions: ["edit-variables"], faults: ["playbook-fails"] },
     file: `${operations}/editVariables.ts`,
     from: "return intranetVars(context, { variables: context.variablesOf(previousSet) });",
     to: "return intranetVars(context);",
   },
   {
     name: "a cancelled move stays where it went",
+    focus: { actions: ["change-address"], faults: ["slow-boot"] },
     file: `${operations}/changeAddress.ts`,
     from: "instance: previous,",
     to: "instance: next,",
   },
   {
     name: "a dump tidies away what only this droplet has (archive program)",
+    focus: {
+      actions: ["restore", "back-up", "upgrade"],
+      faults: ["playbook-fails", "transfer-breaks", "store-silent"],
+    },
     file: "simulation/disk.ts",
     from: "for (const name of options.tidyKept) disk.before.delete(name);",
     to: "disk.before.clear();",
   },
   {
     name: "a second swap replaces the data once more (archive program)",
+    focus: { actions: ["restore"], faults: ["playbook-fails", "worker-killed", "machine-restarted"] },
     file: "simulation/disk.ts",
     from: "const isSwapped = (disk: Disk, before: string) => disk.before.has(before) && disk.data !== undefined;",
     to: "const isSwapped = (disk: Disk, before: string) => before === '' && disk.data !== undefined;",
@@ -223,36 +266,45 @@ export const plantedBugs: readonly PlantedBug[] = [
   // Maintenance and mail
   {
     name: "retention removes what is being restored",
+    focus: {
+      actions: ["plan-backups", "back-up", "restore", "restore-as-new"],
+      faults: ["playbook-fails", "transfer-breaks"],
+    },
     file: "server/maintenance/retention.ts",
     from: "return goes && !isNewest && !uses.backup(backup) ? [backup.id] : [];",
     to: "return goes && !isNewest ? [backup.id] : [];",
   },
   {
     name: "a purge removes what is being restored",
+    focus: { actions: ["destroy", "purge", "restore-as-new"], faults: ["slow-boot"] },
     file: `${operations}/purge.ts`,
     from: "if (row !== undefined && usesOf(tx, operationId).backup(row))",
     to: "if (row === undefined)",
   },
   {
     name: "the oldest snapshot is kept instead of the newest",
+    focus: { actions: ["destroy", "bring-back"], faults: ["slow-boot"] },
     file: `${operations}/sources.ts`,
     from: ".orderBy(desc(snapshots.answered), desc(snapshots.sequence))",
     to: ".orderBy(snapshots.sequence)",
   },
   {
     name: "an unclear mail is sent under a new key",
+    focus: { actions: ["bring-back", "destroy"], faults: ["mail-answer-lost"] },
     file: "server/mailbox.ts",
     from: "idempotencyKey: row.id }",
     to: "idempotencyKey: row.id + row.attempts }",
   },
   {
     name: "nobody is told of a failure",
+    focus: { actions: ["restore", "upgrade"], faults: ["playbook-fails"] },
     file: `${operations}/outcome.ts`,
     from: 'if (state === "failed") addFailedMail(tx, engine, operation);',
     to: "",
   },
   {
     name: "a mail that was not taken is forgotten",
+    focus: { faults: ["mail-down"] },
     file: "server/mailbox.ts",
     from: "...(isOver ? { abandonedAt: mailbox.now() } : {}),",
     to: "abandonedAt: mailbox.now(),",

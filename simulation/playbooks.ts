@@ -218,14 +218,20 @@ export function createPlaybooks(
     };
     // Connecting takes its time; then one task after the other.
     timeline.push(random.int(300, 900), () => next(plan.tasks, 0));
-    // A run that hangs is stopped by ansible-runner's own limit.
-    timeline.push(30 * 60_000, () => end(run, "failed"));
+    // A run that hangs is stopped by ansible-runner's own limit, unless that hangs as well.
+    timeline.push(random.int(20, 90) * 60_000, () => end(run, "failed"));
   }
 
   const runnerFor = (process: Process): PlaybookRunner => ({
     ensureRun: (run) => {
       if (faults.strikes("worker-stopped")) process.stopFor(random.int(2000, 60_000));
-      return process.call(() => begin(run), { ms: 150 });
+      return process.call(
+        () => {
+          begin(run);
+          if (faults.strikes("worker-killed-in-call")) process.dieInCall();
+        },
+        { ms: 150 },
+      );
     },
     readRun: (key, cursor, secrets) =>
       process.call(

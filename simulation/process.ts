@@ -49,6 +49,9 @@ export class Process {
     };
   }
 
+  /** Dies with the answer on its way; a process that nothing would start again lives on. */
+  dieInCall = (): void => {};
+
   kill(): void {
     this.isAlive = false;
   }

@@ -88,6 +88,7 @@ export function startWorker(world: World, number: number): Worker {
   const others = workers.get(world) ?? new Map<number, Worker>();
   workers.set(world, others.set(number, worker));
   process.onCrash = (error) => worker.die(String(error));
+  process.dieInCall = () => worker.die("killed while a call was under way");
   const misses = new Map<string, number>();
 
   const engine: Engine = {
