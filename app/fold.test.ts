@@ -44,7 +44,6 @@ test("a detail takes its own row, its operation, and one that is new", () => {
       contactName: "",
       contactEmail: "",
       address: null,
-      dropletId: null,
       snapshotAt: null,
       bringsBack: null,
       variables: [],

@@ -9,7 +9,7 @@ export const instanceRow = (
   ...{ id, status, operation, company: id, slug: id, domain: "x.test", url: `http://${id}.x.test` },
   ...{ region: "fra1", size: "s-1vcpu-2gb", version: "1", priceMonthlyCents: 1200, createdAt: 0 },
   ...{ destroyedAt: null, answeredAt: null, answeredInMs: null, silentSince: null },
-  ...{ isProtected: false, dropletGoneAt: null, lastGoodBackupAt: null, backupWarning: null },
+  ...{ isProtected: false, dropletId: 1, dropletGoneAt: null, lastGoodBackupAt: null, backupWarning: null },
   refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { age, bytes, clock, duration, when } from "./time.ts";
+import { instanceRow } from "./testViews.ts";
+import { age, bytes, clock, duration, monthlyCents, when } from "./time.ts";
 
 const at = (text: string) => new Date(text).getTime();
 const now = at("2026-11-23T12:00:00");
@@ -26,4 +27,11 @@ test("how long ago, and how long", () => {
 
 test("sizes in words", () => {
   expect([0, 999, 1500, 1_200_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.5 kB", "1.2 GB"]);
+});
+
+test("an instance costs what its droplet costs: nothing before there is one, and once it is gone", () => {
+  const row = instanceRow("acme", "failed");
+  expect(monthlyCents(row)).toBe(1200);
+  expect(monthlyCents({ ...row, dropletId: null })).toBe(0);
+  expect(monthlyCents({ ...row, dropletGoneAt: 5 })).toBe(0);
 });

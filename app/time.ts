@@ -62,9 +62,9 @@ export const exact = (at: number): string =>
 /** `$12.00`. */
 export const money = (cents: number): string => `$${(cents / 100).toFixed(2)}`;
 
-/** What an instance costs a month now: nothing once its droplet is gone. */
-export const monthlyCents = (row: Pick<InstanceRow, "status" | "dropletGoneAt" | "priceMonthlyCents">) =>
-  row.status === "destroyed" || row.dropletGoneAt !== null ? 0 : row.priceMonthlyCents;
+/** What an instance costs a month now: nothing before its droplet is bought, and once that is gone. */
+export const monthlyCents = (row: Pick<InstanceRow, "dropletId" | "dropletGoneAt" | "priceMonthlyCents">) =>
+  row.dropletId === null || row.dropletGoneAt !== null ? 0 : row.priceMonthlyCents;
 
 /** What DigitalOcean asks for a snapshot: 6 cents a month for each GB. */
 export const snapshotCents = (sizeGb: number): number => Math.round(sizeGb * 6);

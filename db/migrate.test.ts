@@ -1,29 +1,20 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterAll, expect, test } from "vitest";
 import { openDatabase } from "./client.ts";
 import { migrateDatabase } from "./migrate.ts";
-import { instances, mail, operations, snapshots, variables } from "./schema.ts";
+import { backups, instances, mail, operations, snapshots, steps, variables, wakeUps } from "./schema.ts";
+import { olderMigrations } from "./testMigrations.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-migrate-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The schema as it was after its first `count` migrations. */
-function olderMigrations(count: number): string {
-  const older = join(folder, `migrations-${count}`);
-  cpSync(join(import.meta.dirname, "migrations"), older, { recursive: true });
-  const journal = join(older, "meta/_journal.json");
-  const content = JSON.parse(readFileSync(journal, "utf8"));
-  writeFileSync(journal, JSON.stringify({ ...content, entries: content.entries.slice(0, count) }));
-  return older;
-}
-
 test("a database of the first version keeps everything, and learns what it lacks", () => {
   const file = join(folder, "spawner.sqlite");
   const before = openDatabase(file);
-  migrate(before.db, { migrationsFolder: olderMigrations(1) });
+  migrate(before.db, { migrationsFolder: olderMigrations(folder, 1) });
   const instance = `'c', 'Acme', 'Petra', 'p@acme.example', 'acme', 'x.test', 'fra1', 's', 1200, '2.14.0'`;
   before.connection.exec(`
     INSERT INTO instances (click_key, company, contact_name, contact_email, slug, domain, region, size,
@@ -54,6 +45,73 @@ test("a database of the first version keeps everything, and learns what it lacks
   expect(db.select().from(mail).all()).toMatchObject([{ id: "m1", operationId: "o1", instanceId: null }]);
   expect(db.select().from(operations).all()).toMatchObject([{ id: "o1", facts: { dropletId: 1 } }]);
   expect(connection.pragma("foreign_keys", { simple: true })).toBe(1);
+  connection.close();
+});
+
+test("a database of the version before keeps everything in its order, and what was under way", () => {
+  const file = join(folder, "before.sqlite");
+  const before = openDatabase(file);
+  migrate(before.db, { migrationsFolder: olderMigrations(folder, 3) });
+  before.connection.exec(`
+    INSERT INTO instances (id, click_key, company, contact_name, contact_email, slug, domain, region, size,
+      price_monthly_cents, version, status, droplet_id, created_by, created_at, snapshot_id, snapshot_at)
+      VALUES ('i', 'c', 'Acme', 'Petra', 'p@acme.example', 'acme', 'x.test', 'fra1', 's', 1200, '2.14.0', 'destroying',
+        5, 'joe', 1, 71, 900);
+    INSERT INTO operations (id, instance_id, kind, state, facts, created_by, created_at)
+      VALUES ('spawn', 'i', 'spawn', 'done', '{"dropletId":5}', 'joe', 10),
+        ('late', 'i', 'backup', 'cancelled', '{}', 'Spawner', 5),
+        ('destroy', 'i', 'destroy', 'running', '{"actions":{"snapshot 0 snapshot":{"askedAt":20,"id":9}}}', 'joe', 20);
+    INSERT INTO steps (operation_id, name, label, position, state, fence, claimed_by, claimed_until, due_at, started_at)
+      VALUES ('destroy', 'snapshot', 'Take a snapshot', 0, 'running', 4, 'somebody', 50, 40, 21),
+        ('destroy', 'remove-dns', 'Remove the DNS record', 1, 'waiting', 0, NULL, NULL, 20, NULL);
+    INSERT INTO wake_ups (operation_id, due_at) VALUES ('destroy', 40);
+    INSERT INTO strays VALUES (6, 'i', 'acme.x.test', 600, 1);
+    INSERT INTO snapshots VALUES (72, 'i', 'o', 'older', 1.5, 800, 850), (71, 'i', 'o', 'newer', 2.5, 900, NULL);
+    INSERT INTO backups (id, instance_id, operation_id, reason, state, key, version, created_at)
+      VALUES ('b2', 'i', 'o', 'manual', 'good', 'k2', '1', 7), ('b1', 'i', 'o', 'manual', 'failed', 'k1', '1', 6);
+    INSERT INTO mail (id, operation_id, kind, round, recipient, subject, created_at, due_at, sent_at)
+      VALUES ('sent', 'spawn', 'ready', 0, 'joe', 'Ready', 11, 11, 12),
+        ('unclear', 'destroy', 'failed', 0, 'joe', 'Failed', 22, 22, NULL),
+        ('due', 'destroy', 'failed', 1, 'joe', '', 23, 23, NULL),
+        ('futile', 'late', 'ready', 0, 'joe', '', 6, 6, NULL);`);
+  before.connection.close();
+
+  migrateDatabase(file);
+
+  const { db, connection } = openDatabase(file);
+  const order = db.select().from(operations).orderBy(operations.sequence).all();
+  expect(order).toMatchObject([
+    { id: "spawn", facts: { dropletId: 5 } },
+    { id: "late", createdBy: "Spawner" },
+    {
+      id: "destroy",
+      state: "running",
+      facts: { actions: { "snapshot 0 snapshot": { askedAt: 20, id: 9 } } },
+    },
+  ]);
+  expect(db.select().from(steps).orderBy(steps.position).all()).toMatchObject([
+    { name: "snapshot", state: "running", fence: 4, dueAt: 40, startedAt: 21, startedMonotonic: 21 },
+    { name: "remove-dns", state: "waiting", startedMonotonic: null },
+  ]);
+  expect(db.select().from(wakeUps).all()).toMatchObject([{ operationId: "destroy", dueAt: 40 }]);
+  expect(db.select().from(snapshots).orderBy(snapshots.sequence).all()).toMatchObject([
+    { id: 72, sizeGb: 1.5, removedAt: 850, answered: true },
+    { id: 71, sizeGb: 2.5, removedAt: null, answered: true },
+  ]);
+  expect(db.select().from(backups).orderBy(backups.sequence).all()).toMatchObject([
+    { id: "b2" },
+    { id: "b1" },
+  ]);
+  expect(db.select().from(instances).all()).toMatchObject([
+    { dropletId: 5, snapshotId: 71, accountId: null, dropletMissingSince: null, dropletGoneAt: null },
+  ]);
+  // What may have arrived is not sent twice without end; what nobody wants any more is not sent at all.
+  expect(db.select().from(mail).orderBy(mail.createdAt).all()).toMatchObject([
+    { id: "futile", sentAt: null, abandonedAt: 6 },
+    { id: "sent", sentAt: 12, createdMonotonic: 11 },
+    { id: "unclear", sentAt: null, unclearSince: 22, abandonedAt: null },
+    { id: "due", sentAt: null, unclearSince: null, abandonedAt: null },
+  ]);
   connection.close();
 });
 

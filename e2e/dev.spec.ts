@@ -14,7 +14,7 @@ test("for developers: the page comes from next dev, and the worker starts again 
   await application.up();
   const context = await browser.newContext({ baseURL: `http://localhost:${application.ports.dashboard}` });
   const page = await context.newPage();
-  await signIn(page);
+  await signIn(page, 60_000);
   await expect(page.locator("script[src*='hmr-client']").first()).toBeAttached();
   const log = () => readFileSync(join(application.dataDir, "logs/worker.log"), "utf8");
   const starts = () => log().split("worker ready").length - 1;

@@ -64,12 +64,13 @@ export const test = base.extend<{ rules: undefined }>({
   ],
 });
 
-export async function signIn(page: Page): Promise<void> {
+/** Signs in. `withinMs` is longer where the pages are still to be compiled. */
+export async function signIn(page: Page, withinMs = 15_000): Promise<void> {
   await page.goto("/login");
   await page.getByLabel("Email").fill(account.email);
   await page.getByLabel("Password").fill(account.password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Instances", level: 1 })).toBeVisible({ timeout: withinMs });
 }
 
 export type Wish = {
@@ -140,6 +141,13 @@ export const askIntranet = (
   request.get(`http://127.0.0.1:${ports.edge}${path}`, {
     headers: { host: `${slug}.intranet.localhost:${ports.edge}`, ...headers },
   });
+
+/** The version of the intranet that answers; undefined while visitors are shown how far it is instead. */
+export async function versionAt(request: APIRequestContext, slug: string): Promise<string | undefined> {
+  const answer = await askIntranet(request, slug, "/healthz");
+  const isIntranet = answer.headers()["content-type"]?.startsWith("application/json") === true;
+  return isIntranet ? (await answer.json()).version : undefined;
+}
 
 /** The key that the Spawner made for this instance, read as the worker reads it. */
 export function adminKey(slug: string): string {

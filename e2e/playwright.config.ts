@@ -11,7 +11,8 @@ process.env.E2E_DATA_DIR = dataDir;
 export default defineConfig({
   testDir: ".",
   outputDir: "../test-results",
-  timeout: 120_000,
+  // What is slow on a small machine is not broken.
+  timeout: 240_000,
   expect: { timeout: 15_000 },
   workers: 1,
   forbidOnly: process.env.CI !== undefined,

@@ -26,17 +26,14 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.stop());
 
-const post = (address: string, text: string) =>
-  fetch(`http://${address}:${webPort}/posts`, {
-    method: "POST",
-    body: new URLSearchParams({ text }),
-    redirect: "manual",
-  });
-const up = (address: string, requested = "/healthz"): Promise<Response> =>
-  vi.waitUntil(() => fetch(`http://${address}:${webPort}${requested}`).catch(() => undefined), {
+/** What is answered, as soon as something listens there: a service that has been started is up a moment later. */
+const up = (address: string, requested = "/healthz", init: RequestInit = {}): Promise<Response> =>
+  vi.waitUntil(() => fetch(`http://${address}:${webPort}${requested}`, init).catch(() => undefined), {
     timeout: 20_000,
     interval: 100,
   });
+const post = (address: string, text: string) =>
+  up(address, "/posts", { method: "POST", body: new URLSearchParams({ text }), redirect: "manual" });
 const page = async (address: string): Promise<string> => (await up(address, "/")).text();
 
 describe("SSH", () => {

@@ -76,6 +76,8 @@ export type InstanceRow = {
   answeredInMs: number | null;
   silentSince: number | null;
   isProtected: boolean;
+  /** Null before one is bought, and once it is destroyed. */
+  dropletId: number | null;
   /** When it became certain that its droplet is gone at DigitalOcean; null while it is there. */
   dropletGoneAt: number | null;
   /** When the newest backup that was verified was taken. */
@@ -92,7 +94,6 @@ export type InstanceDetail = InstanceRow & {
   contactName: string;
   contactEmail: string;
   address: string | null;
-  dropletId: number | null;
   snapshotAt: number | null;
   /** What Bring back would start from, and from when that is; null while there is nothing. */
   bringsBack: { from: "snapshot" | "backup"; at: number } | null;

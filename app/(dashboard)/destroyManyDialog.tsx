@@ -44,7 +44,7 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
           onChange={(event) => setConfirm(event.target.value)}
         />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Keep them</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look={fits ? "danger" : "danger-line"}
             sending={bulk.isPending}

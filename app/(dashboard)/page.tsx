@@ -49,6 +49,7 @@ export default function InstancesPage() {
   const chosen = live.filter((row) => selected.has(row.id));
   const chosenInSight = choosable.filter((row) => selected.has(row.id)).length;
   const monthly = live.reduce((sum, row) => sum + monthlyCents(row), 0);
+  const droplets = live.filter((row) => row.dropletId !== null && row.dropletGoneAt === null).length;
   return (
     <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.length > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
       <div className="mb-3 flex min-h-11 items-center gap-2 *:first:grow md:hidden">
@@ -82,7 +83,7 @@ export default function InstancesPage() {
             <p className="text-right">
               <span className="block text-lead tabular-nums">{money(monthly)} a month</span>
               <span className="block text-sm text-ink-3">
-                {live.length === 1 ? "1 droplet" : `${live.length} droplets`}
+                {droplets === 1 ? "1 droplet" : `${droplets} droplets`}
               </span>
             </p>
           )}

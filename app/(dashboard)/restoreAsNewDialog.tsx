@@ -68,7 +68,7 @@ export function RestoreAsNewDialog({ backup, onClose }: { backup: BackupView; on
           </p>
         )}
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Leave it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="primary" sending={restore.isPending}>
             Restore as a new instance
           </Button>

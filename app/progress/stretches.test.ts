@@ -43,6 +43,11 @@ test("a running step is never drawn as done", () => {
   ).toBeLessThan(1);
 });
 
+test("a step that was left out is not drawn as half done", () => {
+  for (const state of ["skipped", "cancelled"] as const)
+    expect(share(step("x", { state, startedAt: 0, endedAt: 6000 }), 1e9)).toBe(0);
+});
+
 test("words", () => {
   expect([1000, 12_000, 61_000, 120_000].map(aboutLeft)).toEqual([
     "any moment now",

@@ -33,10 +33,10 @@ export function companions(steps: readonly StepView[], step: StepView): StepView
 const fallbackMs = 5000;
 export const usual = (step: StepView): number => step.usualMs ?? fallbackMs;
 
-/** The share of a step that is behind it, 0…1. A running one never claims to be done. */
+/** The share of a step that is behind it, 0…1. A running one never claims to be done; of one left out there is nothing. */
 export function share(step: StepView, now: number): number {
   if (step.state === "done") return 1;
-  if (step.startedAt === null || step.state === "waiting") return 0;
+  if (step.startedAt === null || ["waiting", "skipped", "cancelled"].includes(step.state)) return 0;
   const { index, total } = step.progress ?? {};
   if (index !== undefined && total !== undefined && total > 0)
     return Math.min(0.97, Math.max(0, index - 0.5) / total);

@@ -125,7 +125,7 @@ function Segment({ step, now, state }: { step: StepView; now: number; state: Ope
     <div className="h-full grow overflow-hidden rounded-full bg-line-2">
       <div
         className={`h-full rounded-full transition-[width,background-color] duration-500 ease-linear ${colour}`}
-        style={{ width: step.state === "cancelled" ? 0 : `${share(step, now) * 100}%` }}
+        style={{ width: `${share(step, now) * 100}%` }}
       />
     </div>
   );

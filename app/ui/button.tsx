@@ -15,6 +15,8 @@ type Props = ButtonHTMLAttributes<HTMLButtonElement> & {
   large?: boolean;
   /** While its command is on the way: keeps its width and says so. */
   sending?: boolean;
+  /** What it says then. */
+  sendingWord?: string;
   /** Why it cannot be pressed now. It stays focusable, so that the reason can be read. */
   reason?: string | null | undefined;
   children: ReactNode;
@@ -27,6 +29,7 @@ export function Button({
   look = "plain",
   large,
   sending = false,
+  sendingWord = "Sending",
   reason,
   children,
   onClick,
@@ -52,7 +55,7 @@ export function Button({
         >
           {children}
         </span>
-        {sending && <span className="col-start-1 row-start-1 text-center">Sending</span>}
+        {sending && <span className="col-start-1 row-start-1 text-center">{sendingWord}</span>}
       </span>
     </button>
   );

@@ -54,3 +54,40 @@ UPDATE `operations` SET `sequence` = `rowid`;--> statement-breakpoint
 UPDATE `backups` SET `sequence` = `rowid`;--> statement-breakpoint
 UPDATE `snapshots` SET `sequence` = `o`.`n` FROM (SELECT `id`, row_number() OVER (ORDER BY `taken_at`, `id`) AS `n` FROM `snapshots`) AS `o` WHERE `o`.`id` = `snapshots`.`id`;--> statement-breakpoint
 UPDATE `steps` SET `started_monotonic` = `started_at`;
+--> statement-breakpoint
+UPDATE `mail` SET `created_monotonic` = `created_at`;--> statement-breakpoint
+-- What has been rendered has been handed over, and nobody knows whether it has arrived.
+UPDATE `mail` SET `unclear_since` = `created_at` WHERE `sent_at` IS NULL AND `subject` <> '';--> statement-breakpoint
+-- It was sent by its step alone: that of a cancelled operation never is.
+UPDATE `mail` SET `abandoned_at` = `created_at`, `failure` = 'Cancelled before it was sent.'
+	WHERE `sent_at` IS NULL AND `kind` = 'ready' AND `operation_id` IN (SELECT `id` FROM `operations` WHERE `state` = 'cancelled');--> statement-breakpoint
+-- Operations that go on, or may: all their rounds so far have made one backup, named after the operation.
+UPDATE `operations` SET `facts` = json_set(`facts`, '$.sharedUntil', `round`)
+	WHERE `kind` IN ('backup', 'restore', 'upgrade') AND `state` IN ('running', 'cancelling', 'failed') AND EXISTS (
+		SELECT 1 FROM `steps` WHERE `operation_id` = `operations`.`id` AND `name` = 'dump' AND `state` <> 'waiting'
+	);--> statement-breakpoint
+UPDATE `operations` SET `facts` = json_set(`facts`, '$.stored', json_object(`id`, json_object(
+		'id', `id`,
+		'key', `facts` ->> '$.dump.key',
+		'bytes', `facts` ->> '$.dump.bytes',
+		'sha256', `facts` ->> '$.dump.sha256',
+		'files', `facts` ->> '$.dump.files',
+		'tree', `facts` ->> '$.dump.tree',
+		'version', coalesce(`facts` ->> '$.previousVersion', (SELECT `version` FROM `instances` WHERE `instances`.`id` = `instance_id`))
+	))) WHERE `facts` -> '$.sharedUntil' IS NOT NULL AND `facts` -> '$.dump' IS NOT NULL;--> statement-breakpoint
+UPDATE `operations` SET `facts` = json_set(`facts`, '$.verified', json_array(`id`))
+	WHERE `facts` -> '$.sharedUntil' IS NOT NULL AND `facts` ->> '$.isVerified' = 1;--> statement-breakpoint
+-- It leads back to that backup, unless nothing has been changed, or it has gone back already.
+UPDATE `operations` SET `facts` = json_set(`facts`, '$.wayBack', json_set(json_extract(`facts`, '$.stored."' || `id` || '"'), '$.round', `round`))
+	WHERE `kind` <> 'backup' AND `facts` -> '$.verified' IS NOT NULL AND `facts` -> '$.stored' IS NOT NULL AND (
+		EXISTS (SELECT 1 FROM `steps` WHERE `operation_id` = `operations`.`id` AND `undo` AND `state` NOT IN ('done', 'skipped', 'cancelled'))
+		OR `state` <> 'failed' AND NOT EXISTS (SELECT 1 FROM `steps` WHERE `operation_id` = `operations`.`id` AND `undo`)
+	);--> statement-breakpoint
+-- An upgrade puts the data back before the version now: where it was the other way round, the way back is planned anew.
+UPDATE `operations` SET `state` = 'running', `round` = `round` + 1
+	WHERE `kind` = 'upgrade' AND `state` IN ('running', 'cancelling') AND `facts` -> '$.wayBack' IS NOT NULL
+	AND EXISTS (SELECT 1 FROM `steps` WHERE `operation_id` = `operations`.`id` AND `undo`);--> statement-breakpoint
+DELETE FROM `steps` WHERE `undo` AND `operation_id` IN (
+	SELECT `id` FROM `operations` WHERE `kind` = 'upgrade' AND `facts` -> '$.wayBack' IS NOT NULL
+	AND (`state` = 'running' OR `state` = 'failed' AND `cancel_requested_at` IS NOT NULL)
+);

@@ -67,6 +67,7 @@ function rowView(
     answeredInMs: row.answeredInMs,
     silentSince: row.silentSince,
     isProtected: row.isProtected,
+    dropletId: row.dropletId,
     dropletGoneAt: row.dropletGoneAt,
     lastGoodBackupAt,
     backupWarning:
@@ -117,7 +118,6 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
     contactName: row.contactName,
     contactEmail: row.contactEmail,
     address: row.address,
-    dropletId: row.dropletId,
     snapshotAt: row.snapshotAt,
     bringsBack: bringsBack === undefined ? null : { from: bringsBack.from, at: bringsBack.at },
     keepDestroyedDays: env.keepDestroyedDays,

@@ -60,6 +60,8 @@ export const dumpFacts = {
   wayBack,
   /** What the dump may remove from the droplet; see archive.py. */
   tidy,
+  /** Rounds up to this one share one backup: set by the migration for operations that began before each had its own. */
+  sharedUntil: z.number(),
 };
 export type DumpFacts = PlaybookFacts & {
   stored: Record<string, z.infer<typeof stored>>;
@@ -67,6 +69,7 @@ export type DumpFacts = PlaybookFacts & {
   verified: string[];
   wayBack: z.infer<typeof wayBack>;
   tidy: Tidy;
+  sharedUntil: number;
 };
 type Context = StepContext<DumpFacts>;
 
@@ -88,9 +91,19 @@ export function transferHost({ site, ...context }: StepContext<PlaybookFacts>) {
 /** Which of a round's backups: the one its plan makes, or the one of what its way back replaces. */
 export type Part = "plan" | "rescue" | "undo";
 
-/** Each round of an operation makes backups of its own, so that a retry never replaces an earlier one. */
-export const backupIdOf = (operationId: string, round: number, part: Part = "plan") =>
-  part === "plan" ? `${operationId}-${round}` : `${operationId}-${round}-${part}`;
+/** The id of a round's backup. Each round makes backups of its own, so that a retry never replaces an earlier one. */
+export function backupIdOf(
+  { operation, facts }: Context,
+  { round = operation.round, part = "plan" }: { round?: number; part?: Part } = {},
+): string {
+  if (part !== "plan") return `${operation.id}-${round}-${part}`;
+  return round <= (facts.sharedUntil ?? -1) ? operation.id : `${operation.id}-${round}`;
+}
+
+/** The ids of the planned backups of all rounds before `end`, the newest first. */
+export const backupIdsBefore = (context: Context, end: number): string[] => [
+  ...new Set(Array.from({ length: end }, (_, index) => backupIdOf(context, { round: end - 1 - index }))),
+];
 
 /** Dumped by a way back: until it is verified, its archive on the droplet may be the only copy. */
 export const isOfWayBack = (backupId: string) => /-(rescue|undo)$/.test(backupId);
@@ -132,10 +145,10 @@ export const dumpData = (label: string, making: Making): Step<DumpFacts> =>
       if (making.when?.(context) === false) return undefined;
       const { operation, site, facts } = context;
       const isPlanned = making.part === "plan";
-      const earlier = Array.from({ length: operation.round }, (_, round) => backupIdOf(operation.id, round));
+      const earlier = backupIdsBefore(context, operation.round);
       return {
         runtime: site.runtime,
-        backup_id: backupIdOf(operation.id, operation.round, making.part),
+        backup_id: backupIdOf(context, making),
         version: versionOf(context, making),
         stop: making.stop,
         // A way back begins in any state, also where a swap died half way.
@@ -145,9 +158,8 @@ export const dumpData = (label: string, making: Making): Step<DumpFacts> =>
       };
     },
     learned: (context) => {
-      const { operation, facts } = context;
-      const id = backupIdOf(operation.id, operation.round, making.part);
-      const pending = [...(facts.pending ?? []).filter((one) => one !== id), id];
+      const id = backupIdOf(context, making);
+      const pending = [...(context.facts.pending ?? []).filter((one) => one !== id), id];
       return {
         ...(making.part === "plan" ? {} : { facts: { pending } }),
         rows: (tx) => insertBackup(tx, context, making),
@@ -159,7 +171,7 @@ const versionOf = (context: Context, { version }: Making) => version?.(context) 
 
 function insertBackup(tx: Tx, context: Context, making: Making): void {
   const { operation, instance, now } = context;
-  const id = backupIdOf(operation.id, operation.round, making.part);
+  const id = backupIdOf(context, making);
   tx.insert(backups)
     .values({
       id,
@@ -180,9 +192,10 @@ function insertBackup(tx: Tx, context: Context, making: Making): void {
  * What has been dumped and is not good yet: the plan's own backup, and what ways back have left. A way back does not
  * bother with the plan's, which nobody needs any more.
  */
-function unfinished({ facts, operation }: Context, { dump, part }: Making): string[] {
+function unfinished(context: Context, { dump, part }: Making): string[] {
+  const { facts } = context;
   const run = part === "plan" ? facts.runs?.[dump] : undefined;
-  const planned = run === undefined ? [] : [backupIdOf(operation.id, run.round)];
+  const planned = run === undefined ? [] : [backupIdOf(context, { round: run.round })];
   return [...planned, ...(facts.pending ?? [])].filter((id) => facts.verified?.includes(id) !== true);
 }
 
@@ -320,10 +333,10 @@ export function replacedData(
  */
 export const removeBackup = (name: string, label: string): Step<DumpFacts> =>
   step<DumpFacts>(name, label, async (context) => {
-    const { operation, providers, signal, facts } = context;
+    const { providers, signal, facts } = context;
     const last = facts.runs?.dump;
     if (last === undefined) return skipped();
-    const ids = Array.from({ length: last.round + 1 }, (_, round) => backupIdOf(operation.id, round)).filter(
+    const ids = backupIdsBefore(context, last.round + 1).filter(
       (id) => facts.verified?.includes(id) !== true,
     );
     if (ids.length === 0) return skipped();

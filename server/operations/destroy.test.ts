@@ -177,3 +177,16 @@ test("a snapshot given up after 4 hours is removed by Cancel, and found by Retry
     expect(cloud.snapshots.some((one) => one.id === snapshotId)).toBe(way === "retry");
   }
 });
+
+test("one that the version before has begun looks for its snapshot once more, and takes no second one", async () => {
+  const { cloud, db, play, spawned, stepOf } = world;
+  const id = await spawned();
+  const operationId = press(id);
+  await play(operationId, () => stepOf(operationId, "snapshot")?.state === "done");
+  // What it did not write down.
+  const { keptDropletId, accountId, ...facts } = operationOf(db, operationId).facts;
+  db.update(operations).set({ facts }).where(eq(operations.id, operationId)).run();
+  expect((await play(operationId)).state).toBe("done");
+  expect(cloud.snapshots).toHaveLength(1);
+  expect(cloud.droplets).toEqual([]);
+});

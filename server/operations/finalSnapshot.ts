@@ -62,7 +62,10 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
     async (context) => {
       const { instance, operation, providers, now } = context;
       const { dropletId } = instance;
-      if (dropletId === null) return skipped();
+      const nothing = (why: string) => [
+        { at: now(), text: `${why} There is nothing to take a snapshot of.` },
+      ];
+      if (dropletId === null) return skipped({ log: nothing("It has no droplet.") });
       const droplet = await lookFor(context, dropletId);
       if (droplet === "unclear")
         return later({
@@ -70,10 +73,13 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
           progress: { label: "Looking whether the droplet is still there" },
         });
       if (droplet === "gone")
-        return skipped({ instance: { dropletGoneAt: instance.dropletGoneAt ?? now() } });
+        return skipped({
+          instance: { dropletGoneAt: instance.dropletGoneAt ?? now() },
+          log: nothing("Its droplet is gone at DigitalOcean."),
+        });
       // DigitalOcean would not take a snapshot of one that never started.
       if (droplet.status === "new" && instance.answeredAt === null)
-        return skipped({ facts: { keptDropletId: dropletId } });
+        return skipped({ facts: { keptDropletId: dropletId }, log: nothing("Its droplet never started.") });
       const taken = (await providers.digitalocean.snapshotsOfDroplet(dropletId)).find((one) =>
         one.name.endsWith(ending(operation.id)),
       );

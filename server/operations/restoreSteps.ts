@@ -2,6 +2,7 @@ import type { JsonValue } from "../providers/playbooks/playbooks.ts";
 import {
   archiveOnDroplet,
   backupIdOf,
+  backupIdsBefore,
   type DumpFacts,
   isTransfer,
   type Source,
@@ -84,8 +85,7 @@ export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Fa
   });
 
 /** The name under which a round keeps the data from before: its safety backup's. */
-export const keptByRound = ({ operation }: StepContext<PlaybookFacts>) =>
-  backupIdOf(operation.id, operation.round);
+export const keptByRound = (context: StepContext<DumpFacts>) => backupIdOf(context);
 
 /**
  * Puts back what the operation's rounds kept, the oldest last, and starts the app. Without anything kept it only
@@ -100,9 +100,11 @@ export const takeBack = (
     playbook: "unrestore",
     vars: (context) => {
       if (!options.when(context)) return undefined;
-      const { id, round } = context.operation;
-      const rounds = options.putsBack ? Array.from({ length: round + 1 }, (_, one) => round - one) : [];
-      return { runtime: context.site.runtime, restore_ids: rounds.map((one) => backupIdOf(id, one)) };
+      const { round } = context.operation;
+      return {
+        runtime: context.site.runtime,
+        restore_ids: options.putsBack ? backupIdsBefore(context, round + 1) : [],
+      };
     },
     learned: () => (options.putsBack ? { facts: goneBack } : {}),
   });

@@ -41,7 +41,7 @@ const goBack = (part: "rescue" | "undo") => {
       source: safetyBackup,
       version: previous,
       when: begun,
-      keptAs: ({ operation }) => backupIdOf(operation.id, operation.round, part),
+      keptAs: (context) => backupIdOf(context, { part }),
       leaveStopped: true,
     }),
     takeBack(`${part}-start`, "Start the intranet again", {

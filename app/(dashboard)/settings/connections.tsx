@@ -15,7 +15,7 @@ export function Connections() {
         <h2 id="connections" className="text-lead font-semibold">
           Connections
         </h2>
-        <Button sending={query.isFetching} onClick={() => void query.refetch()}>
+        <Button sending={query.isFetching} sendingWord="Checking" onClick={() => void query.refetch()}>
           Check again
         </Button>
       </div>

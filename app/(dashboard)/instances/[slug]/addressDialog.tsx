@@ -115,7 +115,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
           </p>
         )}
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Leave it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="primary" sending={move.isPending} reason={blocked}>
             Change address
           </Button>

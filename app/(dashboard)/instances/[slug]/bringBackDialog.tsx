@@ -63,7 +63,7 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
           </p>
         )}
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Leave it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="primary" sending={back.isPending}>
             Bring back
           </Button>

@@ -35,14 +35,14 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       description={
         stood ? (
           <>
-            It goes offline as soon as its snapshot is begun. Until{" "}
-            <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
-            and with the same address while nobody else has taken it.
+            It goes offline when its snapshot begins. Until <strong className="text-ink">{until}</strong> you
+            can bring it back with its variables and data, and with the same address while nobody else has
+            taken it.
           </>
         ) : (
           <>
             {isGone
-              ? "Its droplet is gone at DigitalOcean, so that no snapshot can be taken."
+              ? "Its droplet is gone at DigitalOcean, so no snapshot can be taken."
               : "It never came to life: there is no droplet to take a snapshot of."}
             {good.length > 0 && " You can bring it back from its newest backup."}
           </>
@@ -50,7 +50,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       }
     >
       <dl className="mt-4 border-t border-line">
-        {!isGone && (
+        {stood && (
           <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes" cost={`– ${money(monthly)}`}>
             The droplet
           </Line>
@@ -77,7 +77,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       <p className="flex items-baseline justify-between py-2.5 font-medium">
         A month, from now on
         <span className="tabular-nums">
-          <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>
+          {stood && <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>}
           {stood ? (after === undefined ? "$0.06 a GB" : `about ${money(after)}`) : money(0)}
         </span>
       </p>
@@ -104,7 +104,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
           onChange={(event) => setConfirm(event.target.value)}
         />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Keep it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look={fits ? "danger" : "danger-line"}
             sending={destroy.isPending}
@@ -128,7 +128,7 @@ function Line(props: {
   children: ReactNode;
 }) {
   return (
-    <div className="grid grid-cols-[124px_1fr_auto] items-baseline gap-3 border-b border-line py-2 text-sm">
+    <div className="grid grid-cols-[124px_1fr_auto] items-start gap-3 border-b border-line py-2 text-sm">
       <dt className={`flex items-center gap-2 ${props.tone === "bad" ? "text-bad-ink" : "text-ok-ink"}`}>
         {props.icon}
         {props.name}

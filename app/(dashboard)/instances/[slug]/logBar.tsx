@@ -35,7 +35,7 @@ export function LogBar({
           aria-live="off"
           className={`min-w-0 grow truncate font-mono text-sm ${last?.failed === true ? "text-bad-ink" : "text-ink-2"}`}
         >
-          {last?.text ?? "Nothing has been said yet."}
+          {last?.text ?? "No output yet."}
         </p>
         <button
           type="button"

@@ -53,7 +53,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
         )}
         <Problem error={resize.error} />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Leave it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look="primary"
             sending={resize.isPending}
@@ -97,7 +97,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
         </SelectField>
         <Problem error={upgrade.error} />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Leave it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look="primary"
             sending={upgrade.isPending}

@@ -19,8 +19,16 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
     <div className="grid gap-10 px-4 py-7 md:px-10 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:gap-14">
       <div>
         <h2 className="text-lead font-semibold">{headline(instance)}</h2>
-        {instance.answeredAt !== null && instance.status === "running" && (
+        {instance.answeredAt !== null && instance.status === "running" && instance.dropletGoneAt === null && (
           <p className="text-sm text-ink-3 tabular-nums">checked {age(instance.answeredAt, now)}</p>
+        )}
+        {instance.status !== "destroyed" && instance.dropletGoneAt !== null && (
+          <p className="text-ink-2">
+            Somebody deleted it there. Destroy the instance
+            {instance.bringsBack !== null &&
+              `, then bring it back from its newest ${instance.bringsBack.from}`}
+            .
+          </p>
         )}
         <h2 className="mt-8 mb-2 text-lead font-semibold">What happened</h2>
         <ul className="border-t border-line">
@@ -42,7 +50,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           </Fact>
           <Fact name="Address">
             <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
-            {instance.address !== null && (
+            {instance.address !== null && instance.dropletGoneAt === null && (
               <span className="block text-sm text-ink-3">Reaches {instance.address}</span>
             )}
             {instance.redirects.map(({ url, until }) => (

@@ -36,7 +36,7 @@ export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; o
           onChange={(event) => setConfirm(event.target.value)}
         />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Keep it</Button>
+          <Button onClick={onClose}>Cancel</Button>
           <Button
             look={fits ? "danger" : "danger-line"}
             sending={purge.isPending}

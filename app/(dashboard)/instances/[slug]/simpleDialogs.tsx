@@ -19,7 +19,7 @@ export function CancelDialog(props: {
       title={`Cancel “${operation.label}” of ${instance.company}?`}
       description={operation.cancelling}
       confirm="Cancel"
-      keep={operation.state === "failed" ? "Leave it" : "Keep going"}
+      keep={operation.state === "failed" ? "Leave as it is" : "Keep running"}
       danger
       sending={cancel.isPending}
       error={cancel.error}
@@ -53,7 +53,7 @@ export function PowerDialog(props: {
       title={`${label} ${instance.company}?`}
       description={text}
       confirm={label}
-      keep="Leave it"
+      keep="Cancel"
       sending={set.isPending}
       error={set.error}
       onConfirm={() => set.mutate({ instanceId: instance.id, power })}
@@ -77,7 +77,7 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
         </>
       }
       confirm="Restore"
-      keep="Leave it"
+      keep="Cancel"
       sending={restore.isPending}
       error={restore.error}
       onConfirm={() => restore.mutate({ backupId: backup.id })}
@@ -95,7 +95,7 @@ export function ProveDialog({ backup, onClose }: { backup: BackupView; onClose: 
       title={`Prove this backup of ${backup.company}?`}
       description="It is restored to a droplet that nobody uses, looked at, and thrown away. That droplet costs a cent or two; the intranet itself is not touched."
       confirm="Prove"
-      keep="Leave it"
+      keep="Cancel"
       sending={prove.isPending}
       error={prove.error}
       onConfirm={() => prove.mutate({ instanceId: backup.instanceId, backupId: backup.id })}
