@@ -428,7 +428,8 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
               headers: { "retry-after": String(random.int(1, 20)) },
             };
           if (faults.strikes("error-before-effect")) return refusal(503, "Service is currently unavailable.");
-          const isStranger = faults.strikes("wrong-account");
+          const isStranger = faults.isArmed("wrong-account");
+          if (isStranger) faults.count("wrong-account");
           const done = handle(init.method, path, searchParams, body, isStranger);
           if (init.method !== "GET" && faults.strikes("worker-killed-in-call")) process.dieInCall();
           return faults.strikes("error-after-effect") ? refusal(502, "Bad gateway") : done;

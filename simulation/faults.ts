@@ -72,7 +72,6 @@ export const harmlessFaults: ReadonlySet<FaultKind> = new Set([
   "clock-back",
   "daylight-saving",
   "transfer-slow",
-  "store-delays",
   "mail-answer-lost",
   "mail-down",
 ]);

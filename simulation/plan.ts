@@ -107,6 +107,7 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
       random.int(1, 5),
     );
   const faults = focus.faults ?? some(faultKinds, random.int(1, 3));
+  const wanted: readonly Action[] = faults.includes("swap-interrupted") ? ["restore", ...usual] : usual;
   const happenings: Happening[] = [];
   const add = (at: number, occasion: Occasion) =>
     happenings.push({ at: Math.max(0, at), chance: random.next(), ...occasion });
@@ -137,14 +138,14 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
     if (random.chance(0.8)) fault(at - 10_000 + random.int(0, 20_000));
     if (random.chance(0.3)) fault(at + soon(60_000));
     const choice: Action[] = random.chance(0.25)
-      ? [random.pick(["retry", "cancel"]), ...shuffled(usual, random)]
-      : shuffled(usual, random);
+      ? [random.pick(["retry", "cancel"]), ...shuffled(wanted, random)]
+      : shuffled(wanted, random);
     click(at, choice, random.chance(0.1) ? 2 : 1);
     add(at + soon(60_000), { what: "post" });
     if (random.chance(0.5)) {
       const second: Action[] = random.chance(0.7)
         ? [random.pick(["cancel", "retry"]), random.pick(["cancel", "retry"])]
-        : shuffled(usual, random);
+        : shuffled(wanted, random);
       click(at + soon(120_000), second);
     }
     if (random.chance(0.5)) add(at + random.int(60_000, 120_000), { what: "post" });

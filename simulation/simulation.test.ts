@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Env } from "../server/env.ts";
-import { firingsNeeded, merge, rareFaults } from "./batch.ts";
+import { merge } from "./batch.ts";
 import { liveInParallel } from "./crew.ts";
 import { live } from "./life.ts";
 import onceFailed from "./onceFailed.json" with { type: "json" };
 import { planOf, planSchema } from "./plan.ts";
 import { createTemplate } from "./template.ts";
 
-/** Lives that `npm test` lives each day, other ones every day. */
-const lives = 1000;
+/** Lives that `npm test` lives, the same ones each time; `npm run simulate -- --from …` lives others. */
+const lives = 150;
 
 let template: Buffer;
 let env: Env;
@@ -16,16 +16,13 @@ beforeAll(() => {
   ({ template, env } = createTemplate());
 });
 
-test("a thousand lives of today keep every rule, and every fault strikes often enough", async () => {
-  const today = new Date().toISOString().slice(0, 10);
-  const seeds = Array.from({ length: lives }, (_, index) => `${today}/${index}`);
+test("a hundred and fifty lives keep every rule", async () => {
+  const seeds = Array.from({ length: lives }, (_, index) => `gate/${index}`);
   const whole = merge(await liveInParallel(seeds, () => {}));
   expect(whole.failures, `replay one with: npm run simulate -- --seed ${whole.failures[0]?.seed}`).toEqual(
     [],
   );
   expect(whole.lives).toBe(lives);
-  expect(firingsNeeded(lives)).toBe(10);
-  expect(rareFaults(whole)).toEqual([]);
 }, 900_000);
 
 test.each(onceFailed)("$why: a history that failed once", async ({ plan }) => {

@@ -69,7 +69,7 @@ beforeEach(() => {
       listARecords: async () => [],
       listSshKeys: async () => ["ssh-ed25519 AAAA"],
       getDroplet: async (id) => listed.find((one) => one.id === id),
-      deleteSnapshot: async (id) => void removed.push(`snapshot ${id}`),
+      deleteSnapshot: async (id) => removed.push(`snapshot ${id}`) > 0,
       findRecords: async (domain, name) => records.filter((one) => one.name === name && domain !== ""),
       removeRecord: async (_domain, id) => {
         removed.push(`record ${id}`);

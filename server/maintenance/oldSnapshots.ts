@@ -37,12 +37,26 @@ export async function removeOldSnapshots(engine: Engine): Promise<void> {
   if (faults.length > 0) throw faults[0];
 }
 
+/** Whether the token in use is of the team that the snapshot's droplet was bought with. */
+async function isOfOurTeam({ db, providers }: Engine, id: number): Promise<boolean> {
+  const owner = db
+    .select({ accountId: instances.accountId })
+    .from(snapshots)
+    .innerJoin(instances, eq(instances.id, snapshots.instanceId))
+    .where(eq(snapshots.id, id))
+    .get();
+  const accountId = owner?.accountId ?? null;
+  return accountId === null || accountId === (await providers.digitalocean.account()).id;
+}
+
 async function remove(
   engine: Engine,
   id: number,
   best: { id: number; takenAt: number } | undefined,
 ): Promise<void> {
-  await engine.providers.digitalocean.deleteSnapshot(id);
+  const { digitalocean } = engine.providers;
+  // That it is not there means something only in the team that it belongs to.
+  if (!(await digitalocean.deleteSnapshot(id)) && !(await isOfOurTeam(engine, id))) return;
   write(engine.db, (tx) => {
     tx.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, id)).run();
     tx.update(instances)

@@ -36,7 +36,7 @@ beforeEach(() => {
           const found = cloud.snapshots.find((one) => one.id === id);
           return found === undefined ? undefined : { ...found, sizeGb: 10, createdAt: 500 };
         },
-        deleteSnapshot: async (id) => void done.push(`delete snapshot ${id}`),
+        deleteSnapshot: async (id) => done.push(`delete snapshot ${id}`) > 0,
         findRecords: async (_domain, name) => cloud.records.filter((one) => one.name === name),
         removeRecord: async (_domain, id) => {
           done.push(`remove record ${id}`);

@@ -5,6 +5,7 @@ import { backups, instances, snapshots } from "../../db/schema.ts";
 import { manifestKey } from "./backupSteps.ts";
 import { defineOperation, done, later, StepFailure, step } from "./definition.ts";
 import { type MachineFacts, machineFacts } from "./machine.ts";
+import { sameAccount } from "./sighting.ts";
 import { usesOf } from "./sources.ts";
 
 const dayMs = 86_400_000;
@@ -46,10 +47,12 @@ export const purge = defineOperation<Facts>({
   mutating: true,
   cancelling: "What has been removed is gone. The rest is kept for at least 7 more days.",
   steps: [
-    step("remove-snapshots", "Remove the snapshots", async ({ facts, instance, providers, now }) => {
+    step("remove-snapshots", "Remove the snapshots", async (context) => {
+      const { facts, instance, providers, now } = context;
       const [id, ...rest] = facts.snapshotIds ?? [];
       if (id === undefined) return done({ instance: { snapshotId: null, snapshotAt: null } });
-      await providers.digitalocean.deleteSnapshot(id);
+      // That it is not there means something only in the team that it belongs to.
+      if (!(await providers.digitalocean.deleteSnapshot(id))) await sameAccount(context);
       return later({
         afterMs: 0,
         facts: { snapshotIds: rest },

@@ -203,8 +203,8 @@ export function createDigitalOcean(
     /** Every snapshot of a droplet, of those that are gone as well: read now and completely. */
     listSnapshots: () => readSettled(snapshotPage),
 
-    async deleteSnapshot(id: number): Promise<void> {
-      await api.tell({ method: "DELETE", path: `snapshots/${id}` });
+    async deleteSnapshot(id: number): Promise<boolean> {
+      return api.tell({ method: "DELETE", path: `snapshots/${id}` });
     },
 
     async regions() {
