@@ -1,13 +1,18 @@
 import { createServer, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { eq } from "drizzle-orm";
-import type { WorkerUtils } from "graphile-worker";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { wakeUps } from "../db/schema.ts";
 import { catalogue } from "./operations/catalogue.ts";
 import { begin, createTestEngine, insertInstance, realClock } from "./operations/testEngine.ts";
-import { createQueueClient, createQueuePool, createWaker, type QueueConnection } from "./queue.ts";
+import {
+  type AddJob,
+  createQueueClient,
+  createQueuePool,
+  createWaker,
+  type QueueConnection,
+} from "./queue.ts";
 
 type Added = { operationId: string; runAt: Date | undefined; at: number };
 
@@ -20,11 +25,11 @@ beforeEach(() => {
   world = createTestEngine(realClock);
   added = [];
   isAway = false;
-  const addJob = async (_task: string, payload: unknown, spec: { runAt?: Date } = {}) => {
+  const addJob: AddJob = async (_task, payload, spec = {}) => {
     if (isAway) throw new Error("PostgreSQL is away");
-    added.push({ ...(payload as { operationId: string }), runAt: spec.runAt, at: Date.now() });
+    added.push({ ...payload, runAt: spec.runAt, at: Date.now() });
   };
-  waker = createWaker(world.db, realClock, addJob as unknown as WorkerUtils["addJob"]);
+  waker = createWaker(world.db, realClock, addJob);
 });
 afterEach(() => world.close());
 
@@ -108,12 +113,12 @@ test("a job that PostgreSQL neither takes nor refuses is given up, and swept up"
     },
   };
   let isSilent = true;
-  const addJob = (_task: string, payload: unknown) => {
+  const addJob: AddJob = (_task, payload) => {
     if (isSilent) return new Promise<never>(() => {});
-    added.push({ ...(payload as { operationId: string }), runAt: undefined, at: Date.now() });
+    added.push({ ...payload, runAt: undefined, at: Date.now() });
     return Promise.resolve();
   };
-  waker = createWaker(world.db, clock, addJob as unknown as WorkerUtils["addJob"]);
+  waker = createWaker(world.db, clock, addJob);
   const id = operationDueAt(Date.now());
   waker.wake(id);
   await until(() => late.length > 0);
@@ -134,7 +139,7 @@ describe("a process that only adds jobs", () => {
     released: string[] = [],
     name = "",
   ): QueueConnection => ({
-    addJob: addJob as unknown as QueueConnection["addJob"],
+    addJob: addJob,
     release: async () => void released.push(name),
   });
 

@@ -1,14 +1,20 @@
 import { eq, isNull, lt, or } from "drizzle-orm";
-import { makeWorkerUtils, type WorkerUtils } from "graphile-worker";
+import { makeWorkerUtils } from "graphile-worker";
 import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "../db/client.ts";
 import { wakeUps } from "../db/schema.ts";
 import type { Clock } from "./clock.ts";
 import { hotQueries } from "./operations/hotQueries.ts";
 import { report } from "./report.ts";
+import { within } from "./within.ts";
 
 export const advanceTask = "advance";
-type AddJob = WorkerUtils["addJob"];
+/** What is asked of Graphile Worker's `addJob`. */
+export type AddJob = (
+  task: string,
+  payload: { operationId: string },
+  spec?: { jobKey?: string; maxAttempts?: number; runAt?: Date },
+) => Promise<unknown>;
 
 /**
  * Connections to the queue's PostgreSQL that give up: a connection can be lost without a word, and whoever waits for it
@@ -51,7 +57,7 @@ function endAfterSilence(client: PoolClient): void {
 const isExpected = (): void => {};
 
 /** What a process that only adds jobs holds of the queue. */
-export type QueueConnection = Pick<WorkerUtils, "addJob" | "release">;
+export type QueueConnection = { addJob: AddJob; release: () => Promise<void> };
 
 export async function connectQueue(databaseUrl: string): Promise<QueueConnection> {
   const pool = createQueuePool(databaseUrl, 4);
@@ -77,10 +83,7 @@ export function createQueueClient(clock: Clock, connect: () => Promise<QueueConn
     current ??= connect();
     const mine = current;
     try {
-      return await within(
-        clock,
-        mine.then((connection) => connection.addJob(...job)),
-      );
+      return await answered(clock, () => mine.then((connection) => connection.addJob(...job)));
     } catch (error) {
       if (current === mine) current = undefined;
       // Nobody waits for the old one: it may never answer.
@@ -93,17 +96,13 @@ export function createQueueClient(clock: Clock, connect: () => Promise<QueueConn
 /** PostgreSQL takes a job in milliseconds. */
 const addWithinMs = 10_000;
 
-async function within<Value>(clock: Clock, work: Promise<Value>): Promise<Value> {
-  let cancel = (): void => {};
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = clock.after(addWithinMs, () =>
-      reject(new Error(`PostgreSQL did not answer within ${addWithinMs / 1000} s.`)),
-    );
-  });
+/** What PostgreSQL answers, bounded: a connection may be lost without a word. */
+async function answered<Value>(clock: Clock, ask: () => Promise<Value>): Promise<Value> {
   try {
-    return await Promise.race([work, late]);
-  } finally {
-    cancel();
+    return await within(clock, addWithinMs, ask);
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
+    throw new Error(`PostgreSQL did not answer within ${addWithinMs / 1000} s.`, { cause: error });
   }
 }
 
@@ -143,13 +142,13 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     const job = { jobKey: operationId, maxAttempts: 1 };
     if (waitMs <= 0) {
       // Without a time it is due by PostgreSQL's own clock. Not written down: in a moment its claim writes the row.
-      await within(clock, addJob(advanceTask, { operationId }, job));
+      await answered(clock, () => addJob(advanceTask, { operationId }, job));
       // Where nobody sweeps it must not grow; to forget is one wake-up too many.
       if (handedOver.size > 1000) handedOver.clear();
       handedOver.set(operationId, { dueAt: row.dueAt, at: clock.monotonic() });
     } else {
       const runAt = new Date(clock.now() + waitMs);
-      await within(clock, addJob(advanceTask, { operationId }, { ...job, runAt }));
+      await answered(clock, () => addJob(advanceTask, { operationId }, { ...job, runAt }));
       db.update(wakeUps).set({ sentAt: clock.now() }).where(eq(wakeUps.operationId, operationId)).run();
     }
   }

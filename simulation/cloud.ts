@@ -31,8 +31,6 @@ export type SimDroplet = {
   isGone: boolean;
   busyUntil: number;
   disk: Disk;
-  /** How often an answer as an intranet was seen; a snapshot of one that never answered is worth little. */
-  hasAnswered: boolean;
 };
 export type SimSnapshot = {
   id: number;
@@ -151,7 +149,6 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       isGone: false,
       busyUntil: activeAt,
       disk: snapshot === undefined ? emptyDisk() : copyOf(snapshot.disk),
-      hasAnswered: false,
     };
     droplets.set(droplet.id, droplet);
     watcher.created(droplet);
@@ -463,7 +460,6 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     /** Droplets of ours that cost money now. */
     ours: () => [...droplets.values()].filter((one) => !one.isGone && one.tags.includes(ourTag)),
     mostInAMinute: () => mostInAMinute,
-    requests: () => requestTimes.length,
     /** Somebody at DigitalOcean's own page deletes it. */
     deleteByHand(droplet: SimDroplet): void {
       droplet.isGone = true;

@@ -45,7 +45,6 @@ export function createIntranets(cloud: Cloud, faults: Faults) {
       process.call<ProbeAnswer>(() => {
         const droplet = answering(url);
         if (droplet === undefined) return { ok: false, ms: 5, sentence: "It does not answer." };
-        droplet.hasAnswered = true;
         const version = faults.strikes("old-version-answers") ? "2.13.0" : droplet.disk.software;
         return { ok: true, status: 200, version: version ?? "", ms: 5, sentence: "It answers." };
       }),

@@ -4,7 +4,7 @@ import * as schema from "../db/schema.ts";
 import type { Env } from "../server/env.ts";
 import { setRandomSource } from "../server/ids.ts";
 import { setReportOutput } from "../server/report.ts";
-import { createCloud, type SimDroplet } from "./cloud.ts";
+import { createCloud } from "./cloud.ts";
 import { createFaults, type FaultKind, harmlessFaults } from "./faults.ts";
 import { createIntranets } from "./intranet.ts";
 import { createLedger } from "./ledger.ts";
@@ -15,7 +15,7 @@ import { createPlaybooks } from "./playbooks.ts";
 import type { Machine } from "./process.ts";
 import { createQueue } from "./queue.ts";
 import { createRandom } from "./random.ts";
-import { createRules, instanceOf } from "./rules.ts";
+import { createRules, foreignAddress, instanceOf } from "./rules.ts";
 import { startWorker, type World, workersOf } from "./spawner.ts";
 import { createStore, createTransfers } from "./store.ts";
 import { Timeline } from "./timeline.ts";
@@ -165,7 +165,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
         const records = cloud.domains.get(domain);
         const name = pickOne(["acme1-moved", "acme2", "copy2", "acme1"]) ?? "";
         if (records === undefined || records.some((one) => one.name === name)) return false;
-        records.push({ id: cloud.newId(), type: "A", name, data: "198.51.100.7", ttl: 300 });
+        records.push({ id: cloud.newId(), type: "A", name, data: foreignAddress, ttl: 300 });
         return true;
       },
       "worker-killed": () => {
@@ -260,8 +260,6 @@ function clockOf(ms: number): string {
   const seconds = (ms / 1000).toFixed(1);
   return `${seconds.padStart(9)} s`;
 }
-
-export type { SimDroplet };
 
 /** Drizzle prepares every statement anew; here each text is prepared once in a life. */
 function withKeptStatements(connection: Database.Database): Database.Database {

@@ -12,6 +12,8 @@ import { variablesKey, type World } from "./spawner.ts";
  * operation when it ends; the rest when everything is quiet.
  */
 
+/** Where records of somebody else lead: they are not ours to change. */
+export const foreignAddress = "198.51.100.7";
 const tagPrefix = "spawner-instance-";
 /** Whose intranet a droplet is; undefined for a throwaway. */
 export const instanceOf = (droplet: SimDroplet): string | undefined =>
@@ -97,7 +99,6 @@ export function createRules(
   const sinceSwap = new Map<string, Post[]>();
   /** Instances that somebody has changed at DigitalOcean: how they are is not the Spawner's doing. */
   const tampered = new Set<string>();
-  const foreign = new Set<string>();
   const before = new Map<string, InstanceFields>();
   const pending: { id: string; state: string | undefined; kind: string | undefined }[] = [];
   connection.function("observe", (id: unknown, data: unknown) => {
@@ -191,8 +192,7 @@ export function createRules(
     if (!addresses.includes(droplet.address)) say(`its name leads to ${addresses.join(", ") || "nothing"}`);
   }
 
-  const isPurging = (instanceId: string) =>
-    ["purge"].includes(newestOf.get(instanceId)?.kind ?? "") || one.get(instanceId)?.status === undefined;
+  const isPurging = (instanceId: string) => newestOf.get(instanceId)?.kind === "purge";
 
   const findBackup = connection.prepare<[string], { id: string; instance_id: string; state: string }>(
     "select id, instance_id, state from backups where key = ?",
@@ -225,8 +225,7 @@ export function createRules(
     },
     recordChanged(zone, was, now) {
       tell(`record ${was.name}.${zone} ${was.data} → ${now?.data ?? "removed"}`);
-      if (was.data === "198.51.100.7" || foreign.has(`${was.id}`))
-        broken("foreign", `${was.name}.${zone} belongs to somebody else`);
+      if (was.data === foreignAddress) broken("foreign", `${was.name}.${zone} belongs to somebody else`);
     },
     backupRemoved(key) {
       tell(`the store removes ${key}`);
@@ -266,7 +265,7 @@ export function createRules(
       const records = cloud.domains.get(domain) ?? [];
       const index = Math.floor(chance * records.length);
       const record = records[index];
-      if (record === undefined || record.data === "198.51.100.7") return false;
+      if (record === undefined || record.data === foreignAddress) return false;
       for (const row of all.all()) tampered.add(row.id);
       tell(`somebody changes the record ${record.name}`);
       if (chance < 0.5) records.splice(index, 1);

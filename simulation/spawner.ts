@@ -1,6 +1,4 @@
 import type { Database } from "better-sqlite3";
-import type { WorkerUtils } from "graphile-worker";
-import { z } from "zod";
 import type { Db } from "../db/client.ts";
 import { lookAtAll } from "../server/instances/health.ts";
 import { openVariables } from "../server/instances/variables.ts";
@@ -42,7 +40,6 @@ export type World = {
 
 export const variablesKey = Buffer.alloc(32, 7);
 export const token = "dop_v1_simulated";
-const jobPayload = z.object({ operationId: z.string() });
 
 export const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;
 
@@ -56,10 +53,9 @@ const templates: Templates = { ready: asItIs, failed: asItIs, stale: asItIs, orp
 /** The queue's client of a process. */
 export function wakerOf(world: World, process: Process) {
   const add = world.queue.addJobFor(process);
-  const addJob = async (_task: string, payload: unknown, spec?: { runAt?: Date }) => {
-    await add(jobPayload.parse(payload).operationId, spec?.runAt);
-  };
-  return createWaker(world.db, process.clock, addJob as unknown as WorkerUtils["addJob"]);
+  return createWaker(world.db, process.clock, (_task, { operationId }, spec) =>
+    add(operationId, spec?.runAt),
+  );
 }
 
 const workers = new WeakMap<World, Map<number, Worker>>();

@@ -9,8 +9,9 @@ type Kept =
   | { from: "backup"; backup: typeof backups.$inferSelect; at: number };
 
 /**
- * What Bring back starts from: the last snapshot of a droplet that answered, or the newest good backup where no snapshot was taken after it,
- * because the droplet had vanished. An instance has one operation at a time: theirs are the order.
+ * What Bring back starts from: the last snapshot of a droplet that answered, or the newest good backup where no such
+ * snapshot was taken after it, because the droplet had vanished. An instance has one operation at a time: theirs are
+ * the order.
  */
 export function newestKept(
   tx: Pick<Tx, "select">,

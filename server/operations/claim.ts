@@ -15,8 +15,6 @@ export type Claim = {
   step: StepRow;
   /** What to do with the step: run it, or stop what it left running outside. */
   errand: "run" | "stop";
-  /** Another step of the operation is due as well. */
-  moreDue: boolean;
 };
 
 /**
@@ -43,8 +41,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
       const begun = rows.filter((row) => row.state === "running");
       const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
-      if (due !== undefined)
-        return take(engine, tx, { operation, instance, row: due, errand: "stop", moreDue: true });
+      if (due !== undefined) return take(engine, tx, { operation, instance, row: due, errand: "stop" });
       if (begun.length > 0) {
         setWakeUp(engine, operationId);
         return undefined;
@@ -58,7 +55,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     for (const row of due) {
       if (!hasSlot(engine, tx, operation, row)) continue;
       const errand = isStopping(row) ? "stop" : "run";
-      return take(engine, tx, { operation, instance, row, errand, moreDue: due.length > 1 });
+      return take(engine, tx, { operation, instance, row, errand });
     }
     finishIfOver(engine, tx, operation);
     setWakeUp(engine, operationId);
@@ -69,7 +66,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
 function take(
   engine: Engine,
   tx: Tx,
-  { operation, instance, row, errand, moreDue }: Omit<Claim, "step"> & { row: StepRow },
+  { operation, instance, row, errand }: Omit<Claim, "step"> & { row: StepRow },
 ): Claim {
   const at = engine.monotonic();
   const begins = row.state === "waiting";
@@ -93,7 +90,7 @@ function take(
       data: { state: "running" },
     });
   setWakeUp(engine, operation.id);
-  return { operation, instance, step: { ...row, ...claimed }, errand, moreDue };
+  return { operation, instance, step: { ...row, ...claimed }, errand };
 }
 
 /** Cancelled: what has not begun never will, and what must be put away becomes the rest of the plan. */

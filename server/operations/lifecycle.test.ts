@@ -97,7 +97,7 @@ function createWorld() {
   const world = createTestEngine(realClock);
   const { engine, db } = world;
   insertUser(db);
-  const { playbooks, versionAt } = createTestPlaybooks();
+  const { playbooks, probe } = createTestPlaybooks();
   engine.site = { ...engine.site, sshPort, publicKey, keyName: `test-${newId()}` };
   engine.providers = {
     digitalocean: createDigitalOcean({ token: "test", apiUrl: cloud.apiUrl, now: () => engine.now() }),
@@ -105,16 +105,7 @@ function createWorld() {
     backups: createFolderStore(join(world.folder, "backups")),
     transfer: createTestTransfer(archive),
     verifyArchive,
-    probe: {
-      answer: async (url) => ({
-        ok: true,
-        status: 200,
-        version: versionAt(url),
-        ms: 5,
-        sentence: "It answers.",
-      }),
-      variablesInEffect: async () => undefined,
-    },
+    probe,
     scanHostKey,
   };
   return world;

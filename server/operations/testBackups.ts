@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Transfer } from "../providers/backups/transfer.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
+import type { Probe } from "../providers/probe.ts";
 
 export type TestArchive = { content: Buffer; bytes: number; sha256: string; tree: string };
 
@@ -70,5 +71,12 @@ export function createTestPlaybooks() {
     forgetRun: async () => {},
     check: async () => ({ ok: true, sentence: "Ready." }),
   };
-  return { playbooks, versionAt: (url: string) => versions.get(url) ?? "2.13.0" };
+  const probe: Probe = {
+    answer: async (url) => ({
+      ...{ ok: true, status: 200, ms: 5, sentence: "It answers." },
+      version: versions.get(url) ?? "2.13.0",
+    }),
+    variablesInEffect: async () => undefined,
+  };
+  return { playbooks, probe };
 }

@@ -151,7 +151,7 @@ export function createCloudWorld() {
   const world = createTestEngine();
   const { engine, db, clock } = world;
   const cloud = createTestCloud();
-  const { playbooks, versionAt } = createTestPlaybooks();
+  const { playbooks, probe } = createTestPlaybooks();
   const archive = testArchive();
   const ran: string[] = [];
   const digitalocean = createDigitalOcean({
@@ -172,16 +172,7 @@ export function createCloudWorld() {
         return playbooks.ensureRun(run);
       },
     },
-    probe: {
-      answer: async (url) => ({
-        ok: true,
-        status: 200,
-        version: versionAt(url),
-        ms: 5,
-        sentence: "It answers.",
-      }),
-      variablesInEffect: async () => undefined,
-    },
+    probe,
     scanHostKey: async () => "ssh-ed25519 HOST",
   });
   const row = (id: string) => {
