@@ -39,7 +39,7 @@ export function ActivityList({ instanceId, search = "" }: { instanceId?: string;
     );
   const entries = query.data.pages.flatMap((page) => page.entries);
   if (entries.length === 0)
-    return <Empty title={search === "" ? "Nothing has happened yet." : "Nothing fits."} />;
+    return <Empty title={search === "" ? "Nothing has happened yet." : "No matches."} />;
   return (
     <>
       <Days items={entries} keyOf={(entry) => String(entry.id)} atOf={(entry) => entry.at} estimate={46}>

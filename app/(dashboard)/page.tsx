@@ -131,7 +131,7 @@ export default function InstancesPage() {
             </div>
           )}
           {shown.length === 0 && (
-            <Empty title="Nothing fits.">
+            <Empty title="No matches.">
               <Button
                 onClick={() => {
                   setSearch("");

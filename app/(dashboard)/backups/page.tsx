@@ -79,7 +79,7 @@ export default function BackupsPage() {
         </div>
       )}
       {query.isSuccess && all.length > 0 && shown.length === 0 && (
-        <Empty title="Nothing fits.">
+        <Empty title="No matches.">
           <Button
             onClick={() => {
               setSearch("");

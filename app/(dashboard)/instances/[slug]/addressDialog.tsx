@@ -45,7 +45,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
       open
       onOpenChange={onClose}
       title={`Change the address of ${instance.company}?`}
-      description="The new address is made first, and the one from before goes last: one of them always works."
+      description="We create the new address first and remove the old one last, so one of them always works."
     >
       <form
         className="mt-5 grid gap-5"

@@ -43,7 +43,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
           <>
             {isGone
               ? "Its droplet is gone at DigitalOcean, so no snapshot can be taken."
-              : "It never came to life: there is no droplet to take a snapshot of."}
+              : "It never started, so there is no droplet to take a snapshot of."}
             {good.length > 0 && " You can bring it back from its newest backup."}
           </>
         )

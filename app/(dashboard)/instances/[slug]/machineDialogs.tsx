@@ -82,7 +82,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
       open
       onOpenChange={onClose}
       title={`Upgrade ${instance.company}?`}
-      description={`It has version ${instance.version}. A backup is made first. If the other version does not answer, this one comes back by itself, with its data.`}
+      description={`It has version ${instance.version}. We back it up first, with the intranet stopped. If the new version doesn't answer, this version and its data are restored automatically.`}
     >
       <div className="mt-5 grid gap-4">
         <SelectField

@@ -59,7 +59,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
           value={plan.every}
           onChange={(event) => edit({ every: everyOf(event.target.value) })}
         >
-          <option value="never">never by itself</option>
+          <option value="never">Manual only</option>
           <option value="day">every day</option>
           <option value="week">every week</option>
         </SelectField>
@@ -122,7 +122,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
           value={plan.proveEvery}
           onChange={(event) => edit({ proveEvery: proveOf(event.target.value) })}
         >
-          <option value="never">never by itself</option>
+          <option value="never">Manual only</option>
           <option value="week">every week</option>
           <option value="month">every month</option>
         </SelectField>

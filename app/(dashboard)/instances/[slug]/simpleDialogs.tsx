@@ -93,7 +93,7 @@ export function ProveDialog({ backup, onClose }: { backup: BackupView; onClose: 
   return (
     <Confirm
       title={`Prove this backup of ${backup.company}?`}
-      description="It is restored to a droplet that nobody uses, looked at, and thrown away. That droplet costs a cent or two; the intranet itself is not touched."
+      description="We restore it to a temporary droplet, check it, then delete the droplet. The droplet costs a cent or two. Your intranet isn't touched."
       confirm="Prove"
       keep="Cancel"
       sending={prove.isPending}
