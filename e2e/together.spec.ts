@@ -45,13 +45,13 @@ test("what is protected cannot be destroyed until the protection is taken away",
   await spawn(page, { company: "Vaktbolaget", slug: "vakt" });
   await waitUntilRunning(page);
   await page.goto("/instances/vakt?tab=settings");
-  await page.getByRole("button", { name: "Protect it" }).click();
-  await expect(page.getByRole("button", { name: "Take the protection away" })).toBeVisible();
+  await page.getByRole("button", { name: "Turn on protection" }).click();
+  await expect(page.getByRole("button", { name: "Turn off protection" })).toBeVisible();
   await expect(page.getByRole("button", { name: "Destroy instance" })).toHaveAttribute(
     "aria-disabled",
     "true",
   );
-  await page.getByRole("button", { name: "Take the protection away" }).click();
+  await page.getByRole("button", { name: "Turn off protection" }).click();
   await expect(page.getByRole("button", { name: "Destroy instance" })).not.toHaveAttribute(
     "aria-disabled",
     "true",

@@ -7,9 +7,9 @@ export function Sum({ rows }: { rows: InstanceRow[] }) {
   const [needs, underWay, well] = [count("needs"), count("underWay"), count("well")];
   const parts = [
     underWay > 0 && `${underWay} ${underWay === 1 ? "is" : "are"} under way`,
-    well > 0 && `${well} ${well === 1 ? "is" : "are"} well`,
+    well > 0 && `${well} ${well === 1 ? "is" : "are"} healthy`,
   ].filter(Boolean);
-  if (rows.length === 0) return <p className="mt-1 text-ink-2">None is alive.</p>;
+  if (rows.length === 0) return <p className="mt-1 text-ink-2">No active instances.</p>;
   return (
     <p className="mt-1 text-ink-2">
       {needs > 0 && (

@@ -88,7 +88,7 @@ test("protection holds against Destroy until it is taken away, and is written do
   ).toEqual([
     "added joe@example.org to the people",
     "protected Acme Bakery against Destroy",
-    "took the protection of Acme Bakery away",
+    "turned off protection of Acme Bakery",
     "destroyed Acme Bakery",
   ]);
 });

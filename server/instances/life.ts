@@ -142,7 +142,7 @@ export function protectInstance(
     tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
     const what = input.isProtected
       ? `protected ${instance.company} against Destroy`
-      : `took the protection of ${instance.company} away`;
+      : `turned off protection of ${instance.company}`;
     tx.insert(audit).values({ at, who, what, instanceId: instance.id }).run();
     appendEvent(tx, { at, kind: "instance", instanceId: instance.id });
   });

@@ -215,7 +215,7 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
   return {
     destroy:
       occupied ??
-      (instance.isProtected ? "It is protected. Take the protection away in its settings." : null),
+      (instance.isProtected ? "It is protected. Turn off protection in its settings first." : null),
     backUp: whileOn,
     restore: whileOn,
     prove: isDestroyed ? "It is destroyed." : half,

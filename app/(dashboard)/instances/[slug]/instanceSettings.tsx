@@ -29,7 +29,7 @@ function Protection({ instance }: { instance: InstanceDetail }) {
         </h2>
         <p className="text-ink-2">
           {instance.isProtected
-            ? "It is protected: Destroy is refused until the protection is taken away."
+            ? "It is protected: it can’t be destroyed until you turn off protection."
             : "Anybody who is signed in can destroy it, once they have typed its slug."}
         </p>
         {protect.isError && (
@@ -42,7 +42,7 @@ function Protection({ instance }: { instance: InstanceDetail }) {
         sending={protect.isPending}
         onClick={() => protect.mutate({ instanceId: instance.id, isProtected: !instance.isProtected })}
       >
-        {instance.isProtected ? "Take the protection away" : "Protect it"}
+        {instance.isProtected ? "Turn off protection" : "Turn on protection"}
       </Button>
     </section>
   );
