@@ -256,14 +256,15 @@ describe("repair", () => {
     expect(await resolve("repair-drift", id, lost)).toMatchObject({ state: "done" });
     expect(done).toEqual([`domain ${domain}`, `domain ${domain}`, `point acme at ${acme.address}`]);
   });
-  test("a snapshot that is gone leaves the rows: the newest that is left takes its place", async () => {
+  test("a snapshot that is gone leaves the rows: the best that is left takes its place", async () => {
     const id = insertInstance(world.db, { ...acme, snapshotId: 72, snapshotAt: 200 });
     const row = { instanceId: id, operationId: "o", name: "s", sizeGb: 1 };
     world.db
       .insert(snapshots)
       .values([
-        { ...row, id: 71, sequence: 1, takenAt: 100 },
-        { ...row, id: 72, sequence: 2, takenAt: 200 },
+        { ...row, id: 71, sequence: 1, takenAt: 100, answered: true },
+        { ...row, id: 72, sequence: 2, takenAt: 200, answered: true },
+        { ...row, id: 73, sequence: 3, takenAt: 300, answered: false },
       ])
       .run();
     const lost: Finding = { type: "missing-snapshot", snapshotId: 72, name: "s" };
@@ -274,6 +275,8 @@ describe("repair", () => {
     await resolve("repair-drift", id, lost);
     expect(rowOf(id)).toMatchObject({ snapshotId: 71, snapshotAt: 100 });
     await resolve("repair-drift", id, { ...lost, snapshotId: 71 });
+    expect(rowOf(id)).toMatchObject({ snapshotId: 73, snapshotAt: 300 });
+    await resolve("repair-drift", id, { ...lost, snapshotId: 73 });
     expect(rowOf(id)).toMatchObject({ snapshotId: null, snapshotAt: null });
   });
   test("the SSH key is registered anew, whatever was known of it", async () => {

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { instances, snapshots } from "../../db/schema.ts";
@@ -7,6 +7,7 @@ import { defineOperation, done, type Outcome, type StepContext, StepFailure, ste
 import { keepRecords, pointHere } from "./dns.ts";
 import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
 import { type MachineFacts, machineFacts, type OwnRecord } from "./machine.ts";
+import { snapshotsByWorth } from "./sources.ts";
 
 type Facts = DriftFacts & MachineFacts;
 type Context = StepContext<Facts>;
@@ -123,7 +124,7 @@ async function repairDomain(context: Context, one: FindingOf<"missing-domain">):
   return done({ rows: keeping(context, records, one) });
 }
 
-/** The row of a snapshot that is gone: Bring back starts from the newest that is left. */
+/** The row of a snapshot that is gone: Bring back starts from the best that is left. */
 async function forgetSnapshot(context: Context, one: FindingOf<"missing-snapshot">): Promise<Done> {
   const { instance, providers, now } = context;
   if ((await providers.digitalocean.findSnapshot(one.snapshotId)) !== undefined)
@@ -131,21 +132,16 @@ async function forgetSnapshot(context: Context, one: FindingOf<"missing-snapshot
   return done({
     rows: (tx) => {
       tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, one.snapshotId)).run();
-      if (instance.snapshotId === one.snapshotId) pointAtNewest(tx, instance.id);
+      if (instance.snapshotId === one.snapshotId) pointAtBest(tx, instance.id);
       forget(one)(tx);
     },
   });
 }
 
-function pointAtNewest(tx: Tx, instanceId: string): void {
-  const newest = tx
-    .select()
-    .from(snapshots)
-    .where(and(eq(snapshots.instanceId, instanceId), isNull(snapshots.removedAt)))
-    .orderBy(desc(snapshots.sequence))
-    .get();
+function pointAtBest(tx: Tx, instanceId: string): void {
+  const [best] = snapshotsByWorth(tx, instanceId);
   tx.update(instances)
-    .set({ snapshotId: newest?.id ?? null, snapshotAt: newest?.takenAt ?? null })
+    .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
     .where(eq(instances.id, instanceId))
     .run();
 }
