@@ -33,7 +33,7 @@ const addressWithinMs = 10 * 60_000;
 
 /** From here on the droplet is the instance's: its price is counted, and Destroy destroys it. */
 async function takeOver(context: Context): Promise<Outcome<Facts>> {
-  const { instance, facts } = context;
+  const { instance, facts, providers } = context;
   const one = await findingOf(context, ["orphaned-droplet"]);
   const { dropletId } = one;
   const droplet = await taggedDroplet(context, one);
@@ -42,11 +42,13 @@ async function takeOver(context: Context): Promise<Outcome<Facts>> {
   if (instance.dropletId !== null && instance.dropletId !== dropletId)
     throw new StepFailure(`${instance.company} has another droplet by now.`, `droplet ${instance.dropletId}`);
   const machine = machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
+  const { id: accountId } = await providers.digitalocean.account();
   const { sizeSlug: size, priceMonthly } = droplet;
   return done({
-    facts: machine.facts,
+    facts: { ...machine.facts, accountId },
     instance: {
       ...machine.instance,
+      accountId,
       ...{ size, priceMonthly: Math.round(priceMonthly * 100) },
       ...{ destroyedAt: null, keptUntil: null, purgedAt: null },
     },

@@ -5,7 +5,7 @@ import { type Finding, keyOf } from "../drift/findings.ts";
 import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
 import type { FoundRecord } from "../providers/digitalocean/dns.ts";
 import { catalogue } from "./catalogue.ts";
-import type { Providers } from "./definition.ts";
+import { type Providers, StepFailure } from "./definition.ts";
 import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
 
 let world: ReturnType<typeof createTestEngine>;
@@ -324,5 +324,14 @@ describe("adopt", () => {
       sentence: expect.stringContaining("gone"),
     });
     expect(rowOf(id)).toMatchObject({ status: "destroyed", destroyedAt: 7, keptUntil: 9 });
+  });
+  test("an adopted droplet belongs to the team whose token adopts it", async () => {
+    cloud.droplets = [droplet()];
+    const id = insertInstance(world.db, { slug: "acme", status: "destroyed", accountId: "earlier" });
+    world.engine.providers.scanHostKey = async () => {
+      throw new StepFailure("It ends here.", "after the droplet was taken over");
+    };
+    expect(await resolve("adopt-droplet", id, orphan)).toMatchObject({ sentence: "It ends here." });
+    expect(rowOf(id)).toMatchObject({ dropletId: 2, accountId: "ours" });
   });
 });
