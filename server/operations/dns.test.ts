@@ -66,6 +66,21 @@ test("records from before ids were kept are adopted by where they lead", async (
   expect(cloud.records).toEqual([]);
 });
 
+test("a record that the list tells twice is one record, and stays", async () => {
+  const { cloud, db, engine, play, spawned } = world;
+  const id = await spawned({ slug: "acme" });
+  let told = 0;
+  cloud.meet = (request) => {
+    if (request.method !== "GET" || !request.path.includes("/records?") || told++ > 0) return undefined;
+    const view = { ...cloud.records[0], ttl: 60 };
+    return { status: 200, body: { domain_records: [view, view], links: {}, meta: { total: 1 } } };
+  };
+  expect((await play(begin(engine, id, catalogue["bring-back"]))).state).toBe("done");
+  expect(told).toBeGreaterThan(1);
+  expect(namesThere()).toHaveLength(1);
+  expect(db.select().from(dnsRecords).all()).toHaveLength(1);
+});
+
 test("a record whose answer was lost is found again, made once, and does not outlive Destroy", async () => {
   const { cloud, clock, db, engine, play, row } = world;
   const id = insertInstance(db, { status: "spawning", slug: "acme", version: "2.13.0" });

@@ -221,7 +221,7 @@ test("DNS: what decides where a name leads is found, and each record is changed 
   await cloud.changeARecord("intranet.io", 4, "acme", "203.0.113.2");
   await cloud.removeRecord("intranet.io", 4);
   expect(seen).toEqual([
-    "GET /v2/domains/intranet.io/records?name=acme.intranet.io&per_page=200",
+    "GET /v2/domains/intranet.io/records?name=acme.intranet.io&per_page=200&page=1",
     "POST /v2/domains/intranet.io/records",
     "PUT /v2/domains/intranet.io/records/4",
     "DELETE /v2/domains/intranet.io/records/4",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
+import { readSettled } from "./pages.ts";
 import type { Requester } from "./request.ts";
 import { recordAnswer, recordList } from "./schemas.ts";
 
@@ -20,12 +21,19 @@ export function createDns(api: Requester, domains: Set<string>) {
   const body = (name: string, address: string) => ({ type: "A", name, data: address, ttl });
 
   return {
-    /** The records that decide where a name leads; none when the domain is not known there. */
+    /**
+     * The records that decide where a name leads, each of them once; none when the domain is not known there. What is
+     * removed, and whether one is made, is decided by them: a list that tells one twice or lacks one is read again.
+     */
     async findRecords(domain: string, name: string, signal?: AbortSignal): Promise<FoundRecord[]> {
       const fullName = name === "@" ? domain : `${name}.${domain}`;
-      const path = `domains/${domain}/records?name=${fullName}&per_page=200`;
       const asker = signal === undefined ? api : api.for({ signal, mayAct: () => {} });
-      const found = (await asker.find({ method: "GET", path }, recordList))?.domain_records ?? [];
+      const found = await readSettled(async (page) => {
+        const path = `domains/${domain}/records?name=${fullName}&per_page=200&page=${page}`;
+        const { domain_records: entries = [], ...rest } =
+          (await asker.find({ method: "GET", path }, recordList)) ?? {};
+        return { entries, ...rest };
+      });
       return found.filter((record) => leading.has(record.type));
     },
 
