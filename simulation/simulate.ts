@@ -1,4 +1,7 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { firingsNeeded, merge, rareFaults } from "./batch.ts";
 import { liveInParallel } from "./crew.ts";
 import { faultKinds } from "./faults.ts";
@@ -10,13 +13,15 @@ import { createTemplate } from "./template.ts";
 
 /**
  * `npm run simulate -- --seeds 10000 --from 1`: lives that many lives and says which rules broke, with the shortest story
- * of each. `--seed 42` replays one and tells all of it. `--bugs` shows that bugs which are planted are found.
+ * of each. `--seed 42` replays one and tells all of it; `--seed 42 --keep "what went wrong"` adds its shortest story to
+ * onceFailed.json, which every `npm test` lives again. `--bugs` shows that bugs which are planted are found.
  */
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
+    keep: { type: "string" },
     bugs: { type: "boolean" },
     only: { type: "string", default: "" },
   },
@@ -45,6 +50,22 @@ async function explain(seed: string): Promise<void> {
   say(`\nSeed ${seed}, shortened in ${lives} lives to ${plan.happenings.length} happenings:`);
   for (const line of story) say(`  ${line}`);
   say(`  Replay it whole: npm run simulate -- --seed ${seed}`);
+}
+
+/** Writes down the shortest history of a seed that breaks a rule, to be lived again in every test. */
+async function keep(seed: string, why: string): Promise<boolean> {
+  const { template, env } = createTemplate();
+  const failing = await live(planOf(seed), template, env);
+  if (failing.violations.length === 0) {
+    say("No rule was broken: there is nothing to keep.");
+    return false;
+  }
+  const { plan, rule } = await shrink(failing, template, env);
+  const file = join(import.meta.dirname, "onceFailed.json");
+  const kept = z.array(z.unknown()).parse(JSON.parse(readFileSync(file, "utf8")));
+  writeFileSync(file, `${JSON.stringify([...kept, { why, plan }], undefined, 2)}\n`);
+  say(`Kept as "${why}" (${rule}), with ${plan.happenings.length} happenings.`);
+  return true;
 }
 
 /** The stories of that many different rules are told. */
@@ -81,5 +102,7 @@ const isGood =
     ? await huntAll(values.only, say)
     : values.seed === undefined
       ? await simulate(wholeNumber("seeds", values.seeds), wholeNumber("from", values.from))
-      : await replay(values.seed);
+      : values.keep === undefined
+        ? await replay(values.seed)
+        : await keep(values.seed, values.keep);
 process.exitCode = isGood ? 0 : 1;
