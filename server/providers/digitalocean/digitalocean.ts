@@ -193,12 +193,14 @@ export function createDigitalOcean(
       return (await api.ask({ method: "GET", path: `actions/${id}` }, schemas.actionAnswer)).action;
     },
 
-    /** The snapshots taken of a droplet; none when it is gone. */
-    async snapshotsOfDroplet(id: number) {
-      const path = `droplets/${id}/snapshots?per_page=200`;
-      const answer = await api.find({ method: "GET", path }, schemas.snapshotList);
-      return (answer?.snapshots ?? []).map(toSnapshot);
-    },
+    /** The snapshots taken of a droplet, read now and completely; none when it is gone. */
+    snapshotsOfDroplet: (id: number) =>
+      readSettled(async (page) => {
+        const path = `droplets/${id}/snapshots?per_page=200&page=${page}`;
+        const { snapshots = [], ...rest } =
+          (await api.find({ method: "GET", path }, schemas.snapshotList)) ?? {};
+        return { entries: snapshots.map(toSnapshot), ...rest };
+      }),
 
     /** Every snapshot of a droplet, of those that are gone as well: read now and completely. */
     listSnapshots: () => readSettled(snapshotPage),

@@ -33,6 +33,19 @@ test("lists are read to their last page", async () => {
   ]);
 });
 
+test("a snapshot of a droplet is found on whichever page it is", async () => {
+  const snapshot = (id: number) => ({
+    ...{ id, name: `acme-final-${id}`, size_gigabytes: 1, created_at: "2026-11-23T10:00:00Z" },
+  });
+  const { cloud } = clientOf((what) => ({
+    status: 200,
+    body: what.endsWith("page=1")
+      ? { snapshots: [snapshot(1)], links: next, meta: { total: 2 } }
+      : { snapshots: [snapshot(2)], meta: { total: 2 } },
+  }));
+  expect((await cloud.snapshotsOfDroplet(7)).map(({ id }) => id)).toEqual([1, 2]);
+});
+
 test("keys are compared without their comments", async () => {
   const key = { id: 1, name: "joe", fingerprint: "f", public_key: "ssh-ed25519 AAAA joe@laptop" };
   const { asked, cloud } = clientOf(() => ({ status: 200, body: { ssh_keys: [key] } }));
