@@ -73,7 +73,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     overlap: (running, begun) => broken("one playbook at a time", `${begun} begins while ${running} runs`),
     task: (droplet, run, task) => {
       tell(`  ${run}: ${task}`);
-      rules.diskChanged(droplet, task);
+      rules.diskChanged(droplet, run, task);
     },
   });
   const store = createStore(

@@ -57,6 +57,10 @@ const leavesAsItWas = new Set([
 /** Operations whose Cancel gives up the droplet they bought, and what was posted there. */
 const givesUpDroplet = new Set(["spawn", "restore-as-new", "bring-back"]);
 
+/** Tasks after which there is something to go back from, and those that do. */
+const changesIntranet = new Set(["Put the backup's data in its place", "Unpack the intranet's software"]);
+const putsDataBack = new Set(["Put the data from before back", "Put the backup's data in its place"]);
+
 export function createRules(
   world: World,
   /** No fault of this life may fail anything: each has to be waited for or got round. */
@@ -97,6 +101,11 @@ export function createRules(
   };
   /** When data last took another's place, and what was posted since. */
   const sinceSwap = new Map<string, Post[]>();
+  /**
+   * What was there when a restore or an upgrade dumped it, by the operation: what its way back must bring back. What is
+   * posted between the change and the way back is promised in a backup of its own only: see the ledger.
+   */
+  const wayBacks = new Map<string, { posts: ReadonlySet<Post>; isBack: boolean }>();
   /** Instances that somebody has changed at DigitalOcean: how they are is not the Spawner's doing. */
   const tampered = new Set<string>();
   const before = new Map<string, InstanceFields>();
@@ -129,6 +138,7 @@ export function createRules(
     if (state === "failed" && isHarmless) broken("what is harmless fails nothing", `${kind} ${id} failed`);
     const row = one.get(instance_id);
     if (row === undefined) return;
+    if (state !== "failed" || undoFailed.get(id) === undefined) wayBacks.delete(id);
     const source = sourceOf(facts);
     if (state === "done" && (kind === "restore" || kind === "restore-as-new") && source !== undefined)
       expected.set(
@@ -157,6 +167,24 @@ export function createRules(
         if (was[field] !== row[field])
           broken("cancel leaves it as it was", `${kind}: ${field} is ${row[field]}, was ${was[field]}`);
     atRest(instance_id);
+  }
+
+  /** What is expected of an instance follows its data: to the safety backup, to the other data, and back. */
+  function followWayBack(instanceId: string, run: string, task: string): void {
+    const [operationId = "", first = ""] = run.split("-");
+    const isGoingBack = first === "rescue" || first === "undo";
+    const kind = operation.get(operationId)?.kind;
+    if (kind !== "restore" && kind !== "upgrade") return;
+    const wayBack = wayBacks.get(operationId);
+    if (wayBack === undefined) {
+      if (task === "Dump the data" && !isGoingBack)
+        wayBacks.set(operationId, { posts: new Set(expectedOf(instanceId)), isBack: true });
+    } else if (!isGoingBack) {
+      if (changesIntranet.has(task)) wayBack.isBack = false;
+    } else if (putsDataBack.has(task) && !wayBack.isBack) {
+      expected.set(instanceId, new Set(wayBack.posts));
+      wayBack.isBack = true;
+    }
   }
 
   /** What an instance must be like while nothing is done with it. */
@@ -240,9 +268,12 @@ export function createRules(
       tell(`the store forgets ${key}`);
       ledger.waive(ledger.missing({ key }));
     },
-    diskChanged(droplet, task) {
+    diskChanged(droplet, run, task) {
       const owner = instanceOf(droplet);
-      if (owner !== undefined && task === "Put the backup's data in its place") sinceSwap.set(owner, []);
+      if (owner !== undefined) {
+        if (task === "Put the backup's data in its place") sinceSwap.set(owner, []);
+        followWayBack(owner, run, task);
+      }
       ledger.check(task);
     },
     posted(instanceId, text) {
@@ -398,7 +429,7 @@ function dropletIn(facts: string): number | null {
 export type Rules = Pick<CloudWatcher, "destroying" | "snapshotRemoved" | "recordChanged"> & {
   backupRemoved: (key: string) => void;
   backupForgotten: (key: string) => void;
-  diskChanged: (droplet: SimDroplet, task: string) => void;
+  diskChanged: (droplet: SimDroplet, run: string, task: string) => void;
   posted: (instanceId: string, text: Post) => void;
   deletedByHand: (droplet: SimDroplet | undefined) => boolean;
   editedByHand: (chance: number) => boolean;
