@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 
@@ -10,16 +11,18 @@ export function isPortFree(port: number, host?: string): Promise<boolean> {
   });
 }
 
-/** A port on 127.0.0.1 that is free now. */
-export function findFreePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once("error", fail);
-    server.listen({ port: 0, host: "127.0.0.1" }, () => {
-      const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? done(address.port) : fail()));
-    });
-  });
+/** Where the system takes the ports of outgoing connections from neither on Linux (32768 up) nor on macOS (49152 up). */
+const own = { first: 15_000, count: 17_000 };
+
+/**
+ * A port that is free now, and that no outgoing connection takes before it is listened on. Chosen at random, so that
+ * two who ask at once are not given the same one.
+ */
+export async function findFreePort(): Promise<number> {
+  for (;;) {
+    const port = own.first + randomInt(own.count);
+    if (await isPortFree(port)) return port;
+  }
 }
 
 /**
