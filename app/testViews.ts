@@ -13,6 +13,13 @@ export const instanceRow = (
   refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
 });
 
+/** A step as the page knows it, for tests: its label is its name. */
+export const stepView = (name: string, over: Partial<StepView> = {}): StepView => ({
+  ...{ name, label: name, fork: null, branch: null, undo: false, state: "waiting", attempts: 0 },
+  ...{ startedAt: null, endedAt: null, progress: null, failure: null, usualMs: null, slowMs: null },
+  ...over,
+});
+
 /** An operation as the page knows it, for tests. */
 export const operationView = (
   id: string,
@@ -21,5 +28,5 @@ export const operationView = (
 ): OperationView => ({
   ...{ id, state, steps, kind: "spawn", label: "Spawn", instanceId: "i1", createdBy: "joe", createdAt: 0 },
   ...{ endedAt: null, failure: null, cancelRequestedAt: null, canRetry: false },
-  ...{ batchId: null, cancelling: "", cancelRefusal: null },
+  ...{ batchId: null, cancelling: "", aftermath: null, cancelRefusal: null },
 });

@@ -13,6 +13,9 @@ test("DigitalOcean refuses: a sentence, Retry, and it goes on", async ({ page, r
     timeout: 30_000,
   });
   await expect(stepOf(page, "Request a droplet")).toContainText("Failed");
+  await expect(page.getByRole("region", { name: "What went wrong" })).toContainText(
+    /“Request a droplet” failed\. Retry continues from this step\..*The instance has no droplet\./s,
+  );
   await page.goto("/outbox");
   await expect(page.getByRole("button", { name: /Fjord and Field: Spawn failed/ })).toHaveCount(1);
   await page.goto("/instances/fjord");
@@ -53,6 +56,7 @@ test("cancel leaves nothing behind that costs money", async ({ page, request }) 
     timeout: 60_000,
   });
   await expect(stepOf(page, "Email Joe")).toContainText("Cancelled");
+  await expect(page.getByText("The droplet and the DNS record were removed. Nothing is left")).toBeVisible();
   await expect
     .poll(async () => {
       const { droplets } = (await cloud(request, "/v2/droplets?per_page=200")) as {

@@ -42,7 +42,8 @@ beforeEach(() => {
     dashboardUrl: "http://spawner.test",
     templates: {
       ready: async ({ company, tookMs }) => letter(`${company} is ready after ${tookMs}`),
-      failed: async ({ operation, sentence, stands }) => letter(`${operation}: ${sentence} ${stands}`),
+      failed: async ({ operation, sentence, aftermath }) =>
+        letter(`${operation}: ${sentence} ${aftermath ?? ""}`),
       stale: async ({ company, sentence }) => letter(`${company}: ${sentence}`),
       orphan: async ({ what, monthly, since }) => letter(`${what} costs ${monthly}, found ${since}`),
     },
@@ -312,8 +313,8 @@ test("ready says how long it took, whatever the wall clock did meanwhile", async
   expect(sent[0]?.subject).toBe("Acme Bakery is ready after 90000");
 });
 
-describe("what stands after a failure", () => {
-  async function standsAfter(kind: OperationKind, instance: Partial<typeof instances.$inferInsert>) {
+describe("what is there after a failure", () => {
+  async function mailAfter(kind: OperationKind, instance: Partial<typeof instances.$inferInsert>) {
     addUser(joe);
     const instanceId = insertInstance(world.db, instance);
     await run(kind, fails(), { instanceId });
@@ -325,26 +326,26 @@ describe("what stands after a failure", () => {
   test.each(["purge", "bring-back", "restore-as-new", "spawn", "prove", "remove-stray"] as const)(
     "%s without a droplet: nothing is said to be free of charge",
     async (kind) => {
-      expect(await standsAfter(kind, gone)).not.toMatch(/nothing costs|Nothing is lost/);
+      expect(await mailAfter(kind, gone)).not.toMatch(/nothing costs|Nothing is lost/);
     },
   );
 
   test("of an orphan, what was to be deleted", async () => {
-    const text = await standsAfter("delete-orphan", { status: "running", dropletId: 5 });
+    const text = await mailAfter("delete-orphan", { status: "running", dropletId: 5 });
     expect(text).toMatch(/may still exist at DigitalOcean and cost money/);
   });
 
   test("of a purge, some may be left", async () => {
-    expect(await standsAfter("purge", gone)).toMatch(/snapshots and backups .* may remain/);
+    expect(await mailAfter("purge", gone)).toMatch(/snapshots and backups .* may remain/);
   });
 
   test("of a destroy, the droplet", async () => {
-    const text = await standsAfter("destroy", { status: "running", dropletId: 5 });
-    expect(text).toMatch(/droplet .* costs money/);
+    const text = await mailAfter("destroy", { status: "running", dropletId: 5 });
+    expect(text).toMatch(/droplet exists and costs \$12\.00 a month/);
   });
 
   test("of an instance that is gone, its snapshot", async () => {
-    const text = await standsAfter("bring-back", { ...gone, snapshotId: 7 });
+    const text = await mailAfter("bring-back", { ...gone, snapshotId: 7 });
     expect(text).toMatch(/no droplet.* snapshot .* costs money/);
   });
 
@@ -361,7 +362,7 @@ describe("what stands after a failure", () => {
   });
 
   test("of a backup, the intranet and its other backups", async () => {
-    expect(await standsAfter("backup", { dropletId: 5 })).toMatch(/earlier backups/);
+    expect(await mailAfter("backup", { dropletId: 5 })).toMatch(/earlier backups/);
   });
 });
 

@@ -9,12 +9,13 @@ import type { FailedMail } from "./emails/failed.tsx";
 import type { OrphanMail } from "./emails/orphan.tsx";
 import type { ReadyMail } from "./emails/ready.tsx";
 import type { StaleMail } from "./emails/stale.tsx";
+import { aftermathOf } from "./operations/aftermath.ts";
 import { catalogue } from "./operations/catalogue.ts";
+import { stepsOf } from "./operations/outcome.ts";
 import { isProviderError } from "./providers/errors.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
 import { repeat } from "./repeat.ts";
 import { report } from "./report.ts";
-import { whatStands } from "./whatStands.ts";
 import { within } from "./within.ts";
 
 /** A mail as it is sent. */
@@ -191,7 +192,7 @@ function renderAboutOperation(
     company: instance.company,
     operation: catalogue[operation.kind].label,
     sentence: operation.failure?.sentence ?? "It failed, and has been retried since.",
-    stands: whatStands(operation, instance),
+    aftermath: aftermathOf(catalogue[operation.kind], operation, instance, stepsOf(db, operation.id)),
     dashboardUrl: pageUrl,
   });
 }

@@ -53,6 +53,8 @@ export type OperationView = {
   batchId: string | null;
   /** What Cancel would undo, and what it would leave. */
   cancelling: string;
+  /** What is true of it now that it was cancelled or has failed, and what costs money; null for any other. */
+  aftermath: string | null;
   /** Why it cannot be cancelled now; null when it can. */
   cancelRefusal: string | null;
   canRetry: boolean;

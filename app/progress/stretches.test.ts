@@ -1,21 +1,10 @@
 import { expect, test } from "vitest";
 import type { StepView } from "../../server/views.ts";
+import { stepView } from "../testViews.ts";
 import { aboutLeft, companions, position, share, stretches, timeLeft } from "./stretches.ts";
 
-const step = (name: string, over: Partial<StepView> = {}): StepView => ({
-  ...{
-    name,
-    label: name,
-    fork: null,
-    branch: null,
-    undo: false,
-    state: "waiting",
-    attempts: 0,
-    startedAt: null,
-  },
-  ...{ endedAt: null, progress: null, failure: null, usualMs: 10_000, slowMs: 20_000 },
-  ...over,
-});
+const step = (name: string, over: Partial<StepView> = {}): StepView =>
+  stepView(name, { usualMs: 10_000, slowMs: 20_000, ...over });
 const plan = [
   step("one", { state: "done", startedAt: 0, endedAt: 5 }),
   step("left", { fork: 1, branch: 0, state: "running", startedAt: 1000 }),

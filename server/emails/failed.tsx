@@ -4,13 +4,13 @@ export type FailedMail = {
   company: string;
   operation: string;
   sentence: string;
-  /** What still stands, and what it costs. */
-  stands: string;
+  /** What is there now, and what of it costs money; null when it has been retried since. */
+  aftermath: string | null;
   dashboardUrl: string;
 };
 
-/** "… failed": why, what still stands, and the way on. */
-export function Failed({ company, operation, sentence, stands, dashboardUrl }: FailedMail) {
+/** "… failed": why, what is there now, and the way on. */
+export function Failed({ company, operation, sentence, aftermath, dashboardUrl }: FailedMail) {
   return (
     <Letter
       preview={sentence}
@@ -19,7 +19,7 @@ export function Failed({ company, operation, sentence, stands, dashboardUrl }: F
       facts={[["Dashboard", dashboardUrl]]}
     >
       <Paragraph>{sentence}</Paragraph>
-      <Paragraph>{stands}</Paragraph>
+      {aftermath !== null && <Paragraph>{aftermath}</Paragraph>}
     </Letter>
   );
 }

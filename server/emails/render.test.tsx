@@ -17,19 +17,19 @@ test("ready carries the link, the price and how long it took", async () => {
   expect(mail.text).toContain("$12.00 a month");
 });
 
-test("failed says why, what stands and where to go", async () => {
+test("failed says why, what is there now and where to go", async () => {
   const mail = await templates.failed({
     ...{
       company: "Acme",
       operation: "Spawn",
       sentence: "Ansible failed.",
-      stands: "The droplet stands.",
+      aftermath: "The instance has no droplet.",
       dashboardUrl,
     },
   });
   expect(mail.text).toContain("Acme: Spawn failed");
   expect(mail.text).toContain("Ansible failed.");
-  expect(mail.text).toContain("The droplet stands.");
+  expect(mail.text).toContain("The instance has no droplet.");
   expect(mail.html).toContain(`href="${dashboardUrl}"`);
 });
 

@@ -1,6 +1,7 @@
 import { and, eq, isNull } from "drizzle-orm";
 import { z } from "zod";
 import { instanceStatuses, instances } from "../../db/schema.ts";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import {
   defineOperation,
@@ -29,6 +30,7 @@ const before = z.object({
 type Facts = DriftFacts & PlaybookFacts & ActionFacts & { before: z.infer<typeof before> };
 type Context = StepContext<Facts>;
 
+const notAdopted = "The droplet wasn't adopted. It may still exist and cost money.";
 const addressWithinMs = 10 * 60_000;
 
 /** From here on the droplet is the instance's: its price is counted, and Destroy destroys it. */
@@ -78,10 +80,14 @@ async function reach(context: Context): Promise<Outcome<Facts>> {
 export const adoptDroplet = defineOperation<Facts>({
   kind: "adopt-droplet",
   label: "Adopt a droplet",
+  sentences: {
+    cancelling: "Once the instance has the droplet, Destroy is the way back.",
+    cancelled: notAdopted,
+    failed: (aftermath) => (aftermath.instance.dropletId === null ? notAdopted : whatIsThere(aftermath)),
+  },
   facts: z.object({ ...driftFacts, ...machineFacts, ...playbookFacts, ...actionFacts, before }).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
-  cancelling: "Once the instance has the droplet, Destroy is the way back.",
   steps: [
     step("take-over", "Take the droplet over", takeOver, { final: true }),
     switchOn("switch-on", "Switch the droplet on"),

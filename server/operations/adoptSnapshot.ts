@@ -41,10 +41,14 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
 export const adoptSnapshotOperation = defineOperation<DriftFacts>({
   kind: "adopt-snapshot",
   label: "Adopt a snapshot",
+  sentences: {
+    cancelling: "The snapshot stays as it is.",
+    cancelled: "The snapshot wasn't adopted. It may still exist and cost money.",
+    failed: "The snapshot wasn't adopted. It may still exist and cost money.",
+  },
   facts: z.object(driftFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "The snapshot stays as it is.",
   steps: [step("adopt-snapshot", "Adopt the snapshot", adoptSnapshot)],
   undo: [],
 });

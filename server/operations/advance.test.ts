@@ -46,12 +46,12 @@ const define = (
   defineOperation<AnyFacts>({
     kind: "spawn",
     label: "Spawn",
+    sentences: { cancelling: "", cancelled: "", failed: "" },
     facts: z.record(z.string(), z.unknown()),
     steps,
     undo,
     status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
     mutating: true,
-    cancelling: "",
   });
 
 function start(definition: ReturnType<typeof define>, overrides: Partial<Engine> = {}) {

@@ -12,12 +12,17 @@ const ownFacts = z.object({ reason });
 export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reason> }>({
   kind: "backup",
   label: "Back up",
+  sentences: {
+    cancelling:
+      "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
+    cancelled:
+      "What was stored of this backup was removed. The intranet and its other backups weren't changed.",
+    failed: "This backup can't be restored. The intranet and its earlier backups weren't changed.",
+  },
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
   changesNothing: true,
-  cancelling:
-    "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
   steps: backupSteps(
     { reason: (facts) => ownFacts.parse(facts).reason, stop: false },
     {

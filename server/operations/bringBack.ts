@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { instances } from "../../db/schema.ts";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, type StepContext } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
@@ -25,6 +26,13 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
 export const bringBack = defineOperation<Facts>({
   kind: "bring-back",
   label: "Bring back",
+  sentences: {
+    cancelling:
+      "The new droplet and its DNS record are removed. The instance's snapshots and backups stay, and cost what they did before.",
+    cancelled:
+      "The new droplet and its DNS record were removed. The instance's snapshots and backups weren't changed, and cost what they did before.",
+    failed: whatIsThere,
+  },
   facts: z
     .object({
       ...machineFacts,
@@ -36,8 +44,6 @@ export const bringBack = defineOperation<Facts>({
     .partial(),
   status: { during: "restoring", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
-  cancelling:
-    "The DNS record and the droplet are removed again, so that nothing is left that costs money but what it came from.",
   steps: replacingLostDroplet<Facts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { aliases } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import {
   defineOperation,
@@ -111,6 +112,15 @@ const otherRedirects = (context: Context) => {
 export const changeAddress = defineOperation<Facts>({
   kind: "change-address",
   label: "Change address",
+  sentences: {
+    cancelling:
+      "The instance keeps its previous address, and the new DNS record is removed. If the new address already led here, it still does.",
+    cancelled: ({ facts }) =>
+      facts.redirectUntil === undefined
+        ? "The instance kept its previous address, and the new DNS record was removed."
+        : "The instance kept its previous address. The other one still leads to it.",
+    failed: whatIsThere,
+  },
   facts: z
     .object({
       ...machineFacts,
@@ -123,8 +133,6 @@ export const changeAddress = defineOperation<Facts>({
     .partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
   mutating: true,
-  cancelling:
-    "The address from before stays, and the new DNS record is removed. One that led here before stays.",
   steps: [
     step("new-dns", "Create the new DNS record", async (context) => {
       const record = await pointHere(context, placesOf(context).next);

@@ -226,10 +226,30 @@ export const stepTimeoutMs = 120_000;
 /** A status, or the one from before: for what changes nothing about how the instance is. */
 export type StatusAfter = InstanceStatus | "before";
 
+/** What is known of an operation that was cancelled or has failed. */
+export type Aftermath<Facts> = {
+  facts: Known<Facts>;
+  instance: Pick<Instance, "status" | "dropletId" | "dropletGoneAt" | "snapshotId" | "priceMonthly">;
+  /** Putting things back has failed as well. */
+  isStuck: boolean;
+};
+export type Sentence<Facts> = string | ((aftermath: Aftermath<Facts>) => string);
+
+/** What is true of an operation that doesn't get to its end, and what of it costs money: no more than the rows know. */
+export type Sentences<Facts> = {
+  /** Before Joe cancels it: what is then undone, and what is left. */
+  cancelling: string;
+  /** Once it was cancelled. */
+  cancelled: Sentence<Facts>;
+  /** Once it has failed, without why. */
+  failed: Sentence<Facts>;
+};
+
 export type OperationDefinition<Facts> = {
   kind: OperationKind;
   /** As Joe calls it: "Spawn". */
   label: string;
+  sentences: Sentences<Facts>;
   /** Parses the facts as they come from the database. */
   facts: z.ZodType<Known<Facts>>;
   steps: (Step<Facts> | Together<Facts>)[];
@@ -253,8 +273,6 @@ export type OperationDefinition<Facts> = {
     state: OperationState,
     now: number,
   ) => void;
-  /** What Joe reads before he stops it: what is then undone, and what is left. */
-  cancelling: string;
 };
 
 // The engine runs any operation: inside it, facts are a record that the operation's own schema has parsed.

@@ -93,10 +93,14 @@ async function deleteRecord(
 export const deleteOrphanOperation = defineOperation<DriftFacts>({
   kind: "delete-orphan",
   label: "Delete from DigitalOcean",
+  sentences: {
+    cancelling: "What is being deleted can't be brought back.",
+    cancelled: "Nothing was deleted. It may still exist at DigitalOcean and cost money.",
+    failed: "It may still exist at DigitalOcean and cost money. The instance wasn't changed.",
+  },
   facts: z.object(driftFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
-  cancelling: "What is being deleted can't be brought back.",
   steps: [
     step("delete-orphan", "Delete it at DigitalOcean", deleteOrphan, {
       final: true,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hasDroplet, whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, type StepContext, skipped, step } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
@@ -24,11 +25,18 @@ const ran = (context: Context) => stands(context) && context.operation.statusBef
 export const destroy = defineOperation<SnapshotFacts>({
   kind: "destroy",
   label: "Destroy",
+  sentences: {
+    cancelling:
+      "The droplet is switched back on, its DNS record is put back, and the snapshot is removed. A snapshot that is being taken has to finish first, which takes minutes. Once the droplet is being destroyed, Bring back is the only way back.",
+    cancelled: ({ instance }) =>
+      hasDroplet(instance)
+        ? "The instance wasn't destroyed: its droplet and DNS record are as they were, and the new snapshot was removed."
+        : "The instance wasn't destroyed.",
+    failed: whatIsThere,
+  },
   facts: z.object({ ...machineFacts, ...snapshotFacts }).partial(),
   status: { during: "destroying", done: "destroyed", cancelled: "before", failed: "failed" },
   mutating: true,
-  cancelling:
-    "The droplet is switched on again, its DNS record is put back, and the snapshot is removed. A snapshot that is being taken has to end first, which takes minutes. Once the droplet is being destroyed there is no way back but Bring back.",
   steps: [
     takeSnapshot("snapshot", "Take a snapshot"),
     removeDns("remove-dns", "Remove the DNS record"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessStuck } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, type StepContext } from "./definition.ts";
 import { intranetVars } from "./intranet.ts";
@@ -38,12 +39,16 @@ const asBefore = (name: string) =>
 export const editVariables = defineOperation<Facts>({
   kind: "edit-variables",
   label: "Edit variables",
+  sentences: {
+    cancelling: "The previous variables are put back.",
+    cancelled: "The intranet kept its previous variables.",
+    failed: unlessStuck("The intranet kept its previous variables."),
+  },
   facts: z
     .object({ ...machineFacts, ...playbookFacts, variableSet: z.number(), previousSet: z.number() })
     .partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "The variables from before are put back in effect.",
   steps: [
     playbookStep("reconfigure", "Reconfigure with Ansible", {
       playbook: "reconfigure",

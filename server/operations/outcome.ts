@@ -21,7 +21,7 @@ import { hotQueries } from "./hotQueries.ts";
 import { assertHeld, heldStep, leases } from "./lease.ts";
 import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
 
-export const stepsOf = (tx: Tx, operationId: string): StepRow[] =>
+export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] =>
   tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
 
 /** The values that nobody may read; opened when there is something to mask. */

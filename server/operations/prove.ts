@@ -22,10 +22,17 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
 export const prove = defineOperation<SourceFacts>({
   kind: "prove",
   label: "Prove the backup",
+  sentences: {
+    cancelling: "The temporary droplet is destroyed. The intranet and its backups aren't touched.",
+    cancelled: "The temporary droplet was destroyed. The intranet and its backups weren't changed.",
+    failed: ({ facts }) =>
+      facts.dropletId !== undefined || facts.createAskedAt !== undefined
+        ? "The intranet wasn't changed. The temporary droplet may still exist and cost money. Retry and Cancel both look for it."
+        : "The intranet wasn't changed, and the temporary droplet is gone.",
+  },
   facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
-  cancelling: "The throwaway droplet is destroyed. The intranet and its backups are not touched.",
   steps: [
     requestDroplet("create-droplet", "Request a throwaway droplet"),
     dropletReady("droplet-ready"),

@@ -42,10 +42,17 @@ function claim(tx: Tx, backupId: string, operationId: string): void {
 export const purge = defineOperation<Facts>({
   kind: "purge",
   label: "Remove for good",
+  sentences: {
+    cancelling:
+      "What has been removed is gone. The rest is kept for at least 7 more days, and costs money until then.",
+    cancelled:
+      "What was removed is gone. Other snapshots and backups of this instance are kept for at least 7 more days, and cost money until then.",
+    failed:
+      "What was removed is gone. Other snapshots and backups of this instance may remain and cost money.",
+  },
   facts: z.object({ ...machineFacts, ...kept }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "What has been removed is gone. The rest is kept for at least 7 more days.",
   steps: [
     step("remove-snapshots", "Remove the snapshots", async (context) => {
       const { facts, instance, providers, now } = context;

@@ -2,8 +2,9 @@ import { and, asc, desc, eq, gt, inArray, isNotNull } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import type { OperationKind } from "../../db/schema.ts";
-import { events, operations, steps } from "../../db/schema.ts";
+import { events, instances, operations, steps } from "../../db/schema.ts";
 import type { LogLine, OperationView, StepView } from "../views.ts";
+import { aftermathOf } from "./aftermath.ts";
 import { catalogue } from "./catalogue.ts";
 import { obstacleTo } from "./commands.ts";
 import { plannedSteps } from "./definition.ts";
@@ -78,16 +79,26 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
     .all())
     byOperation.set(step.operationId, [...(byOperation.get(step.operationId) ?? []), step]);
   const usual = new Map<OperationKind, Usual>();
+  const instanceOf = new Map(
+    tx
+      .select()
+      .from(instances)
+      .where(inArray(instances.id, [...new Set(rows.map((row) => row.instanceId))]))
+      .all()
+      .map((instance) => [instance.id, instance]),
+  );
   return rows.map((row) => {
+    const definition = catalogue[row.kind];
+    const instance = instanceOf.get(row.instanceId);
     const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
     usual.set(row.kind, known);
     const ownSteps = byOperation.get(row.id) ?? [];
     const obstacle = row.state === "failed" ? obstacleTo(tx, row) : undefined;
-    const { cancel, retry } = choicesOf(catalogue[row.kind], row, ownSteps, obstacle);
+    const { cancel, retry } = choicesOf(definition, row, ownSteps, obstacle);
     return {
       id: row.id,
       kind: row.kind,
-      label: catalogue[row.kind].label,
+      label: definition.label,
       instanceId: row.instanceId,
       state: row.state,
       createdBy: row.createdBy,
@@ -96,7 +107,8 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       failure: row.failure,
       cancelRequestedAt: row.cancelRequestedAt,
       batchId: row.batchId,
-      cancelling: catalogue[row.kind].cancelling,
+      cancelling: definition.sentences.cancelling,
+      aftermath: instance === undefined ? null : aftermathOf(definition, row, instance, ownSteps),
       cancelRefusal: refusalOf(cancel),
       canRetry: refusalOf(retry) === null,
       steps: ownSteps.map((step) => stepView(step, known)),

@@ -28,10 +28,14 @@ async function destroyStray(context: StepContext<MachineFacts>): Promise<Outcome
 export const removeStray = defineOperation<MachineFacts>({
   kind: "remove-stray",
   label: "Destroy a stray droplet",
+  sentences: {
+    cancelling: "Once the droplet is being destroyed, there is no way back.",
+    cancelled: "Nothing was destroyed. The droplet may still exist and cost money.",
+    failed: "The droplet may still exist, and costs money until it's destroyed.",
+  },
   facts: z.object(machineFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
-  cancelling: "There is no way back once the droplet is being destroyed.",
   steps: [
     {
       ...poll<MachineFacts>(

@@ -156,10 +156,14 @@ async function registerKey({ providers, site }: Context, one: FindingOf<"missing
 export const repairDrift = defineOperation<Facts>({
   kind: "repair-drift",
   label: "Repair drift",
+  sentences: {
+    cancelling: "If the repair hasn't begun, nothing changes.",
+    cancelled: "The repair was stopped. The Drift page shows what still differs.",
+    failed: "The repair didn't finish. The Drift page shows what still differs.",
+  },
   facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "A repair that hasn't begun doesn't begin. Nothing else changes.",
   steps: [step("repair", "Repair", repair)],
   undo: [],
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessStuck } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, type StepContext } from "./definition.ts";
 import { machineFacts } from "./machine.ts";
@@ -26,10 +27,14 @@ const asBefore = (prefix: string) => [
 export const resize = defineOperation<Facts>({
   kind: "resize",
   label: "Resize",
+  sentences: {
+    cancelling: "The droplet goes back to its previous size and is switched on.",
+    cancelled: "The droplet kept its previous size.",
+    failed: unlessStuck("The droplet kept its previous size."),
+  },
   facts: z.object({ ...machineFacts, ...actionFacts, size, previousSize: size }).partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
   mutating: true,
-  cancelling: "The droplet gets its size from before and is switched on.",
   steps: [
     switchOff("switch-off", "Switch the droplet off"),
     changeSize("resize", "Change its size", {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation } from "./definition.ts";
 import { machineFacts } from "./machine.ts";
@@ -10,10 +11,15 @@ const facts = z.object({ ...machineFacts, ...actionFacts }).partial();
 export const restart = defineOperation<ActionFacts>({
   kind: "restart",
   label: "Restart",
+  sentences: {
+    cancelling:
+      "If the restart has begun, it finishes anyway, but the Spawner doesn't wait for the intranet to answer.",
+    cancelled: "If the restart had begun, it finishes anyway.",
+    failed: whatIsThere,
+  },
   facts,
   status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
-  cancelling: "A restart that has begun comes to its end by itself; nobody waits for it any more.",
   steps: [reboot("reboot", "Restart the droplet"), appReady("app-ready")],
   undo: [],
 });
@@ -22,10 +28,14 @@ export const restart = defineOperation<ActionFacts>({
 export const powerOff = defineOperation<ActionFacts>({
   kind: "power-off",
   label: "Power off",
+  sentences: {
+    cancelling: "The droplet is switched back on.",
+    cancelled: "The droplet was left on.",
+    failed: whatIsThere,
+  },
   facts,
   status: { during: "updating", done: "off", cancelled: "before", failed: "failed" },
   mutating: true,
-  cancelling: "The droplet is switched on again.",
   steps: [switchOff("switch-off", "Switch the droplet off")],
   undo: [
     switchOn("undo-off", "Switch the droplet on again"),
@@ -37,10 +47,14 @@ export const powerOff = defineOperation<ActionFacts>({
 export const powerOn = defineOperation<ActionFacts>({
   kind: "power-on",
   label: "Power on",
+  sentences: {
+    cancelling: "The droplet is switched off again.",
+    cancelled: "The droplet was left off, and costs the same.",
+    failed: whatIsThere,
+  },
   facts,
   status: { during: "updating", done: "running", cancelled: "off", failed: "failed" },
   mutating: true,
-  cancelling: "The droplet is switched off again.",
   steps: [switchOn("switch-on", "Switch the droplet on"), appReady("app-ready")],
   undo: [switchOff("undo-on", "Switch the droplet off again")],
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessStuck } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import {
   answeredBefore,
@@ -36,10 +37,14 @@ const wayBack = (part: "rescue" | "undo") => {
 export const restore = defineOperation<Facts>({
   kind: "restore",
   label: "Restore",
+  sentences: {
+    cancelling: "The data from before is put back. A finished backup of it stays in the list.",
+    cancelled: "The intranet kept its data. A finished backup of it stays in the list.",
+    failed: unlessStuck("The intranet kept its data."),
+  },
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, ...sourceFacts }).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling: "The data from before is put back. The backup that was made of it first stays in the list.",
   steps: [
     ...backupSteps(
       { reason: () => "before-restore", stop: true },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
@@ -13,11 +14,15 @@ import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSte
 export const restoreAsNew = defineOperation<SourceFacts>({
   kind: "restore-as-new",
   label: "Restore as a new instance",
+  sentences: {
+    cancelling:
+      "The new droplet and its DNS record are removed, so nothing new is left that costs money. The backup stays.",
+    cancelled: "The new droplet and its DNS record were removed. Nothing new is left that costs money.",
+    failed: whatIsThere,
+  },
   facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
-  cancelling:
-    "What runs is stopped. The new DNS record and the new droplet are removed, so that nothing is left that costs money. The backup stays.",
   steps: replacingLostDroplet<SourceFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

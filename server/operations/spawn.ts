@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whatIsThere } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, together } from "./definition.ts";
 import { createDns, removeDns } from "./dns.ts";
@@ -12,11 +13,15 @@ import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 export const spawn = defineOperation<PlaybookFacts>({
   kind: "spawn",
   label: "Spawn",
+  sentences: {
+    cancelling:
+      "The droplet and the DNS record are removed, so nothing is left that costs money. What you typed stays on this page.",
+    cancelled: "The droplet and the DNS record were removed. Nothing is left that costs money.",
+    failed: whatIsThere,
+  },
   facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
-  cancelling:
-    "What runs is stopped. The DNS record and the droplet are removed, so that nothing is left that costs money. What you typed stays on this page.",
   steps: replacingLostDroplet<PlaybookFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

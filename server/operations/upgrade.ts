@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessStuck } from "./aftermath.ts";
 import { appReady } from "./answer.ts";
 import {
   answeredBefore,
@@ -65,6 +66,12 @@ const goBack = (part: "rescue" | "undo") => {
 export const upgrade = defineOperation<Facts>({
   kind: "upgrade",
   label: "Upgrade",
+  sentences: {
+    cancelling:
+      "The previous version and its data are put back. A finished backup of them stays in the list.",
+    cancelled: "The intranet kept its version and data. A finished backup of them stays in the list.",
+    failed: unlessStuck("The intranet kept its version and data."),
+  },
   facts: z
     .object({
       ...machineFacts,
@@ -77,8 +84,6 @@ export const upgrade = defineOperation<Facts>({
     .partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
-  cancelling:
-    "The version and the data from before are put back. The backup that was made first stays in the list.",
   steps: [
     ...backupSteps(
       { reason: () => "before-upgrade", stop: true },

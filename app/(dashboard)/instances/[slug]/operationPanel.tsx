@@ -5,10 +5,11 @@ import { useConnection, useWatchedLog } from "../../../live.tsx";
 import { Steps } from "../../../progress/steps.tsx";
 import { aboutLeft, timeLeft } from "../../../progress/stretches.ts";
 import { Track } from "../../../progress/track.tsx";
-import { clock, duration, exact, money, useNow } from "../../../time.ts";
+import { clock, duration, exact, useNow } from "../../../time.ts";
 import { tabletUp, useMedia } from "../../../ui/useMedia.ts";
 import { Log } from "./log.tsx";
 import { LogBar } from "./logBar.tsx";
+import { whatFailed } from "./whatFailed.ts";
 
 /** One operation: the clock, what it is doing, and its log. */
 export function OperationPanel({
@@ -22,16 +23,11 @@ export function OperationPanel({
   const [chosen, setChosen] = useState<string>();
   useWatchedLog(operation.id);
   const isPhone = !useMedia(tabletUp);
-  const failed = operation.steps.find((step) => step.state === "failed");
-  const step = chosen ?? (operation.state === "failed" ? failed?.name : undefined);
+  const step = chosen ?? (operation.state === "failed" ? whatFailed(operation).step?.name : undefined);
   return (
     <div className="flex grow flex-col lg:flex-row">
       <div className="min-w-0 shrink-0 px-4 py-7 max-md:pb-14 md:px-10 lg:w-140">
-        {operation.state === "failed" ? (
-          <Failure instance={instance} operation={operation} />
-        ) : (
-          <Time operation={operation} />
-        )}
+        {operation.state === "failed" ? <Failure operation={operation} /> : <Time operation={operation} />}
         <div className="my-6">
           <Track operation={operation} size="page" frozen={!connection.live} />
         </div>
@@ -70,9 +66,9 @@ function Time({ operation }: { operation: OperationView }) {
   );
   const words =
     operation.state === "cancelling" || (runs && operation.cancelRequestedAt !== null)
-      ? "being cancelled"
+      ? "Cancelling"
       : operation.state === "cancelled"
-        ? "cancelled, nothing is left that costs money"
+        ? `${operation.label} cancelled`
         : operation.state === "done"
           ? `${operation.label} done`
           : left === undefined
@@ -94,6 +90,7 @@ function Time({ operation }: { operation: OperationView }) {
           <span className="text-sm text-ink-3">began {exact(operation.createdAt)}</span>
         </p>
       </div>
+      {operation.aftermath !== null && <p className="mt-4 text-lead text-ink-2">{operation.aftermath}</p>}
       {slow !== undefined && (
         <p className="mt-4 rounded-[6px] bg-warn-tint px-4 py-3 text-sm text-ink-2">
           <strong className="font-medium text-warn-ink">Slower than usual.</strong> “{slow.label}” usually
@@ -104,24 +101,17 @@ function Time({ operation }: { operation: OperationView }) {
   );
 }
 
-function Failure({ instance, operation }: { instance: InstanceDetail; operation: OperationView }) {
-  const failed = operation.steps.find((step) => step.state === "failed");
+function Failure({ operation }: { operation: OperationView }) {
+  const { step: failed, retry } = whatFailed(operation);
   const { failure } = operation;
   const detail = `${failed?.label ?? ""}\n${failure?.detail ?? ""}\ntries: ${failed?.attempts ?? 0}\n${new Date(operation.endedAt ?? 0).toISOString()}`;
   return (
     <section aria-label="What went wrong">
       <h2 className="text-title font-semibold">{failure?.sentence ?? `${operation.label} failed.`}</h2>
       <p className="mt-2 text-lead text-ink-2">
-        “{failed?.label}” did not come to its end, and nothing is lost. Retry carries on from there, Destroy
-        puts everything away.
+        “{failed?.label}” failed. {retry}
       </p>
-      {instance.dropletId !== null && instance.dropletGoneAt === null && (
-        <p className="mt-2 text-sm text-ink-2">
-          The droplet costs{" "}
-          <strong className="font-medium text-ink">{money(instance.priceMonthlyCents)} a month</strong> while
-          it stands.
-        </p>
-      )}
+      {operation.aftermath !== null && <p className="mt-2 text-ink-2">{operation.aftermath}</p>}
       <details className="mt-3">
         <summary className="touch text-sm text-ink-2">Technical detail</summary>
         <pre className="mt-2 max-h-60 overflow-auto rounded-[6px] bg-sunken p-3 font-mono text-sm whitespace-pre-wrap">
