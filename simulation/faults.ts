@@ -71,6 +71,7 @@ export const harmlessFaults: ReadonlySet<FaultKind> = new Set([
   "clock-forward",
   "clock-back",
   "daylight-saving",
+  "store-delays",
   "transfer-slow",
   "mail-answer-lost",
   "mail-down",

@@ -101,7 +101,12 @@ async function silent(process: Process, signal?: AbortSignal): Promise<never> {
 }
 
 const gone = (key: string) =>
-  new ProviderError({ sentence: "This backup is not there any more.", detail: key, retryable: false });
+  new ProviderError({
+    sentence: "This backup is not there any more.",
+    detail: key,
+    retryable: false,
+    isMissing: true,
+  });
 const storedOf = (content: Buffer): Stored => ({
   bytes: content.length,
   sha256: createHash("sha256").update(content).digest("hex"),

@@ -3,10 +3,12 @@ import { and, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { type BackupReason, backups } from "../../db/schema.ts";
+import { ProviderError } from "../providers/errors.ts";
 import {
   done,
   type Known,
   later,
+  type Outcome,
   type Step,
   type StepContext,
   StepFailure,
@@ -41,7 +43,13 @@ export const sourceFact = z.object({
 });
 export type Source = z.infer<typeof sourceFact>;
 
-const stored = sourceFact.extend({ files: z.number() });
+const stored = sourceFact.extend({
+  files: z.number(),
+  /** When it was stored, by the monotonic clock; what was stored before this was kept is not waited for. */
+  at: z.number().optional(),
+  /** The round in which it was stored once more, because what could be read back was not what was stored. */
+  againIn: z.number().optional(),
+});
 const wayBack = sourceFact.extend({ round: z.number() });
 const tidy = z.object({ kept: z.array(z.string()), archives: z.array(z.string()) });
 export type Tidy = z.infer<typeof tidy>;
@@ -215,8 +223,8 @@ export const storeBackup = (name: string, label: string, making: Making): Step<D
   );
 
 /** Streams the dump from the droplet to where backups live, and its manifest after it. */
-async function store(context: Context, id: string) {
-  const { providers, signal } = context;
+async function store(context: Context, id: string, againIn?: number) {
+  const { providers, signal, monotonic } = context;
   const host = transferHost(context);
   const found = manifest.parse(
     JSON.parse(await providers.transfer.readTextFile(host, manifestOnDroplet(id), signal)),
@@ -234,8 +242,9 @@ async function store(context: Context, id: string) {
   await providers.backups.put(manifestKey(key), Readable.from(JSON.stringify(found, undefined, 1)), signal);
   const { contents, takenAt, version } = found;
   const { files, tree } = contents;
+  const known = { id, key, bytes, sha256, files, tree, version, at: monotonic(), againIn };
   return {
-    facts: { stored: { ...context.facts.stored, [id]: { id, key, bytes, sha256, files, tree, version } } },
+    facts: { stored: { ...context.facts.stored, [id]: known } },
     rows: (tx: Tx) => {
       const news = { key, bytes, sha256, contents, takenAt, version };
       tx.update(backups).set(news).where(eq(backups.id, id)).run();
@@ -243,7 +252,13 @@ async function store(context: Context, id: string) {
   };
 }
 
-/** Reads the backup back from where it is stored; what is damaged there is stored once more before that is a failure. */
+/** How long a store may take to show what it has taken: not every one is consistent at once. */
+const shownWithinMs = 60_000;
+
+/**
+ * Reads the backup back from where it is stored. What is not shown yet is waited for; what is damaged or lost there is
+ * stored once more before that is a failure.
+ */
 export const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
   step(
     name,
@@ -251,25 +266,23 @@ export const verifyBackup = (name: string, label: string, making: Making): Step<
     async (context) => {
       const [id, ...others] = unfinished(context, making);
       if (id === undefined) return skipped();
-      const news = await verify(context, id, making);
-      return others.length === 0 ? done(news) : later({ ...news, afterMs: 0 });
+      const outcome = await verify(context, id, making);
+      return outcome.done && others.length > 0 ? later({ ...outcome, afterMs: 0 }) : outcome;
     },
     isTransfer,
   );
 
-async function verify(context: Context, id: string, { stop }: Making) {
+async function verify(context: Context, id: string, { stop }: Making): Promise<Outcome<DumpFacts>> {
   const { operation, providers, signal, now, facts } = context;
-  let known = facts.stored ?? {};
-  const first = known[id];
-  if (first === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
-  let backup = first;
-  let result = await providers.verifyArchive(providers.backups, backup.key, backup, signal);
+  const backup = facts.stored?.[id];
+  if (backup === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
+  const result = await readBack(context, backup);
+  if (result === "late")
+    return later({ afterMs: 2000, progress: { label: "Waiting until the store shows the backup" } });
   if (!result.ok) {
-    known = (await store(context, id)).facts.stored;
-    backup = known[id] ?? first;
-    result = await providers.verifyArchive(providers.backups, backup.key, backup, signal);
+    if (backup.againIn === operation.round) throw new StepFailure(result.sentence, result.detail);
+    return later({ ...(await store(context, id, operation.round)), afterMs: 0 });
   }
-  if (!result.ok) throw new StepFailure(result.sentence, result.detail);
   if (result.entries.length !== backup.files)
     throw new StepFailure(
       "The backup holds another number of files than were dumped.",
@@ -279,16 +292,26 @@ async function verify(context: Context, id: string, { stop }: Making) {
   const verifiedAt = now();
   const { bytes, sha256, files } = backup;
   const goBackTo = facts.wayBack ?? { ...backup, round: operation.round };
-  return {
+  return done({
     facts: {
-      stored: known,
       verified: [...(facts.verified ?? []), id],
       pending: facts.pending?.filter((one) => one !== id),
       ...(stop && !isOfWayBack(id) ? { wayBack: goBackTo } : {}),
     },
     rows: (tx: Tx) => tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, id)).run(),
     log: [{ at: verifiedAt, text: `${files} files, ${bytes} bytes, SHA-256 ${sha256}` }],
-  };
+  });
+}
+
+async function readBack({ providers, signal, monotonic }: Context, backup: z.infer<typeof stored>) {
+  try {
+    return await providers.verifyArchive(providers.backups, backup.key, backup, signal);
+  } catch (error) {
+    if (!(error instanceof ProviderError) || !error.isMissing) throw error;
+    if (backup.at !== undefined && monotonic() - backup.at < shownWithinMs) return "late";
+    const sentence = "The backup isn't there although it was stored. Check the store, then try again.";
+    return { ok: false as const, sentence, detail: error.detail };
+  }
 }
 
 const filesOnDroplet = (backupId: string) => [archiveOnDroplet(backupId), manifestOnDroplet(backupId)];

@@ -220,3 +220,63 @@ test("a new version that does not answer gives way to the one from before, with 
     expect(world.droplet.posts).toContain(`before round ${round}`);
   }
 });
+
+describe("a store of backups", () => {
+  /** Each key's content is there after it was asked for so many times more. */
+  function hideFor(world: World, times: number) {
+    const { backups: store } = world.engine.providers;
+    const asked = new Map<string, number>();
+    const stored: string[] = [];
+    world.engine.providers.backups = {
+      ...store,
+      put: async (key, content, signal) => {
+        if (key.endsWith(".tar.gz")) stored.push(key);
+        return store.put(key, content, signal);
+      },
+      get: async (key, signal) => {
+        const count = (asked.get(key) ?? 0) + 1;
+        asked.set(key, count);
+        return store.get(count > times ? key : `${key}-not-yet`, signal);
+      },
+    };
+    return stored;
+  }
+  const backUpOnce = async (world: World) => {
+    const operationId = backUp(world.engine, { instanceId: world.instanceId }, "joe");
+    await world.play(operationId);
+    return operationOf(world.engine.db, operationId);
+  };
+
+  test("that shows a backup late is waited for", async () => {
+    const world = await createWorld();
+    const stored = hideFor(world, 5);
+    expect((await backUpOnce(world)).state).toBe("done");
+    expect(stored).toHaveLength(1);
+    expect(await world.lost()).toEqual([]);
+  });
+
+  test("that has lost a backup is given it once more, once a round", async () => {
+    const world = await createWorld();
+    const stored = hideFor(world, Number.POSITIVE_INFINITY);
+    const failed = await backUpOnce(world);
+    expect(failed).toMatchObject({ state: "failed", failure: { sentence: expect.stringMatching(/there/) } });
+    expect(stored).toHaveLength(2);
+    retryOperation(world.engine, failed.id, "joe");
+    await world.play(failed.id);
+    expect(stored.length).toBeGreaterThan(2);
+  });
+
+  test("that damages a backup is given it once more", async () => {
+    const world = await createWorld();
+    const { verifyArchive: verify } = world.engine.providers;
+    let looks = 0;
+    world.engine.providers.verifyArchive = async (...given) => {
+      looks += 1;
+      return looks > 1 ? verify(...given) : { ok: false, sentence: "It is damaged.", detail: "" };
+    };
+    const stored = hideFor(world, 0);
+    expect((await backUpOnce(world)).state).toBe("done");
+    expect(stored).toHaveLength(2);
+    expect(await world.lost()).toEqual([]);
+  });
+});

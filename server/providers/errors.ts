@@ -5,6 +5,7 @@ export type ProviderErrorInit = {
   retryable: boolean;
   retryAfterMs?: number | undefined;
   unclear?: boolean;
+  isMissing?: boolean;
   cause?: unknown;
 };
 
@@ -22,6 +23,8 @@ export class ProviderError extends Error {
   readonly detail: string;
   /** The effect may have happened all the same: look before doing it again. */
   readonly unclear: boolean;
+  /** What was asked for is not there. */
+  readonly isMissing: boolean;
 
   constructor(init: ProviderErrorInit) {
     super(init.sentence, init.cause === undefined ? undefined : { cause: init.cause });
@@ -31,6 +34,7 @@ export class ProviderError extends Error {
     this.retryAfterMs = init.retryAfterMs;
     this.detail = init.detail;
     this.unclear = init.unclear ?? false;
+    this.isMissing = init.isMissing ?? false;
   }
 }
 

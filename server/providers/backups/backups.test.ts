@@ -101,6 +101,7 @@ describe.each(stores)("%s", (kind, create) => {
     expect(await store().find("nothing")).toBeUndefined();
     await expect(store().get("nothing")).rejects.toMatchObject({
       sentence: "This backup is not there any more. Choose another one.",
+      isMissing: true,
     });
     await store().remove("nothing");
     await store().put("gone", Readable.from([Buffer.from("x")]));

@@ -113,6 +113,7 @@ function failure(error: unknown, what: string): ProviderError {
     sentence: sentences[code] ?? "The folder for backups could not be used. Try again.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
+    isMissing: code === "ENOENT",
     cause: error,
   });
 }
