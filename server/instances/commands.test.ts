@@ -137,7 +137,7 @@ test("what is destroyed comes back at its address, or at another when that is ta
   });
   const { operationId } = await joe.instances.bringBack({ instanceId, slug: "acme-2" });
   expect(rowOf(instanceId)).toMatchObject({ slug: "acme-2", destroyedAt: null, dropletId: null });
-  expect(factsOf(operationId)).toMatchObject({ imageId: 7, moved: true });
+  expect(factsOf(operationId)).toMatchObject({ imageId: 7, previousSlug: "acme" });
   expect(rowOf(taker)).toMatchObject({ slug: "acme" });
 });
 

@@ -83,10 +83,9 @@ export async function bringBack(
         })
         .where(eq(instances.id, instance.id))
         .run();
-      const moved = slug !== instance.slug;
       return {
         what: `brought ${instance.company} back`,
-        facts: { ...start, moved, ...(moved ? { previousSlug: instance.slug } : {}) },
+        facts: { ...start, ...(slug === instance.slug ? {} : { previousSlug: instance.slug }) },
       };
     },
   });

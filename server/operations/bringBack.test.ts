@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { backups, instances, operations } from "../../db/schema.ts";
+import { changeAddress } from "../instances/changes.ts";
 import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
 import type { BackupStore } from "../providers/backups/backups.ts";
 import { catalogue } from "./catalogue.ts";
@@ -85,6 +86,54 @@ test("while it is removed for good it can't be brought back, in a sentence", asy
   await expect(bringBack(web, { instanceId: id }, joe)).rejects.toThrow(
     "Possible once “Remove for good” has ended.",
   );
+});
+
+describe("from a snapshot", () => {
+  /** What the playbooks have told each droplet last, by its address. */
+  function told(): Map<string, Record<string, unknown>> {
+    const vars = new Map<string, Record<string, unknown>>();
+    const { playbooks } = world.engine.providers;
+    const ensureRun: typeof playbooks.ensureRun = async (run) => {
+      vars.set(run.host.address, run.vars);
+      return playbooks.ensureRun(run);
+    };
+    world.engine.providers = { ...world.engine.providers, playbooks: { ...playbooks, ensureRun } };
+    return vars;
+  }
+  const toldTo = (vars: Map<string, Record<string, unknown>>, id: string) =>
+    vars.get(world.row(id).address ?? "");
+
+  test("of a droplet whose move had failed, it works with its own address", async () => {
+    const { engine, play, row, spawned, web } = world;
+    const id = await spawned({ slug: "acme" });
+    const vars = told();
+    const { probe } = engine.providers;
+    const answer: typeof probe.answer = async (url, options) =>
+      url.includes("moved") ? { ok: false, ms: 1, sentence: "Nothing." } : probe.answer(url, options);
+    engine.providers = { ...engine.providers, probe: { ...probe, answer } };
+    const { domain } = row(id);
+    const move = { instanceId: id, slug: "moved", domain, redirectDays: 30 };
+    expect((await play(await changeAddress({ ...web, ...engine }, move, joe))).state).toBe("failed");
+    await play(press(id));
+    expect((await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe))).state).toBe("done");
+    expect(toldTo(vars, id)).toMatchObject({ url: `http://acme.${domain}`, slug: "acme", redirect_from: [] });
+  });
+
+  test("of before its variables were edited, it works with the new ones", async () => {
+    const { cloud, db, engine, play, spawned, web } = world;
+    engine.openVariables = ({ variableSet }, set = variableSet) => [
+      { name: "WELCOME_TEXT", value: `set ${set}`, secret: false },
+    ];
+    const id = await spawned();
+    const vars = told();
+    await play(press(id));
+    await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe));
+    db.update(instances).set({ variableSet: 2 }).where(eq(instances.id, id)).run();
+    cloud.droplets = [];
+    await play(press(id));
+    expect((await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe))).state).toBe("done");
+    expect(toldTo(vars, id)).toMatchObject({ environment_variables: { WELCOME_TEXT: "set 2" } });
+  });
 });
 
 test("cancelled, it has the address from before again", async () => {

@@ -12,7 +12,7 @@ import { machineFacts } from "./machine.ts";
 import { playbookFacts, playbookStep } from "./playbook.ts";
 import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
 
-type Facts = SourceFacts & { moved: boolean; previousSlug: string };
+type Facts = SourceFacts & { previousSlug: string };
 type Context = StepContext<Facts>;
 
 /** Without a snapshot it begins with a bare droplet and a backup's data. */
@@ -38,7 +38,6 @@ export const bringBack = defineOperation<Facts>({
       ...machineFacts,
       ...playbookFacts,
       ...sourceFacts,
-      moved: z.boolean(),
       previousSlug: z.string(),
     })
     .partial(),
@@ -52,10 +51,10 @@ export const bringBack = defineOperation<Facts>({
       vars: (context) =>
         isFromBackup(context) ? intranetVars(context, { version: version(context) }) : undefined,
     }),
-    playbookStep("reconfigure", "Set its new address with Ansible", {
+    // The snapshot works with the address and the variables of its time, or with those of a change that had failed.
+    playbookStep("reconfigure", "Set its address and variables with Ansible", {
       playbook: "reconfigure",
-      vars: (context) =>
-        context.facts.moved === true && !isFromBackup(context) ? intranetVars(context) : undefined,
+      vars: (context) => (isFromBackup(context) ? undefined : intranetVars(context)),
     }),
     createDns("create-dns", "Create the DNS record"),
     sendBackup("send", { when: isFromBackup }),
