@@ -93,6 +93,43 @@ test("protection holds against Destroy until it is taken away, and is written do
   ]);
 });
 
+test("a destroy that failed is not retried on an instance that was protected since", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
+  const { operationId } = await joe.instances.destroy({ instanceId, confirm: "acme" });
+  world.db.update(operations).set({ state: "failed" }).run();
+  world.db.update(instances).set({ status: "failed" }).run();
+  await joe.instances.protect({ instanceId, isProtected: true });
+  const shown = async () => {
+    const { instance } = await joe.instances.get({ slug: "acme" });
+    const { canRetry, cancelRefusal } = instance.operations[0] ?? {};
+    return { canRetry, cancelRefusal };
+  };
+  expect(await shown()).toEqual({ canRetry: false, cancelRefusal: null });
+  await expect(joe.operations.retry({ operationId })).rejects.toThrow(/protected/);
+  expect(begun()).toMatchObject([{ state: "failed" }]);
+  await joe.instances.protect({ instanceId, isProtected: false });
+  expect(await shown()).toEqual({ canRetry: true, cancelRefusal: null });
+  await joe.operations.retry({ operationId });
+});
+
+test("a cancelled destroy goes on with its way back, also of an instance that was protected since", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
+  const { operationId } = await joe.instances.destroy({ instanceId, confirm: "acme" });
+  await joe.operations.cancel({ operationId });
+  world.db.update(operations).set({ state: "failed" }).run();
+  world.db.update(instances).set({ status: "failed" }).run();
+  await joe.instances.protect({ instanceId, isProtected: true });
+  await joe.operations.retry({ operationId });
+  expect(begun()).toMatchObject([{ state: "running" }]);
+});
+
+test("protection can't be turned on while the instance is being destroyed", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
+  await joe.instances.destroy({ instanceId, confirm: "acme" });
+  await expect(joe.instances.protect({ instanceId, isProtected: true })).rejects.toThrow(/being destroyed/);
+  expect(rowOf(instanceId)).toMatchObject({ isProtected: false });
+});
+
 test("the same press twice is one operation; another wish meanwhile is told to wait", async () => {
   const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
   const move = { instanceId, slug: "moved", domain: "intranet.localhost", redirectDays: 30 };

@@ -137,6 +137,8 @@ export function protectInstance(
   write(db, (tx) => {
     const instance = instanceOf(tx, input.instanceId);
     if (instance.isProtected === input.isProtected) return;
+    if (input.isProtected && instance.status === "destroying")
+      throw new Refusal("not-now", "It is being destroyed already. Cancel that first.");
     const at = now();
     tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
     const what = input.isProtected

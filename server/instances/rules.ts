@@ -168,6 +168,8 @@ export const spawnInput = z.object({
 });
 export type SpawnInput = z.infer<typeof spawnInput>;
 
+export const protectedFromDestroy = "It is protected. Turn off protection in its settings first.";
+
 const busy: Partial<Record<InstanceStatus, string>> = {
   spawning: "Possible once it is running, or after Cancel.",
   "backing-up": "Possible once the backup has ended.",
@@ -213,9 +215,7 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
     ? null
     : "It has no snapshot and no good backup: there is nothing to start from.";
   return {
-    destroy:
-      occupied ??
-      (instance.isProtected ? "It is protected. Turn off protection in its settings first." : null),
+    destroy: occupied ?? (instance.isProtected ? protectedFromDestroy : null),
     backUp: whileOn,
     restore: whileOn,
     prove: isDestroyed ? "It is destroyed." : half,

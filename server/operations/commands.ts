@@ -2,11 +2,12 @@ import { and, eq, gte, ne, type SQL } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { audit, instances, operations, steps, wakeUps } from "../../db/schema.ts";
 import type { Clock } from "../clock.ts";
+import { protectedFromDestroy } from "../instances/rules.ts";
 import { Refusal } from "../refusal.ts";
 import { catalogue } from "./catalogue.ts";
 import { appendEvent } from "./events.ts";
 import { stepsOf } from "./outcome.ts";
-import { choicesOf, type OperationRow } from "./plan.ts";
+import { choicesOf, type Hindrances, type OperationRow } from "./plan.ts";
 
 /** What a command works with. */
 type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
@@ -22,7 +23,7 @@ function find(tx: Tx, operationId: string) {
  * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count, but for
  * one of its own kind: that did since what had failed.
  */
-export function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
+function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
   const others = tx
     .select({ kind: operations.kind, state: operations.state, sequence: operations.sequence })
     .from(operations)
@@ -43,14 +44,24 @@ export function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): str
   return `Possible once “${catalogue[live.kind].label}” has ended.`;
 }
 
+/** What stands in the way of a failed operation now. */
+export const hindrancesOf = (tx: Pick<Tx, "select">, operation: OperationRow): Hindrances =>
+  operation.state === "failed"
+    ? { obstacle: obstacleTo(tx, operation), noRetry: noRetryOf(tx, operation) }
+    : {};
+
+/** Why a failed operation must not do once more what it was begun for: what has changed about its instance since. */
+function noRetryOf(
+  tx: Pick<Tx, "select">,
+  { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
+): string | undefined {
+  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  return kind === "destroy" && instance?.isProtected === true ? protectedFromDestroy : undefined;
+}
+
 /** What Cancel and Retry do with an operation now. */
 export const choicesNow = (tx: Tx, operation: OperationRow) =>
-  choicesOf(
-    catalogue[operation.kind],
-    operation,
-    stepsOf(tx, operation.id),
-    operation.state === "failed" ? obstacleTo(tx, operation) : undefined,
-  );
+  choicesOf(catalogue[operation.kind], operation, stepsOf(tx, operation.id), hindrancesOf(tx, operation));
 
 /**
  * Asks an operation to stop: honoured between steps, and by stopping what runs. What it has done so far is undone; of a

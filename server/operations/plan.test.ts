@@ -11,7 +11,10 @@ const at = (state: OperationState, isCancelled: boolean) => ({
   cancelRequestedAt: isCancelled ? 1 : null,
 });
 
-const does = (definition: keyof typeof catalogue, ...rest: [ReturnType<typeof at>, Rows, string?]) => {
+const does = (
+  definition: keyof typeof catalogue,
+  ...rest: [ReturnType<typeof at>, Rows, Parameters<typeof choicesOf>[3]?]
+) => {
   const { cancel, retry } = choicesOf(catalogue[definition], ...rest);
   const said = (choice: typeof cancel) => ("refusal" in choice ? "refused" : choice.does);
   return [said(cancel), said(retry)];
@@ -83,9 +86,22 @@ describe("what Cancel and Retry do", () => {
 
   test("with something in the way neither is possible", () => {
     const rows = [forward("cancelled"), wayBack("failed")];
-    expect(does("restore", at("failed", true), rows, "Something else is there.")).toEqual([
+    expect(does("restore", at("failed", true), rows, { obstacle: "Something else is there." })).toEqual([
       "refused",
       "refused",
+    ]);
+  });
+
+  test("what must not be done once more can still be put back", () => {
+    const noRetry = "It is protected.";
+    expect(does("destroy", at("failed", false), [forward("failed")], { noRetry })).toEqual([
+      "begin-undo",
+      "refused",
+    ]);
+    const undoing = [forward("cancelled"), wayBack("failed")];
+    expect(does("destroy", at("failed", true), undoing, { noRetry })).toEqual([
+      "go-on-undoing",
+      "go-on-undoing",
     ]);
   });
 });

@@ -49,6 +49,9 @@ export function stepsByName(definition: AnyDefinition): ReadonlyMap<string, Step
 /** What a press of Cancel or Retry does; `refusal` says in a sentence why it does nothing. */
 export type Choice = { does: "nothing" | "go-on" | "begin-undo" | "go-on-undoing" } | { refusal: string };
 
+/** What stands in the way of a failed operation, in sentences. */
+export type Hindrances = { obstacle?: string | undefined; noRetry?: string | undefined };
+
 const asked: Choice = { does: "nothing" };
 const over = (refusal: string): Choice => ({ refusal });
 
@@ -69,13 +72,14 @@ const over = (refusal: string): Choice => ({ refusal });
  * | done, cancelled |           |          | refused                 | refused                   |
  *
  * Where Cancel would begin the undo it is refused once a final step has begun, and for a failed operation that has
- * nothing to undo. `obstacle` is why a failed operation cannot become live again (something else was done since).
+ * nothing to undo. `obstacle` is why a failed operation cannot become live again (something else was done since),
+ * `noRetry` why it must not do once more what it was begun for: its way back stays open.
  */
 export function choicesOf(
   definition: AnyDefinition,
   operation: Pick<OperationRow, "state" | "cancelRequestedAt">,
   rows: readonly Pick<StepRow, "name" | "state" | "undo">[],
-  obstacle?: string,
+  { obstacle, noRetry }: Hindrances = {},
 ): { cancel: Choice; retry: Choice } {
   const isCancelled = operation.cancelRequestedAt !== null;
   if (operation.state === "done" || operation.state === "cancelled")
@@ -95,7 +99,7 @@ export function choicesOf(
     const on: Choice = { does: wayBack.length === 0 ? "begin-undo" : "go-on-undoing" };
     return { cancel: on, retry: on };
   }
-  const retry: Choice = { does: "go-on" };
+  const retry: Choice = noRetry === undefined ? { does: "go-on" } : over(noRetry);
   if (wayBack.length > 0 && wayBack.every(isOver))
     return { cancel: over("What it did has been put back already."), retry };
   if (definition.undo.length === 0)

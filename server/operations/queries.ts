@@ -6,7 +6,7 @@ import { events, instances, operations, steps } from "../../db/schema.ts";
 import type { LogLine, OperationView, StepView } from "../views.ts";
 import { aftermathOf } from "./aftermath.ts";
 import { catalogue } from "./catalogue.ts";
-import { obstacleTo } from "./commands.ts";
+import { hindrancesOf } from "./commands.ts";
 import { plannedSteps } from "./definition.ts";
 import { percentile } from "./durations.ts";
 import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./plan.ts";
@@ -93,8 +93,7 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
     const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
     usual.set(row.kind, known);
     const ownSteps = byOperation.get(row.id) ?? [];
-    const obstacle = row.state === "failed" ? obstacleTo(tx, row) : undefined;
-    const { cancel, retry } = choicesOf(definition, row, ownSteps, obstacle);
+    const { cancel, retry } = choicesOf(definition, row, ownSteps, hindrancesOf(tx, row));
     return {
       id: row.id,
       kind: row.kind,
