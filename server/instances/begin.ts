@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull } from "drizzle-orm";
 import { type Db, type Tx, write } from "../../db/client.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "../../db/schema.ts";
 import { newestGood } from "../backups/queries.ts";
@@ -60,7 +60,7 @@ function refuseBeside(tx: Tx, instanceId: string): void {
 
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
- * button, with the same wish, is the first one's. Throws Refusal when the rules say no.
+ * button, with the same wish, is the first one's, unless that is being cancelled. Throws Refusal when the rules say no.
  */
 export function beginFor(beginner: Beginner, wish: Wish): string {
   const operationId = write(beginner.db, (tx) => {
@@ -73,6 +73,7 @@ export function beginFor(beginner: Beginner, wish: Wish): string {
           eq(operations.instanceId, instance.id),
           eq(operations.kind, wish.kind),
           eq(operations.state, "running"),
+          isNull(operations.cancelRequestedAt),
         ),
       )
       .all()

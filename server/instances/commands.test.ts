@@ -130,6 +130,17 @@ test("protection can't be turned on while the instance is being destroyed", asyn
   expect(rowOf(instanceId)).toMatchObject({ isProtected: false });
 });
 
+test("a press while the same is being cancelled is told to wait, and not taken for the first one", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "acme", company: "Acme" });
+  const destroy = () => joe.instances.destroy({ instanceId, confirm: "acme" });
+  const { operationId } = await destroy();
+  expect(await destroy()).toEqual({ operationId });
+  await joe.operations.cancel({ operationId });
+  await expect(destroy()).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  const all = await joe.instances.inBulk({ action: "destroy", instanceIds: [instanceId], confirm: 1 });
+  expect(all).toMatchObject({ begun: 0, refused: [{ company: "Acme" }] });
+});
+
 test("the same press twice is one operation; another wish meanwhile is told to wait", async () => {
   const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
   const move = { instanceId, slug: "moved", domain: "intranet.localhost", redirectDays: 30 };
