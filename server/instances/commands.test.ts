@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { aliases, audit, backups, instances, operations } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { insertInstance } from "../operations/testEngine.ts";
@@ -227,6 +228,33 @@ test("variables: a new set with the secrets that were kept, and the one before c
   expect(openVariables(world.db, world.web.variablesKey, instanceId, 3)).toEqual(
     openVariables(world.db, world.web.variablesKey, instanceId, 1),
   );
+});
+
+test("what an edit tried in vain is not what is put back after the next one", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
+  insertVariables(
+    world.db,
+    world.web.variablesKey,
+    { id: instanceId, variableSet: 1 },
+    [{ name: "GREETING", value: "hello", secret: false }],
+    1,
+  );
+  const edit = async (value: string, state: "failed" | "done") => {
+    const { operationId } = await joe.instances.editVariables({
+      instanceId,
+      variables: [{ name: "GREETING", value, secret: false }],
+    });
+    world.db.update(operations).set({ state }).where(eq(operations.id, operationId)).run();
+    const { variableSet } = z.object({ variableSet: z.number() }).parse(factsOf(operationId));
+    world.db
+      .update(instances)
+      .set({ status: "running", ...(state === "done" ? { variableSet } : {}) })
+      .run();
+  };
+  await edit("wrong", "failed");
+  await edit("hej", "done");
+  const { instance } = await joe.instances.get({ slug: "acme" });
+  expect(instance.previousVariables).toMatchObject({ set: 1, variables: [{ value: "hello" }] });
 });
 
 test("a size and a version must be another one that is on offer", async () => {

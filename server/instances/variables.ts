@@ -1,6 +1,7 @@
-import { and, asc, eq, lt, max } from "drizzle-orm";
+import { and, asc, eq, max, sql } from "drizzle-orm";
+import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { variables } from "../../db/schema.ts";
+import { operations, variables } from "../../db/schema.ts";
 import type { Variable } from "../operations/definition.ts";
 import { Refusal } from "../refusal.ts";
 import { open, seal } from "../secrets.ts";
@@ -56,15 +57,26 @@ export function visibleVariables(tx: Pick<Tx, "select">, { id, variableSet }: Ow
     .map(({ name, value, secret, setAt }) => ({ name, value: secret ? null : value, secret, setAt }));
 }
 
-/** The newest set before the one in effect that can be put back; undefined while there is none. */
+const broughtIn = z.object({ previousSet: z.number() }).partial();
+
+/**
+ * The set that the one in effect has replaced, to be put back; undefined while there is none. The one numbered before it
+ * may never have been in effect: its edit failed.
+ */
 export function previousSet(tx: Pick<Tx, "select">, { id, variableSet }: Owner): number | undefined {
-  return (
-    tx
-      .select({ set: max(variables.set) })
-      .from(variables)
-      .where(and(eq(variables.instanceId, id), lt(variables.set, variableSet)))
-      .get()?.set ?? undefined
-  );
+  const edit = tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, id),
+        eq(operations.kind, "edit-variables"),
+        eq(operations.state, "done"),
+        sql`json_extract(${operations.facts}, '$.variableSet') = ${variableSet}`,
+      ),
+    )
+    .get();
+  return broughtIn.parse(edit?.facts ?? {}).previousSet;
 }
 
 function nextSet(tx: Pick<Tx, "select">, instanceId: string): number {
