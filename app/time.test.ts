@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { instanceRow } from "./testViews.ts";
-import { age, bytes, clock, duration, monthlyCents, when } from "./time.ts";
+import { age, bytes, clock, counted, duration, monthlyCents, when } from "./time.ts";
 
 const at = (text: string) => new Date(text).getTime();
 const now = at("2026-11-23T12:00:00");
@@ -34,4 +34,8 @@ test("an instance costs what its droplet costs: nothing before there is one, and
   expect(monthlyCents(row)).toBe(1200);
   expect(monthlyCents({ ...row, dropletId: null })).toBe(0);
   expect(monthlyCents({ ...row, dropletGoneAt: 5 })).toBe(0);
+});
+
+test("one of what is named in the plural stands in the singular", () => {
+  expect([0, 1, 12].map((count) => counted(count, "posts"))).toEqual(["0 posts", "1 post", "12 posts"]);
 });

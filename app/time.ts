@@ -80,3 +80,7 @@ export function bytes(count: number): string {
   }
   return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
 }
+
+/** `1 post`, `12 posts`: of what is named in the plural, as a backup's manifest does. */
+export const counted = (count: number, plural: string): string =>
+  `${count} ${count === 1 ? plural.replace(/s$/, "") : plural}`;

@@ -1,3 +1,4 @@
+import type { Locator } from "playwright/test";
 import {
   expect,
   expectNoFaults,
@@ -53,41 +54,46 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
     }
 
     const dialog = page.getByRole("alertdialog").or(page.getByRole("dialog"));
-    const leave = async (where: string) => {
+    /** Looks at the dialog, and leaves it: the focus is in it, and afterwards where it was opened. */
+    const leave = async (where: string, opener: Locator) => {
       await expect(dialog).toBeVisible();
+      await expect(dialog.locator(":focus")).toHaveCount(1);
       await expectNoFaults(page, `${where} (${colorScheme})`);
       await page.keyboard.press("Escape");
       await expect(dialog).toHaveCount(0);
+      await expect(opener).toBeFocused();
     };
     await page.goto("/instances/alla");
     for (const name of ["Change address", "Edit variables", "Destroy instance"]) {
-      await page.getByRole("button", { name, exact: true }).click();
-      await leave(name);
+      const opener = page.getByRole("button", { name, exact: true });
+      await opener.click();
+      await leave(name, opener);
     }
     for (const name of ["Restart", "Power off", "Resize", "Upgrade"]) {
       await openMenu(page, name);
-      await leave(name);
+      await leave(name, page.getByRole("button", { name: "More actions" }));
     }
     await page.goto("/backups");
-    await page
-      .getByRole("listitem")
-      .filter({ hasText: "Alla Kan" })
-      .getByRole("button", { name: "Restore" })
-      .click();
-    await leave("Restore");
+    const restore = page.getByRole("button", { name: /^Restore Alla Kan, / });
+    await restore.click();
+    await leave("Restore", restore);
     noteDrift("alla", { type: "changed-record", recordId: 1, ...changedRecord });
     noteDrift("alla", { type: "missing-ssh-key", name: `key-${colorScheme}` });
     await page.goto("/drift");
     await expect(page.getByRole("region", { name: "Missing" })).toBeVisible();
     await expectNoFaults(page, `drift (${colorScheme})`);
-    await page.getByRole("button", { name: `Repair SSH key key-${colorScheme}` }).click();
-    await leave("Repair");
+    const repair = page.getByRole("button", { name: `Repair SSH key key-${colorScheme}` });
+    await repair.click();
+    await leave("Repair", repair);
     forgetDrift();
     await page.goto("/");
     await page.getByLabel("Select Alla Kan").check();
     await expectNoFaults(page, `selection (${colorScheme})`);
-    await page.getByRole("region", { name: "Selection" }).getByRole("button", { name: "Destroy" }).click();
-    await leave("Destroy many");
+    const destroyAll = page
+      .getByRole("region", { name: "Selection" })
+      .getByRole("button", { name: "Destroy" });
+    await destroyAll.click();
+    await leave("Destroy many", destroyAll);
   }
 });
 

@@ -6,7 +6,7 @@ import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import type { BackupReason, BackupView, InstanceAction } from "../../server/views.ts";
 import { offlineReason, useConnection } from "../live.tsx";
-import { age, bytes, duration, exact, useNow } from "../time.ts";
+import { age, bytes, counted, duration, exact, useNow } from "../time.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Days } from "../ui/days.tsx";
 import { Empty } from "../ui/notice.tsx";
@@ -85,7 +85,7 @@ function Row(props: {
   const connection = useConnection();
   const offline = connection.live ? null : offlineReason;
   const bad = backup.state === "good" ? null : "Only a good backup can be restored.";
-  const counts = Object.entries(backup.counts).map(([what, count]) => `${count} ${what}`);
+  const counts = Object.entries(backup.counts).map(([what, count]) => counted(count, what));
   const item =
     "touch flex min-h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm outline-none data-highlighted:bg-hover data-disabled:text-ink-3";
   const taken = backup.takenAt ?? backup.createdAt;
@@ -123,7 +123,13 @@ function Row(props: {
       <span className="flex justify-end gap-1">
         <Button reason={offline ?? bad ?? refusals?.restore} onClick={() => onAsk("restore")}>
           <History size={15} strokeWidth={1.9} aria-hidden />
-          Restore
+          <span>
+            Restore
+            <span className="sr-only">
+              {" "}
+              {backup.company}, {exact(taken)}
+            </span>
+          </span>
         </Button>
         <DropdownMenu.Root>
           <DropdownMenu.Trigger
