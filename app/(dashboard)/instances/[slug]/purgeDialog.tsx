@@ -7,6 +7,7 @@ import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { TextField } from "../../../ui/field.tsx";
 import { useBegun } from "./useBegun.ts";
+import { removedForGood } from "./removedForGood.ts";
 
 /** The last of it: after this there is no way back, so the slug is typed once more. */
 export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
@@ -15,13 +16,12 @@ export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; o
   const fits = confirm === instance.slug;
   const begun = useBegun(instance, onClose);
   const purge = useMutation(trpc.instances.purge.mutationOptions({ onSuccess: begun }));
-  const kept = instance.backups.length;
   return (
     <Dialog
       open
       onOpenChange={onClose}
       title={`Remove ${instance.company} for good?`}
-      description={`${instance.snapshots.length === 1 ? "Its snapshot" : `Its ${instance.snapshots.length} snapshots`}${kept === 0 ? "" : kept === 1 ? " and its backup" : ` and its ${kept} backups`} are removed, and with them all its data. Its history stays on this page. Nothing brings it back afterwards.`}
+      description={`${removedForGood(instance.snapshots.length, instance.backups.length)} Its history stays on this page. Nothing brings it back afterwards.`}
     >
       <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
         <TextField
