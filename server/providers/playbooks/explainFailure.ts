@@ -29,7 +29,7 @@ const CAUSES: readonly { pattern: RegExp; sentence: string }[] = [
     pattern:
       /UNREACHABLE!|Connection refused|No route to host|Network is unreachable|Connection timed out|Operation timed out|Connection closed by|Connection reset|timed out waiting for ping/i,
     sentence:
-      "The droplet could not be reached over SSH. Try again; if it happens again, destroy and spawn it anew.",
+      "The droplet could not be reached over SSH. Try again; if it happens again, check at DigitalOcean that it is on.",
   },
 ];
 
