@@ -35,9 +35,9 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       description={
         stood ? (
           <>
-            It goes offline when its snapshot begins. Until <strong className="text-ink">{until}</strong> you
-            can bring it back with its variables and data, and with the same address while nobody else has
-            taken it.
+            {instance.status !== "off" && "It goes offline when its snapshot begins. "}Until{" "}
+            <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
+            and with the same address while nobody else has taken it.
           </>
         ) : (
           <>

@@ -35,7 +35,7 @@ export function LogBar({
           aria-live="off"
           className={`min-w-0 grow truncate font-mono text-sm ${last?.failed === true ? "text-bad-ink" : "text-ink-2"}`}
         >
-          {last?.text ?? "No output yet."}
+          {last?.text ?? (operation.endedAt === null ? "No output yet." : "No output.")}
         </p>
         <button
           type="button"

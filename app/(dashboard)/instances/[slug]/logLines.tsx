@@ -67,7 +67,9 @@ export function LogLines({ lines, begin, focus, words, open, following, onFollow
           lastTop.current = scrollTop;
         }}
       >
-        {lines.length === 0 && <p className="px-5 font-sans text-ink-3">No output yet.</p>}
+        {lines.length === 0 && (
+          <p className="px-5 font-sans text-ink-3">{open ? "No output yet." : "No output."}</p>
+        )}
         <div className="relative w-full" style={{ height }}>
           {rows.getVirtualItems().map(({ index, start, key }) => {
             const line = lines[index];

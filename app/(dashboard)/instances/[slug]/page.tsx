@@ -112,7 +112,7 @@ function Loaded({
       {tab === "overview" && operation === undefined && <Overview instance={instance} />}
       {tab === "backups" && <InstanceBackups instance={instance} />}
       {tab === "activity" && (
-        <div className="px-4 md:px-10">
+        <div className="px-4 py-7 md:px-10">
           <ActivityList instanceId={instance.id} />
         </div>
       )}

@@ -51,7 +51,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
             <div
               // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other identity, and their fields are controlled
               key={index}
-              className="grid grid-cols-[minmax(0,2fr)_minmax(0,3fr)_auto] items-start gap-3 border-b border-line pb-4"
+              className="grid grid-cols-[minmax(0,1fr)_auto] items-start gap-3 border-b border-line pb-4 sm:grid-cols-[minmax(0,2fr)_minmax(0,3fr)_auto]"
             >
               <div className="grid gap-2">
                 <TextField
@@ -86,18 +86,20 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
                   Secret
                 </label>
               </div>
-              <AreaField
-                id={`variables.${index}.value`}
-                label="Variable value"
-                rows={1}
-                spellCheck={false}
-                autoComplete="off"
-                masked={row.secret}
-                placeholder={row.kept ? "kept as it is" : undefined}
-                value={row.value ?? ""}
-                error={sent[`variables.${index}.value`]}
-                onChange={(event) => set(index, { value: event.target.value, kept: false })}
-              />
+              <div className="max-sm:order-last max-sm:col-span-2">
+                <AreaField
+                  id={`variables.${index}.value`}
+                  label="Variable value"
+                  rows={1}
+                  spellCheck={false}
+                  autoComplete="off"
+                  masked={row.secret}
+                  placeholder={row.kept ? "kept as it is" : undefined}
+                  value={row.value ?? ""}
+                  error={sent[`variables.${index}.value`]}
+                  onChange={(event) => set(index, { value: event.target.value, kept: false })}
+                />
+              </div>
               <div className="mt-6.5">
                 <Button
                   look="bare"

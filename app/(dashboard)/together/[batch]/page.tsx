@@ -44,15 +44,19 @@ export default function TogetherPage() {
     >
       {query.isPending && <Skeleton />}
       {query.isError && (
-        <Notice tone="bad" alert>
-          {sentenceOf(query.error)}
-        </Notice>
+        <div className="mt-6">
+          <Notice tone="bad" alert>
+            {sentenceOf(query.error)}
+          </Notice>
+        </div>
       )}
-      <ul className="mt-6 border-t border-line">
-        {rows.map((row) => (
-          <Line key={row.id} row={row} />
-        ))}
-      </ul>
+      {rows.length > 0 && (
+        <ul className="mt-6 border-t border-line">
+          {rows.map((row) => (
+            <Line key={row.id} row={row} />
+          ))}
+        </ul>
+      )}
     </Page>
   );
 }
