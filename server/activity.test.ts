@@ -55,3 +55,15 @@ test("page by page, nothing twice", async () => {
   expect([first.entries.length, second.entries.length, second.next]).toEqual([100, 50, null]);
   expect(new Set([...first.entries, ...second.entries].map(({ id }) => id)).size).toBe(150);
 });
+
+test("who cancelled what, and of which instance", async () => {
+  const instanceId = insertInstance(world.db, { ...ran, slug: "fjord", company: "Fjord and Field" });
+  const joe = world.caller();
+  const { operationId } = await joe.backups.backUp({ instanceId });
+  await joe.operations.cancel({ operationId });
+  const { entries } = await joe.activity.list({ instanceId });
+  expect(entries.map(({ what }) => what)).toEqual([
+    "cancelled “Back up” of Fjord and Field",
+    "backed up Fjord and Field",
+  ]);
+});

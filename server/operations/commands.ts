@@ -89,13 +89,18 @@ function press(context: CommandContext, operationId: string, button: "cancel" | 
     else if (choice.does === "go-on-undoing") goOnUndoing(context, tx, operation);
     else goOn(context, tx, operation);
     wakeNow(tx, operationId, context.monotonic());
-    const label = catalogue[operation.kind].label.toLowerCase();
+    const { company } = tx
+      .select({ company: instances.company })
+      .from(instances)
+      .where(eq(instances.id, operation.instanceId))
+      .get() ?? { company: "" };
+    const label = `“${catalogue[operation.kind].label}” of ${company}`;
     record(
       tx,
       operation,
       who,
       context.now(),
-      button === "cancel" ? `cancelled ${label}` : `tried ${label} again`,
+      button === "cancel" ? `cancelled ${label}` : `retried ${label}`,
     );
   });
 }
