@@ -124,7 +124,14 @@ export type InstanceDetail = InstanceRow & {
 export type DriftView = {
   key: string;
   finding: Finding;
-  instance: { id: string; slug: string; company: string; status: InstanceStatus };
+  instance: {
+    id: string;
+    slug: string;
+    company: string;
+    status: InstanceStatus;
+    /** Whether a snapshot or a good backup is left. */
+    canBeBroughtBack: boolean;
+  };
   monthlyCents: number;
   /** When it was first found. */
   foundAt: number;

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { drift, instances, operations } from "../../db/schema.ts";
+import { newestKept } from "../instances/kept.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import { visibilityWindowMs } from "../operations/droplet.ts";
 import type { DriftCheckView, DriftView } from "../views.ts";
@@ -27,12 +28,13 @@ export function driftViews(tx: Pick<Tx, "select">): DriftView[] {
     .orderBy(asc(drift.foundAt), asc(drift.key))
     .all()
     .filter(({ drift: row }) => checkedMonotonic - row.foundMonotonic >= visibilityWindowMs);
-  return rows.map(({ drift: row, instance: { id, slug, company, status } }) => {
+  return rows.map(({ drift: row, instance }) => {
+    const { id, slug, company, status } = instance;
     const one = finding.parse(row.finding);
     const { key, monthlyCents, foundAt } = row;
     return {
       ...{ key, finding: one, monthlyCents, foundAt },
-      instance: { id, slug, company, status },
+      instance: { id, slug, company, status, canBeBroughtBack: newestKept(tx, instance) !== undefined },
       actions: actionsOf(one),
       refusal: refusalOf(tx, id),
       operation: operationOn(tx, id, key),

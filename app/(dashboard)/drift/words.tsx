@@ -54,7 +54,7 @@ export const inSentence = (noun: string): string =>
 
 /** What is wrong, in a sentence or two. */
 export function sentenceFor({ finding, instance }: DriftView, now: number): string {
-  const { company, status } = instance;
+  const { company, status, canBeBroughtBack } = instance;
   switch (finding.type) {
     case "orphaned-droplet":
       return finding.isAdoptable
@@ -67,7 +67,7 @@ export function sentenceFor({ finding, instance }: DriftView, now: number): stri
     case "orphaned-record":
       return `Points to ${finding.address}. ${company} no longer uses it.`;
     case "missing-droplet":
-      return `Droplet ${finding.dropletId} was deleted at DigitalOcean. Destroy ${company}, then bring it back.`;
+      return `Droplet ${finding.dropletId} was deleted at DigitalOcean. ${canBeBroughtBack ? `Destroy ${company}, then bring it back.` : `Destroy ${company}: it has no snapshot and no good backup to bring it back from.`}`;
     case "missing-snapshot":
       return `Deleted at DigitalOcean. ${company} can’t be brought back from it.`;
     case "missing-record":
