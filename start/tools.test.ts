@@ -49,8 +49,11 @@ test("Ansible that is there is used, and nothing is said of installing", () => {
   expect(ensureAnsible(there, { asRoot: true })).toBe("found in PATH\n");
 });
 
-test("as root on Debian what is missing is installed with apt-get, and it says so", () => {
-  const debian = machine({});
+test.each([
+  ["all of it", {}],
+  ["all but ssh", { ssh: runs }],
+])("as root on Debian what is missing is installed with apt-get, and it says so: %s", (_what, commands) => {
+  const debian = machine(commands);
   const names = ["ssh", "ansible-playbook", "ansible-runner"];
   add(join(debian.bin, "apt-get"), install(debian.bin, names));
   expect(ensureAnsible(debian, { asRoot: true })).toMatch(
