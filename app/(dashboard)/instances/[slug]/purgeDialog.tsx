@@ -6,8 +6,8 @@ import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { TextField } from "../../../ui/field.tsx";
-import { useBegun } from "./useBegun.ts";
 import { removedForGood } from "./removedForGood.ts";
+import { useBegun } from "./useBegun.ts";
 
 /** The last of it: after this there is no way back, so the slug is typed once more. */
 export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
