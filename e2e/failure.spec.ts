@@ -16,6 +16,9 @@ test("DigitalOcean refuses: a sentence, Retry, and it goes on", async ({ page, r
   await expect(page.getByRole("region", { name: "What went wrong" })).toContainText(
     /“Request a droplet” failed\. Retry continues from this step\..*The instance has no droplet\./s,
   );
+  await expect(page.getByRole("region", { name: "What went wrong" })).toContainText(
+    "the droplet limit of this account is reached",
+  );
   await page.goto("/outbox");
   await expect(page.getByRole("button", { name: /Fjord and Field: Spawn failed/ })).toHaveCount(1);
   await page.goto("/instances/fjord");

@@ -50,7 +50,7 @@ for (const { name, slow } of inSteps)
   }) => {
     const slug = `killed-${name}`;
     // A slow answer holds the step open, so that the kill meets it in the middle of its call.
-    if (slow !== undefined) await arm(request, { match: slow, times: 1, kind: "latency", latencyMs: 1500 });
+    if (slow !== undefined) await arm(request, { match: slow, times: 1, kind: "latency", ms: 1500 });
     await spawn(page, { company: `Killed in ${name}`, slug });
     await expect
       .poll(() => stepState(slug, name), { intervals: [5], timeout: 60_000 })

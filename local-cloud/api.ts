@@ -43,6 +43,11 @@ export function createApi(cloud: Cloud): Hono<Env> {
 
   app.use("/v2/*", async (c, next) => {
     cloud.requests.count(c.req.method, c.req.path);
+    await next();
+    cloud.requests.countAnswer(c.res.status);
+  });
+
+  app.use("/v2/*", async (c, next) => {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const listsKeys = c.req.method === "GET" && /^\/v2\/account\/keys\/?$/.test(c.req.path);
     const { headers, refused } = rate.take(token ?? "", listsKeys);
@@ -136,7 +141,7 @@ async function suffer(
     const status = fault.status as ContentfulStatusCode;
     if (status === 429)
       return faultAnswer(c, tooMany(fault.ms === undefined ? 1 : Math.ceil(fault.ms / 1000)));
-    return faultAnswer(c, new ApiError(status, faultMessage(status)));
+    return faultAnswer(c, new ApiError(status, fault.message ?? faultMessage(status)));
   }
   if (kind === "timeout" || kind === "timeout-after-effect") await held(cloud, c, fault.ms ?? heldMs);
   c.env.incoming.socket.destroy();

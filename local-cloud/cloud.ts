@@ -4,6 +4,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { createActionEngine } from "./actions.ts";
+import { claimAddressBlock } from "./addressBlock.ts";
 import { createApi } from "./api.ts";
 import type { Cloud } from "./context.ts";
 import { createEdge } from "./edge.ts";
@@ -44,6 +45,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
     requests: createRequestCounts(),
     apiUrl: "",
     edgePort: 0,
+    addressBase: "",
     closing: closing.signal,
   };
 
@@ -53,11 +55,17 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
   const apiSockets = socketsOf(api);
   // A taken port is found out before anything is touched: it may be a cloud on this very folder.
   cloud.edgePort = await listen(edge, options.edgePort, "LOCAL_EDGE_PORT");
+  let releaseAddresses = (): void => {};
   try {
     const port = await listen(api, options.port, "LOCAL_CLOUD_PORT");
     cloud.apiUrl = `http://127.0.0.1:${port}`;
+    const block = await claimAddressBlock({ ...options, wanted: wantedAddresses(cloud) });
+    releaseAddresses = block.release;
+    cloud.addressBase = block.base;
+    store.state.addressBase = block.base;
     await resume(cloud);
   } catch (error) {
+    releaseAddresses();
     await Promise.all([stop(edge, edgeSockets), stop(api, apiSockets)]);
     throw error;
   }
@@ -67,6 +75,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
     closing.abort();
     await Promise.all([stop(edge, edgeSockets), stop(api, apiSockets), cloud.actions.settled()]);
     await cloud.machines.close();
+    releaseAddresses();
     await store.save();
   };
   return {
@@ -77,6 +86,12 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
       return closed;
     },
   };
+}
+
+/** The addresses that were asked for, or else those that droplets have already. */
+function wantedAddresses({ options, store: { state } }: Cloud): string | undefined {
+  const [droplet] = state.droplets.filter(({ deletedAt }) => deletedAt === null);
+  return options.addressBase ?? droplet?.address.split(".").slice(0, 2).join(".");
 }
 
 /** Carries on where a predecessor stopped, in whatever way it stopped. */

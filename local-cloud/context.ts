@@ -16,6 +16,8 @@ export type Cloud = {
   /** `http://127.0.0.1:<port>`, known once the port is bound. */
   apiUrl: string;
   edgePort: number;
+  /** First two numbers of the droplets' addresses, known once they are claimed. */
+  addressBase: string;
   /** Aborts when the cloud closes. */
   closing: AbortSignal;
 };

@@ -111,7 +111,7 @@ function freeAddress(cloud: Cloud): string {
   for (let tries = 0; tries < 65_000; tries += 1) {
     const number = state.nextAddress;
     state.nextAddress = (number + 1) % 65_000;
-    const address = `${cloud.options.addressBase}.${1 + Math.floor(number / 254)}.${1 + (number % 254)}`;
+    const address = `${cloud.addressBase}.${1 + Math.floor(number / 254)}.${1 + (number % 254)}`;
     if (!taken.has(address)) return address;
   }
   throw unprocessable("creating this/these droplet(s) will exceed your droplet limit");

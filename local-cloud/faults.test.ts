@@ -58,6 +58,24 @@ describe("faults of requests", () => {
     expect(faults).toMatchObject([{ hits: 2 }]);
   });
 
+  test("an answer in the words that were asked for", async () => {
+    await fault({ kind: "status", status: 422, message: "Not today.", match: { path: "/v2/tags" } });
+    expect(errorOf(await ask("POST", "/tags", { name: "worded" })).message).toBe("Not today.");
+  });
+
+  test.each([
+    { kind: "latency", latencyMs: 1500 },
+    { kind: "status", match: { route: "/v2/tags" } },
+  ])("one that says what nobody understands is refused: %j", async (body) => {
+    const answer = await fetch(`${cloud.apiUrl}/_faults`, { method: "POST", body: JSON.stringify(body) });
+    expect(answer.status).toBe(422);
+    expect(await answer.text()).toMatch(/latencyMs|route/);
+    const { faults } = z
+      .object({ faults: z.array(z.unknown()) })
+      .parse(await (await fetch(`${cloud.apiUrl}/_faults`)).json());
+    expect(faults).toEqual([]);
+  });
+
   test("429 says how long to wait", async () => {
     await fault({ kind: "status", status: 429, ms: 3000, match: { path: "^/v2/(sizes|regions)$" } });
     const answer = await ask("GET", "/regions");
@@ -204,6 +222,7 @@ test("requests are counted by operation", async () => {
   expect(await (await fetch(`${cloud.apiUrl}/_requests`)).json()).toEqual({
     total: 3,
     counts: { "GET /v2/domains/{domain}/records/{id}": 1, "GET /v2/droplets/{id}": 2 },
+    answers: { "404": 3 },
   });
   expect(await namesListed()).not.toContain("never");
 });

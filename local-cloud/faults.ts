@@ -13,9 +13,9 @@ const requestFaults = [
   "drop-after-effect",
 ] as const;
 
-const faultSchema = z.object({
+const faultSchema = z.strictObject({
   match: z
-    .object({
+    .strictObject({
       method: z.string().optional(),
       /** A prefix, or a regular expression when it begins with `^`. */
       path: z.string().optional(),
@@ -27,6 +27,8 @@ const faultSchema = z.object({
   times: z.number().int().min(1).nullable().default(1),
   kind: z.enum([...requestFaults, ...objectFaults]),
   status: z.number().int().min(400).max(599).default(503),
+  /** What the answer says; without it what DigitalOcean says with this status. */
+  message: z.string().min(1).optional(),
   /** Latency, or how long a time-out holds the connection before it is cut. */
   ms: z.number().int().min(0).optional(),
 });

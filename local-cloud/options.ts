@@ -24,11 +24,11 @@ const optionsSchema = z.object({
   ratePerHour: z.coerce.number().int().min(1).default(5000),
   ratePerMinute: z.coerce.number().int().min(1).default(250),
   dropletLimit: z.coerce.number().int().min(1).default(250),
-  /** First two numbers of the droplets' loopback addresses. */
+  /** First two numbers of the droplets' loopback addresses; without it they come from what is free. */
   addressBase: z
     .string()
     .regex(/^127\.\d{1,3}$/, "must look like 127.77")
-    .default("127.77"),
+    .optional(),
   /**
    * Where the edge may ask for a page while a site has no answer of its own (`?host=` is added).
    * Without it, or when it fails, the edge shows its own pages.

@@ -1,23 +1,33 @@
-/** How often each operation was asked for, for benchmarks and tests. */
+/** How often each operation was asked for, and how often each status was answered, for benchmarks and tests. */
 export type RequestCounts = {
   count(method: string, path: string): void;
-  read(): { total: number; counts: Record<string, number> };
+  countAnswer(status: number): void;
+  read(): { total: number; counts: Record<string, number>; answers: Record<string, number> };
   reset(): void;
 };
 
 export function createRequestCounts(): RequestCounts {
   let counts = new Map<string, number>();
+  let answers = new Map<number, number>();
   return {
     count(method, path) {
       const key = `${method} ${pathTemplate(path)}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     },
+    countAnswer(status) {
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    },
     read() {
       const entries = [...counts].sort(([a], [b]) => a.localeCompare(b));
-      return { total: entries.reduce((sum, [, n]) => sum + n, 0), counts: Object.fromEntries(entries) };
+      return {
+        total: entries.reduce((sum, [, n]) => sum + n, 0),
+        counts: Object.fromEntries(entries),
+        answers: Object.fromEntries(answers),
+      };
     },
     reset() {
       counts = new Map();
+      answers = new Map();
     },
   };
 }

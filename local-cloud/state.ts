@@ -94,6 +94,8 @@ const destroyedSchema = z.object({
 const stateSchema = z.object({
   nextId: z.number(),
   nextAddress: z.number(),
+  /** First two numbers of the addresses given so far. */
+  addressBase: z.string().optional(),
   accountUuid: z.string(),
   projectUuid: z.string(),
   vpcUuid: z.string(),
