@@ -1,16 +1,17 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import type { NextRequest } from "next/server";
 import { sessionOf } from "../../../../server/auth.ts";
 import { appRouter } from "../../../../server/router.ts";
 import { web } from "../../../../server/web.ts";
 
 export const dynamic = "force-dynamic";
 
-const handler = (request: Request) =>
+const handler = (request: NextRequest) =>
   fetchRequestHandler({
     endpoint: "/api/trpc",
     req: request,
     router: appRouter,
-    createContext: async () => ({ web: web(), sessionId: (await sessionOf(request))?.id }),
+    createContext: async () => ({ web: web(), sessionId: (await sessionOf(web(), request))?.id }),
   });
 
 export { handler as GET, handler as POST };
