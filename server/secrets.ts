@@ -21,17 +21,3 @@ export function open(key: Buffer, sealed: string, context: string): string {
     .setAuthTag(bytes.subarray(12, 28));
   return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString("utf8");
 }
-
-const mask = "••••••";
-
-/** Replaces every secret, and each line of one that has several, before text reaches a log, a mail or a stream. */
-export function maskSecrets(text: string, secrets: readonly string[]): string {
-  const parts = new Set<string>();
-  // Very short ones would mask half of every sentence and are no secrets.
-  for (const secret of secrets)
-    for (const part of [secret, JSON.stringify(secret).slice(1, -1), ...secret.split(/\r?\n/)])
-      if (part.length >= 4) parts.add(part);
-  return [...parts]
-    .sort((a, b) => b.length - a.length)
-    .reduce((masked, part) => masked.replaceAll(part, mask), text);
-}

@@ -68,7 +68,7 @@ async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): P
   };
   const secrets = () => setsOf(claim).flatMap(secretsOf);
   try {
-    const context = contextOf(engine, claim, variablesOf, abort.signal);
+    const context = contextOf(engine, claim, { variablesOf, secrets }, abort.signal);
     if (claim.errand === "stop") {
       if (step.stop !== undefined) await orAborted(engine, step.stop(context), abort.signal);
       commitStopped(engine, claim);
@@ -129,7 +129,7 @@ function setsOf({ operation, instance }: Claim): number[] {
 function contextOf(
   engine: Engine,
   claim: Claim,
-  variablesOf: StepContext<AnyFacts>["variablesOf"],
+  { variablesOf, secrets }: Pick<StepContext<AnyFacts>, "variablesOf" | "secrets">,
   signal: AbortSignal,
 ): StepContext<AnyFacts> {
   const { operation, instance, step } = claim;
@@ -151,6 +151,7 @@ function contextOf(
       return variablesOf(setsOf(claim)[0] ?? instance.variableSet);
     },
     variablesOf,
+    secrets,
     url: engine.urlOf(instance),
     urlOf: engine.urlOf,
     site: engine.site,

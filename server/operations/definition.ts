@@ -69,6 +69,8 @@ export type StepContext<Facts> = {
   variables: readonly Variable[];
   /** Another set of them. */
   variablesOf: (set: number) => readonly Variable[];
+  /** The values nobody may read, of all sets that the operation has to do with. */
+  secrets: () => readonly string[];
   url: string;
   urlOf: (at: { slug: string; domain: string }) => string;
   site: Site;

@@ -2,9 +2,9 @@ import { asc, eq } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import type { Failure, OperationState, StepProgress, StepState } from "../../db/schema.ts";
 import { instances, operations, steps } from "../../db/schema.ts";
+import { maskSecrets } from "../masking.ts";
 import { addFailedMail } from "../outbox.ts";
 import { ProviderError } from "../providers/errors.ts";
-import { maskSecrets } from "../secrets.ts";
 import type { Claim } from "./claim.ts";
 import {
   type AnyFacts,

@@ -104,7 +104,7 @@ async function run<Facts extends PlaybookFacts>(
       },
       vars: values,
     });
-  const secrets = context.variables.filter(({ secret }) => secret).map(({ value }) => value);
+  const secrets = context.secrets();
   const read = await providers.playbooks.readRun(key, at.cursor, secrets);
   const log: LogEntry[] = read.events.map((event) => ({
     at: event.at,

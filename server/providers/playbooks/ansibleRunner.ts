@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { maskSecrets } from "../../masking.ts";
 import {
   type AnsibleRunnerOptions,
   ARTIFACTS,
@@ -23,7 +24,6 @@ import {
   readJobEvents,
   type TaskPosition,
 } from "./jobEvents.ts";
-import { maskSecrets } from "./mask.ts";
 import type { PlaybookEvent, PlaybookRun, PlaybookRunner, PlaybookState } from "./playbooks.ts";
 import { endProcessesOfRun, isProcessOfRun, processesOfRun } from "./processes.ts";
 import { DRAFT, prepareRun, startRun, stopRunner } from "./start.ts";
