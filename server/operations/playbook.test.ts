@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { operations } from "../../db/schema.ts";
 import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
 import { advance } from "./advance.ts";
 import { catalogue } from "./catalogue.ts";
@@ -68,6 +69,25 @@ test.each(["while it is begun", "before it is first looked at"])(
     expect(operationOf(world.db, id).state).toBe("cancelled");
   },
 );
+
+test("what a playbook says is masked by the secrets of every set, those put back included", async () => {
+  const { engine, db } = world;
+  const told: (readonly string[])[] = [];
+  const id = start({
+    ensureRun: async () => {},
+    readRun: async (_key, cursor, secrets) => {
+      told.push(secrets);
+      return { events: [], cursor, state: "succeeded" };
+    },
+  });
+  const secret = (value: string) => [{ name: "PASSWORD", value, secret: true, system: false }];
+  engine.openVariables = (_instance, set) => secret(`password of set ${set}`);
+  db.update(operations)
+    .set({ facts: { ...operationOf(db, id).facts, variableSet: 3, previousSet: 2 } })
+    .run();
+  await toEnd(id);
+  expect(told).toEqual([["password of set 3", "password of set 2", "password of set 1"]]);
+});
 
 test("one that never began is neither stopped nor put back", async () => {
   const id = start({});
