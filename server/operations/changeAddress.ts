@@ -40,7 +40,9 @@ function placesOf({ facts }: Context): { next: Place; previous: Place; redirectD
   return { next, previous, redirectDays };
 }
 const hostOf = ({ slug, domain }: Place) => `${slug}.${domain}`;
-const at = (spot: Place) => and(eq(aliases.slug, spot.slug), eq(aliases.domain, spot.domain));
+/** The instance's own alias of that name: by the time of a retry it may be another instance's. */
+const at = ({ instance }: Context, { slug, domain }: Place) =>
+  and(eq(aliases.instanceId, instance.id), eq(aliases.slug, slug), eq(aliases.domain, domain));
 
 /** The name leads nowhere, and is free again. */
 async function free(context: Context, spot: Place): Promise<Outcome<Facts>> {
@@ -48,7 +50,7 @@ async function free(context: Context, spot: Place): Promise<Outcome<Facts>> {
   if (!isSettled) return later(recordMayCome);
   return done({
     rows: (tx) => {
-      tx.delete(aliases).where(at(spot)).run();
+      tx.delete(aliases).where(at(context, spot)).run();
       forgetRecords(tx, removed);
     },
   });
@@ -60,7 +62,7 @@ async function leaveNext(context: Context): Promise<Outcome<Facts>> {
   const { redirectUntil } = context.facts;
   if (redirectUntil === undefined) return free(context, next);
   const redirect = { role: "redirect" as const, expiresAt: redirectUntil };
-  return done({ rows: (tx) => tx.update(aliases).set(redirect).where(at(next)).run() });
+  return done({ rows: (tx) => tx.update(aliases).set(redirect).where(at(context, next)).run() });
 }
 
 /** The instance's own name is the new one; the old one leads to it until its time is over. */
@@ -70,7 +72,7 @@ function switchOver(context: Context) {
   return {
     instance: next,
     rows: (tx: Tx) => {
-      tx.delete(aliases).where(at(next)).run();
+      tx.delete(aliases).where(at(context, next)).run();
       const expiresAt = now() + redirectDays * dayMs;
       tx.insert(aliases)
         .values({ id: newId(), instanceId: instance.id, ...previous, role: "redirect", expiresAt })
@@ -86,7 +88,7 @@ function switchBack(context: Context) {
   return {
     instance: previous,
     rows: (tx: Tx) => {
-      tx.delete(aliases).where(at(previous)).run();
+      tx.delete(aliases).where(at(context, previous)).run();
       tx.insert(aliases)
         .values({
           ...{ id: newId(), instanceId: context.instance.id, ...next, role: "next" },

@@ -189,3 +189,22 @@ test("another team's token neither forgets our records nor makes any", async () 
       .map((one) => one.id),
   ).toEqual(records.map((one) => one.id));
 });
+
+test("a retry frees its own names alone, whoever has them by now", async () => {
+  const { cloud, db, engine, play, spawned } = world;
+  const id = await spawned({ slug: "acme" });
+  cloud.meet = ({ method }) => (method === "DELETE" ? { status: 422, body: { message: "No." } } : undefined);
+  const moving = await move(id, "moved");
+  expect((await play(moving)).state).toBe("failed");
+  cloud.meet = () => undefined;
+  // Its time is over: the name becomes free, and another customer's, who moves on.
+  db.delete(aliases).run();
+  cloud.records = cloud.records.filter(({ name }) => name !== "acme");
+  const other = await spawned({ slug: "acme" });
+  expect((await play(await move(other, "elsewhere", 30))).state).toBe("done");
+  expect(aliasNames()).toEqual(["acme redirect"]);
+  retryOperation(engine, moving, joe);
+  expect((await play(moving)).state).toBe("done");
+  expect(aliasNames()).toEqual(["acme redirect"]);
+  expect(namesThere()).toContain(`acme ${world.row(other).address}`);
+});
