@@ -14,7 +14,7 @@ import {
   step,
 } from "./definition.ts";
 import { createDns } from "./dns.ts";
-import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from "./driftSteps.ts";
+import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./driftSteps.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts, machineIs, machineOf } from "./machine.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
@@ -38,9 +38,10 @@ async function takeOver(context: Context): Promise<Outcome<Facts>> {
   const { instance, facts, providers } = context;
   const one = await findingOf(context, ["orphaned-droplet"]);
   const { dropletId } = one;
-  const droplet = await taggedDroplet(context, one);
+  const droplet = await providers.digitalocean.getDroplet(dropletId);
   if (droplet === undefined)
     throw new StepFailure("The droplet is gone, so there is nothing to adopt.", `droplet ${dropletId}`);
+  expectTagged(droplet, one);
   if (instance.dropletId !== null && instance.dropletId !== dropletId)
     throw new StepFailure(`${instance.company} has another droplet by now.`, `droplet ${instance.dropletId}`);
   const machine = machineIs(facts, { dropletId, address: undefined, hostKey: undefined });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { FindingOf } from "../drift/findings.ts";
+import type { Droplet } from "../providers/digitalocean/digitalocean.ts";
 import {
   defineOperation,
   done,
@@ -10,15 +11,16 @@ import {
   step,
 } from "./definition.ts";
 import { forgetRecords } from "./dns.ts";
-import { type DriftFacts, driftFacts, findingOf, forget, taggedDroplet } from "./driftSteps.ts";
+import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./driftSteps.ts";
+import { endDroplet, nextLook } from "./droplet.ts";
+import { type MachineFacts, machineFacts } from "./machine.ts";
 
-type Context = StepContext<DriftFacts>;
+type Facts = DriftFacts & MachineFacts;
+type Context = StepContext<Facts>;
 
 const withinMs = 20 * 60_000;
-/** DigitalOcean takes its time: it is asked again this often. */
-const lookAgainMs = 10_000;
 
-async function deleteOrphan(context: Context): Promise<Outcome<DriftFacts>> {
+async function deleteOrphan(context: Context): Promise<Outcome<Facts>> {
   const one = await findingOf(context, ["orphaned-droplet", "orphaned-snapshot", "orphaned-record"]);
   switch (one.type) {
     case "orphaned-droplet":
@@ -30,28 +32,28 @@ async function deleteOrphan(context: Context): Promise<Outcome<DriftFacts>> {
   }
 }
 
-async function deleteDroplet(
-  context: Context,
-  one: FindingOf<"orphaned-droplet">,
-): Promise<Outcome<DriftFacts>> {
-  const { instance, providers } = context;
+async function deleteDroplet(context: Context, one: FindingOf<"orphaned-droplet">): Promise<Outcome<Facts>> {
+  const { facts, instance } = context;
   if (instance.dropletId === one.dropletId)
     throw new StepFailure(
       `${instance.company} runs on this droplet by now, so it was left alone.`,
       `droplet ${one.dropletId}`,
     );
-  if ((await taggedDroplet(context, one)) !== undefined) {
-    await providers.digitalocean.destroyDroplet(one.dropletId);
-    if ((await providers.digitalocean.getDroplet(one.dropletId)) !== undefined)
-      return later({ afterMs: lookAgainMs, progress: { label: "DigitalOcean is deleting the droplet" } });
-  }
+  // It was found in the team of the round, whichever the instance's is.
+  if (facts.accountId === undefined && facts.account !== undefined)
+    context.remember({ accountId: facts.account });
+  const isOurs = (droplet: Droplet) => {
+    expectTagged(droplet, one);
+    return true;
+  };
+  if ((await endDroplet(context, one.dropletId, isOurs)) !== "gone") return later(nextLook(context));
   return done({ rows: forget(one) });
 }
 
 async function deleteSnapshot(
   { instance, providers: { digitalocean } }: Context,
   one: FindingOf<"orphaned-snapshot">,
-): Promise<Outcome<DriftFacts>> {
+): Promise<Outcome<Facts>> {
   if (instance.snapshotId === one.snapshotId)
     throw new StepFailure(
       `${instance.company} is brought back from this snapshot by now, so it was left alone.`,
@@ -70,7 +72,7 @@ async function deleteSnapshot(
 async function deleteRecord(
   { instance, aliases, providers: { digitalocean } }: Context,
   one: FindingOf<"orphaned-record">,
-): Promise<Outcome<DriftFacts>> {
+): Promise<Outcome<Facts>> {
   const isOwnName = [instance, ...aliases].some((at) => at.slug === one.name && at.domain === one.domain);
   if (isOwnName && instance.destroyedAt === null && instance.address === one.address)
     throw new StepFailure(
@@ -90,7 +92,7 @@ async function deleteRecord(
 }
 
 /** Deletes what we have made at DigitalOcean and no row knows any more. The instance it was made for is left alone. */
-export const deleteOrphanOperation = defineOperation<DriftFacts>({
+export const deleteOrphanOperation = defineOperation<Facts>({
   kind: "delete-orphan",
   label: "Delete from DigitalOcean",
   sentences: {
@@ -98,7 +100,7 @@ export const deleteOrphanOperation = defineOperation<DriftFacts>({
     cancelled: "Nothing was deleted. It may still exist at DigitalOcean and cost money.",
     failed: "It may still exist at DigitalOcean and cost money. The instance wasn't changed.",
   },
-  facts: z.object(driftFacts).partial(),
+  facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   steps: [

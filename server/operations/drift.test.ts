@@ -14,19 +14,26 @@ let cloud: {
   droplets: Droplet[];
   snapshots: { id: number; name: string }[];
   records: FoundRecord[];
+  /** How many looks at a droplet are answered by a 404, whether it is there or not. */
+  hiddenFor: number;
 };
 let done: string[];
 
 beforeEach(() => {
   done = [];
-  cloud = { account: "ours", droplets: [], snapshots: [], records: [] };
+  cloud = { account: "ours", droplets: [], snapshots: [], records: [], hiddenFor: 0 };
   world = createTestEngine({
     providers: only<Providers>("providers", {
       scanHostKey: async ({ address }) => `key of ${address}`,
       digitalocean: only<DigitalOcean>("digitalocean", {
         for: () => world.engine.providers.digitalocean,
         account: async () => ({ id: cloud.account, email: "e", status: "active", dropletLimit: 1 }),
-        getDroplet: async (id) => cloud.droplets.find((one) => one.id === id),
+        getDroplet: async (id) => {
+          const isHidden = cloud.hiddenFor > 0;
+          if (isHidden) cloud.hiddenFor -= 1;
+          return isHidden ? undefined : cloud.droplets.find((one) => one.id === id);
+        },
+        listAllDroplets: async () => cloud.droplets,
         destroyDroplet: async (id) => {
           done.push(`destroy droplet ${id}`);
           cloud.droplets = cloud.droplets.filter((one) => one.id !== id);
@@ -111,6 +118,25 @@ describe("delete", () => {
     expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({ state: "done" });
     expect(done).toEqual([]);
     expect(noted()).toEqual([]);
+  });
+  test("one 404 makes none of it go", async () => {
+    cloud.droplets = [droplet()];
+    cloud.hiddenFor = 1;
+    expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({ state: "done" });
+    expect(done).toEqual(["destroy droplet 2"]);
+  });
+  test("nor does one after its end was asked for: that is waited for", async () => {
+    cloud.droplets = [droplet()];
+    world.engine.providers.digitalocean.destroyDroplet = async (id) => {
+      done.push(`destroy droplet ${id}`);
+      cloud.hiddenFor = 1;
+      return true;
+    };
+    expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({
+      state: "failed",
+      sentence: expect.stringContaining("20 minutes"),
+    });
+    expect(noted()).toHaveLength(1);
   });
   test("one that has lost its tag is left alone", async () => {
     cloud.droplets = [droplet({ tags: ["spawner"] })];

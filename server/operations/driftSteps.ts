@@ -42,16 +42,11 @@ export const forget = (one: Finding) => (tx: Tx) => {
     .run();
 };
 
-/** The droplet of a finding while it is there; fails when it does not bear the tag that shows it is ours. */
-export async function taggedDroplet(
-  { providers }: Pick<Context, "providers">,
-  { dropletId, ownTag }: { dropletId: number; ownTag: string },
-): Promise<Droplet | undefined> {
-  const droplet = await providers.digitalocean.getDroplet(dropletId);
-  if (droplet !== undefined && !droplet.tags.includes(ownTag))
+/** Fails when the droplet of a finding does not bear the tag that shows it is ours. */
+export function expectTagged({ id, tags }: Droplet, { ownTag }: { ownTag: string }): void {
+  if (!tags.includes(ownTag))
     throw new StepFailure(
       "The droplet doesn't carry the Spawner's tag any more, so it was left alone.",
-      `droplet ${dropletId} lacks ${ownTag}`,
+      `droplet ${id} lacks ${ownTag}`,
     );
-  return droplet;
 }

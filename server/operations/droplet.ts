@@ -252,18 +252,18 @@ export const nextLook = ({ elapsed }: Pick<Context, "elapsed">) => ({
   progress: { label: "Waiting until DigitalOcean has let go of it" },
 });
 
-/** Asks for a droplet's end, once a round, and looks whether it has come. `mayEnd`: whether a living one may go. */
+/** Asks for a droplet's end, once a round, and looks whether it has come. `mayEnd`: whether this living one may go. */
 export async function endDroplet(
   context: Context,
   dropletId: number,
-  mayEnd: () => boolean = () => true,
+  mayEnd: (droplet: Droplet) => boolean = () => true,
 ): Promise<"gone" | "going" | "kept"> {
   const { facts, operation, providers } = context;
   const seen = await lookFor(context, dropletId);
   if (seen === "gone") return "gone";
   const { endAskedIn } = facts;
   if (seen === "unclear" || endAskedIn?.[dropletId] === operation.round) return "going";
-  if (!mayEnd()) return "kept";
+  if (!mayEnd(seen)) return "kept";
   if (await providers.digitalocean.destroyDroplet(dropletId))
     context.remember({ endAskedIn: { ...endAskedIn, [dropletId]: operation.round } });
   return "going";
