@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, isNotNull, max, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull, max, notInArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import {
@@ -10,6 +10,7 @@ import {
   snapshots,
 } from "../../db/schema.ts";
 import type { Site } from "../operations/definition.ts";
+import { canBeTakenUp } from "../operations/takenUp.ts";
 import { withoutComment } from "../providers/digitalocean/inventory.ts";
 import type { Books } from "./compare.ts";
 
@@ -32,7 +33,12 @@ export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Bo
     aliases: names,
     snapshots: tx.select().from(snapshots).all(),
     operations: tx
-      .select({ id: operations.id, instanceId: operations.instanceId, kind: operations.kind })
+      .select({
+        id: operations.id,
+        instanceId: operations.instanceId,
+        kind: operations.kind,
+        restores: sql`json_extract(${operations.facts}, '$.source') is not null`.mapWith(Boolean),
+      })
       .from(operations)
       .where(inArray(operations.kind, leaving))
       .orderBy(asc(operations.sequence))
@@ -83,20 +89,15 @@ const busyInstances = (tx: Tx): Set<string> =>
       .map(({ instanceId }) => instanceId),
   );
 
-/** A failed proof keeps its throwaway for Retry, as long as it is the instance's newest. */
+/** A failed proof keeps its throwaway, as long as Retry or Cancel may take it up. */
 function heldDroplets(tx: Tx): Set<number> {
   const proofs = tx
-    .select()
+    .select({ facts: operations.facts })
     .from(operations)
-    .where(eq(operations.kind, "prove"))
-    .orderBy(desc(operations.sequence))
+    .where(and(eq(operations.kind, "prove"), canBeTakenUp()))
     .all();
-  const newest = new Map<string, (typeof proofs)[number]>();
-  for (const row of proofs) if (!newest.has(row.instanceId)) newest.set(row.instanceId, row);
   return new Set(
-    [...newest.values()].flatMap(({ state, facts }) =>
-      state === "failed" && typeof facts.dropletId === "number" ? [facts.dropletId] : [],
-    ),
+    proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
   );
 }
 

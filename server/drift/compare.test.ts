@@ -32,9 +32,9 @@ const booksOf = (over: Partial<Books> = {}): Books => ({
   aliases: [],
   snapshots: [],
   operations: [
-    { id: "spawned", instanceId: "acme", kind: "spawn" },
-    { id: "spawned-gone", instanceId: "gone", kind: "spawn" },
-    { id: "destroyed", instanceId: "gone", kind: "destroy" },
+    { id: "spawned", instanceId: "acme", kind: "spawn", restores: false },
+    { id: "spawned-gone", instanceId: "gone", kind: "spawn", restores: false },
+    { id: "destroyed", instanceId: "gone", kind: "destroy", restores: false },
   ],
   busy: new Set(),
   heldDroplets: new Set(),
@@ -68,8 +68,8 @@ test("what agrees is no drift", () => {
 describe("orphaned droplets", () => {
   const orphan = droplet({ id: 2, name: "double" });
   const withOrphan = (over: Partial<Droplet> = {}) => ({ droplets: [droplet(), { ...orphan, ...over }] });
-  const bought = (kind: "spawn" | "bring-back" | "restore-as-new") => ({
-    operations: [...booksOf().operations, { id: "again", instanceId: "gone", kind }],
+  const bought = (kind: "spawn" | "bring-back" | "restore-as-new", restores = kind === "restore-as-new") => ({
+    operations: [...booksOf().operations, { id: "again", instanceId: "gone", kind, restores }],
   });
   const ofGone = (over: Partial<Droplet> = {}) =>
     withOrphan({ tags: ["spawner", instanceTag("gone"), operationTag("again")], ...over });
@@ -125,6 +125,7 @@ describe("orphaned droplets", () => {
       withOrphan({ tags: ["spawner", instanceTag("gone"), operationTag("spawned-gone")] }),
     ],
     ["bought for a restore that may not have come to its data", bought("restore-as-new"), ofGone()],
+    ["bought to bring a backup back, which may not be there yet", bought("bring-back", true), ofGone()],
     ["a throwaway", bought("spawn"), ofGone({ tags: ["spawner", proofTag("gone"), operationTag("again")] })],
     [
       "of an instance that has another droplet",

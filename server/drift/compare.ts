@@ -16,8 +16,8 @@ export type Books = {
     takenAt: number;
     removedAt: number | null;
   }[];
-  /** Those that buy droplets or take snapshots, oldest first. */
-  operations: readonly { id: string; instanceId: string; kind: OperationKind }[];
+  /** Those that buy droplets or take snapshots, oldest first. `restores`: its droplet is to get a backup's data. */
+  operations: readonly { id: string; instanceId: string; kind: OperationKind; restores: boolean }[];
   /** Instances with a live operation: nothing of theirs is judged. */
   busy: ReadonlySet<string>;
   /** Throwaway droplets that a failed operation keeps for its retry. */
@@ -190,7 +190,7 @@ function isOwnDroplet(
   return (
     buyer !== undefined &&
     buyer.id === newest?.id &&
-    buyer.kind !== "restore-as-new" &&
+    !buyer.restores &&
     tags.includes(instanceTag(instance.id)) &&
     instance.dropletId === null &&
     (instance.status === "failed" || instance.status === "destroyed") &&

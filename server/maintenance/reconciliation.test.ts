@@ -5,7 +5,7 @@ import { resolveDrift } from "../drift/commands.ts";
 import { driftCheck, driftViews } from "../drift/queries.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import type { Providers } from "../operations/definition.ts";
-import { instanceTag, operationTag } from "../operations/droplet.ts";
+import { instanceTag, operationTag, proofTag } from "../operations/droplet.ts";
 import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
 import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
 import type { ARecord, Snapshot } from "../providers/digitalocean/inventory.ts";
@@ -317,4 +317,43 @@ test("a destroyed instance that adopts its droplet has its name back, unless som
     kind: "adopt-droplet",
     facts: { before: { status: "destroyed", destroyedAt: 1, keptUntil: 9, purgedAt: null } },
   });
+});
+
+test("a throwaway is shown once its failed proof can't be taken up any more", async () => {
+  const { instanceId } = standing(1);
+  const proof = begin(world.engine, instanceId, catalogue.prove, { dropletId: 2, throwaway: true });
+  const end = (id: string, state: "failed" | "done") =>
+    world.db.update(operations).set({ state, endedAt: 1 }).where(eq(operations.id, id)).run();
+  end(proof, "failed");
+  cloud.listed.push(droplet(2, [proofTag(instanceId), operationTag(proof)]));
+  await round();
+  await round();
+  expect(shown()).toEqual([]);
+  end(begin(world.engine, instanceId, catalogue["delete-orphan"]), "done");
+  await round();
+  await round();
+  expect(shown()).toEqual(["orphaned-droplet 2"]);
+});
+
+test("what was bought to restore a backup is not adopted: it may not hold the data yet", async () => {
+  const { instanceId } = standing(1);
+  cloud.listed = [];
+  cloud.records = [];
+  const source = { id: "b", key: "b.tar.gz", bytes: 1, sha256: "0", tree: "0", version: "2.14.0" };
+  const end = (facts: Record<string, unknown>) => {
+    const id = begin(world.engine, instanceId, catalogue["bring-back"], facts);
+    world.db.update(operations).set({ state: "cancelled", endedAt: 1 }).where(eq(operations.id, id)).run();
+    const gone = { status: "destroyed", destroyedAt: 1, dropletId: null, address: null } as const;
+    world.db.update(instances).set(gone).where(eq(instances.id, instanceId)).run();
+    return droplet(2, [instanceTag(instanceId), operationTag(id)]);
+  };
+  const adoptable = async () => {
+    await round();
+    await round();
+    return driftViews(world.db).map(({ actions }) => actions);
+  };
+  cloud.listed = [end({ imageId: 7 })];
+  expect(await adoptable()).toEqual([["adopt", "delete"]]);
+  cloud.listed = [end({ source })];
+  expect(await adoptable()).toEqual([["delete"]]);
 });
