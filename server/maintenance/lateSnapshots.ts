@@ -4,13 +4,14 @@ import { instances, operations, snapshots, steps } from "../../db/schema.ts";
 import type { Engine } from "../operations/engine.ts";
 import { appendEvent } from "../operations/events.ts";
 import { keepSnapshot, operationOfSnapshot } from "../operations/finalSnapshot.ts";
+import { pointAtBest } from "../operations/sources.ts";
 
 /** For how long after it was begun a snapshot is waited for that its operation has given up. */
 const waitedForMs = 7 * 86_400_000;
 
 /**
  * Writes down snapshots that became complete after Destroy had given them up: each costs money, so that it has to be
- * known, and can be removed.
+ * known, can be removed, and brings its instance back when there is nothing better.
  */
 export async function noteLateSnapshots(engine: Engine): Promise<void> {
   const { db, now, monotonic, providers } = engine;
@@ -52,6 +53,7 @@ export async function noteLateSnapshots(engine: Engine): Promise<void> {
         ...{ instanceId, operationId, takenAt: now() },
         answered: answeredAt !== null,
       });
+      pointAtBest(tx, instanceId);
       appendEvent(tx, { at: now(), kind: "instance", instanceId });
     });
   }

@@ -425,6 +425,15 @@ test("what is kept of a destroyed instance is removed when its time is over", as
 });
 
 /** An instance whose retention is over, with one backup. */
+  // The droplet vanishes before it is destroyed: this snapshot is all there is.
+  expect(rowOf(instanceId)).toMatchObject({ snapshotId: 7, snapshotAt: clock.now });
+  db.update(instances)
+    .set({ status: "destroyed", destroyedAt: clock.now, dropletId: null })
+    .where(eq(instances.id, instanceId))
+    .run();
+  const web = { ...engine, digitalocean: engine.providers.digitalocean };
+  const back = await bringBack(web, { instanceId }, "joe");
+  expect(operationOf(db, back).facts).toMatchObject({ imageId: 7 });
 async function expired() {
   const over = { destroyedAt: 1, keptUntil: world.clock.now - 1, snapshotId: 7 };
   const instanceId = insertInstance(world.db, { status: "destroyed", ...over });

@@ -1,13 +1,13 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { instances, snapshots } from "../../db/schema.ts";
+import { snapshots } from "../../db/schema.ts";
 import type { Finding, FindingOf } from "../drift/findings.ts";
 import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
 import { keepRecords, pointHere } from "./dns.ts";
 import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
 import { type MachineFacts, machineFacts, type OwnRecord } from "./machine.ts";
-import { snapshotsByWorth } from "./sources.ts";
+import { pointAtBest } from "./sources.ts";
 
 type Facts = DriftFacts & MachineFacts;
 type Context = StepContext<Facts>;
@@ -136,14 +136,6 @@ async function forgetSnapshot(context: Context, one: FindingOf<"missing-snapshot
       forget(one)(tx);
     },
   });
-}
-
-function pointAtBest(tx: Tx, instanceId: string): void {
-  const [best] = snapshotsByWorth(tx, instanceId);
-  tx.update(instances)
-    .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
-    .where(eq(instances.id, instanceId))
-    .run();
 }
 
 async function registerKey({ providers, site }: Context, one: FindingOf<"missing-ssh-key">): Promise<Done> {

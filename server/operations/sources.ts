@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { backups, operations, snapshots } from "../../db/schema.ts";
+import { backups, instances, operations, snapshots } from "../../db/schema.ts";
 import { isOfWayBack, type Tidy } from "./backupSteps.ts";
 import { canBeTakenUp } from "./takenUp.ts";
 
@@ -82,3 +82,12 @@ export const snapshotsByWorth = (tx: Reader, instanceId: string) =>
     .where(and(eq(snapshots.instanceId, instanceId), isNull(snapshots.removedAt)))
     .orderBy(desc(snapshots.answered), desc(snapshots.sequence))
     .all();
+
+/** Points an instance at the best snapshot that is kept of it. */
+export function pointAtBest(tx: Tx, instanceId: string): void {
+  const [best] = snapshotsByWorth(tx, instanceId);
+  tx.update(instances)
+    .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
+    .where(eq(instances.id, instanceId))
+    .run();
+}
