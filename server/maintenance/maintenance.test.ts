@@ -345,6 +345,27 @@ test("a redirect ends when its time is over, and not before; nobody else's recor
   expect(db.select().from(dnsRecords).all()).toEqual([]);
 });
 
+test("with another team's token a redirect stays until there is one of ours again", async () => {
+  const { db, clock, engine } = world;
+  const instanceId = insertInstance(db, { ...ran, accountId: "our-team" });
+  const place = { instanceId, domain: "intranet.localhost" };
+  db.insert(aliases)
+    .values({ ...place, id: "a", slug: "over", role: "redirect", expiresAt: clock.now - 1 })
+    .run();
+  db.insert(dnsRecords)
+    .values({ ...place, id: 7, name: "over", address: "127.0.0.9", createdAt: 1 })
+    .run();
+  const { account } = engine.providers.digitalocean;
+  engine.providers.digitalocean.account = async () => ({ ...(await account()), id: "another-team" });
+  await runMaintenance(engine);
+  expect(aliasNames()).toEqual(["over redirect"]);
+  expect(db.select().from(dnsRecords).all()).toHaveLength(1);
+  engine.providers.digitalocean.account = account;
+  records = [recordOf(7, "over")];
+  await runMaintenance(engine);
+  expect({ removed, names: aliasNames() }).toEqual({ removed: ["record 7"], names: [] });
+});
+
 test("a move that failed gives its name back once it can't be taken up any more", async () => {
   const { db, clock, engine } = world;
   const instanceId = insertInstance(db, ran);

@@ -5,6 +5,7 @@ import type { Engine } from "../operations/engine.ts";
 import { snapshotsByWorth, usesOf } from "../operations/sources.ts";
 import { isBusy } from "./busy.ts";
 import { oneByOne } from "./oneByOne.ts";
+import { isOfOurTeam } from "./ownTeam.ts";
 
 /** How long the snapshot of a droplet that never answered is kept beside a better one. */
 const brokenForMs = 7 * 86_400_000;
@@ -38,22 +39,21 @@ export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): P
   await oneByOne(engine, superseded, fault, end, signal);
 }
 
-/** Whether the token in use is of the team that the snapshot's droplet was bought with. */
-async function isOfOurTeam({ db, providers }: Engine, id: number): Promise<boolean> {
+/** The team that the snapshot's droplet was bought with; null while it was never noted. */
+function teamOf({ db }: Engine, id: number): string | null {
   const owner = db
     .select({ accountId: instances.accountId })
     .from(snapshots)
     .innerJoin(instances, eq(instances.id, snapshots.instanceId))
     .where(eq(snapshots.id, id))
     .get();
-  const accountId = owner?.accountId ?? null;
-  return accountId === null || accountId === (await providers.digitalocean.account()).id;
+  return owner?.accountId ?? null;
 }
 
 async function remove(engine: Engine, id: number, best: Snapshot): Promise<void> {
   const { digitalocean } = engine.providers;
   // That it is not there means something only in the team that it belongs to.
-  if (!(await digitalocean.deleteSnapshot(id)) && !(await isOfOurTeam(engine, id))) return;
+  if (!(await digitalocean.deleteSnapshot(id)) && !(await isOfOurTeam(engine, teamOf(engine, id)))) return;
   write(engine.db, (tx) => {
     tx.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, id)).run();
     tx.update(instances)

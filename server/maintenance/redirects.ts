@@ -7,6 +7,7 @@ import { appendEvent } from "../operations/events.ts";
 import { canBeTakenUp } from "../operations/takenUp.ts";
 import { isBusy } from "./busy.ts";
 import { oneByOne } from "./oneByOne.ts";
+import { isOfOurTeam } from "./ownTeam.ts";
 
 /**
  * Frees the names that have led to an instance for long enough: redirects whose time is over, and where a move was to
@@ -23,6 +24,8 @@ export async function endRedirects(engine: Engine, signal: AbortSignal): Promise
   const fault = ({ alias }: (typeof over)[number]) => `the redirect from ${alias.slug} could not be removed`;
   const end = async ({ alias, instance }: (typeof over)[number]) => {
     if (isBusy(engine, instance.id) || (alias.role === "next" && isStillWanted(engine, alias))) return;
+    // That there is no record means something only in the team where it was made.
+    if (!(await isOfOurTeam(engine, instance.accountId))) return;
     const leadsHere = alias.role === "next" && alias.expiresAt !== null && alias.expiresAt > now();
     const removed = leadsHere ? [] : await removeRecords(engine, alias, instance);
     write(db, (tx) => {
