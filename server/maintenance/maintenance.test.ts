@@ -425,6 +425,15 @@ test("a snapshot that was complete only after Destroy had given it up is known",
   ];
   await runMaintenance(engine);
   expect(db.select().from(snapshots).all()).toMatchObject([{ id: 7, instanceId, operationId }]);
+  // The droplet vanishes before it is destroyed: this snapshot is all there is.
+  expect(rowOf(instanceId)).toMatchObject({ snapshotId: 7, snapshotAt: clock.now });
+  db.update(instances)
+    .set({ status: "destroyed", destroyedAt: clock.now, dropletId: null })
+    .where(eq(instances.id, instanceId))
+    .run();
+  const web = { ...engine, digitalocean: engine.providers.digitalocean };
+  const back = await bringBack(web, { instanceId }, "joe");
+  expect(operationOf(db, back).facts).toMatchObject({ imageId: 7 });
 });
 
 test("what is kept of a destroyed instance is removed when its time is over", async () => {
@@ -446,15 +455,6 @@ test("what is kept of a destroyed instance is removed when its time is over", as
 });
 
 /** An instance whose retention is over, with one backup. */
-  // The droplet vanishes before it is destroyed: this snapshot is all there is.
-  expect(rowOf(instanceId)).toMatchObject({ snapshotId: 7, snapshotAt: clock.now });
-  db.update(instances)
-    .set({ status: "destroyed", destroyedAt: clock.now, dropletId: null })
-    .where(eq(instances.id, instanceId))
-    .run();
-  const web = { ...engine, digitalocean: engine.providers.digitalocean };
-  const back = await bringBack(web, { instanceId }, "joe");
-  expect(operationOf(db, back).facts).toMatchObject({ imageId: 7 });
 async function expired() {
   const over = { destroyedAt: 1, keptUntil: world.clock.now - 1, snapshotId: 7 };
   const instanceId = insertInstance(world.db, { status: "destroyed", ...over });
@@ -476,6 +476,13 @@ test.each(["running", "failed"] as const)(
     expect(purges()).toHaveLength(1);
   },
 );
+
+test("a proof that had failed keeps nothing of an instance that was destroyed since", async () => {
+  const { instanceId, backupId } = await expired();
+  ended(instanceId, "prove", "failed", { ...sourceOf(backupId), throwaway: true });
+  await runMaintenance(world.engine);
+  expect(purges()).toHaveLength(1);
+});
 
 test("a restore that begins while the rest is removed keeps its source", async () => {
   const { instanceId, backupId } = await expired();

@@ -56,7 +56,9 @@ function noRetryOf(
   { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
 ): string | undefined {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
-  return kind === "destroy" && instance?.isProtected === true ? protectedFromDestroy : undefined;
+  if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
+  // What was to be proved may be removed for good at any time.
+  return kind === "prove" && instance?.status === "destroyed" ? "It is destroyed." : undefined;
 }
 
 /** What Cancel and Retry do with an operation now. */

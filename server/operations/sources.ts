@@ -18,16 +18,21 @@ const reads = z
 const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
 
 /**
- * Operations that go on, or may: the live ones, and failed ones that Retry and Cancel are still offered for.
+ * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A proof of an instance
+ * that was destroyed is none of them.
  */
 const openOperations = (tx: Reader, exceptId = "") =>
   tx
     .select({ id: operations.id, facts: operations.facts })
     .from(operations)
+    .innerJoin(instances, eq(instances.id, operations.instanceId))
     .where(
       and(
         ne(operations.id, exceptId),
-        or(inArray(operations.state, ["running", "cancelling"]), canBeTakenUp()),
+        or(
+          inArray(operations.state, ["running", "cancelling"]),
+          and(canBeTakenUp(), or(ne(operations.kind, "prove"), isNull(instances.destroyedAt))),
+        ),
       ),
     )
     .all();
