@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, isNotNull, max, notInArray } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
 import { backups, instances } from "../../db/schema.ts";
+import { isOfWayBack } from "../operations/backupSteps.ts";
 import type { BackupView } from "../views.ts";
 
 /** Backups that are there or being made, newest first: of all instances, or of one. */
@@ -30,14 +31,19 @@ export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): Backup
     });
 }
 
-/** The newest good backup of an instance. */
-export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
-  tx
+/**
+ * The newest good backup of an instance. What a way back has put aside is not what the instance had afterwards: it comes
+ * last, whatever its age.
+ */
+export function newestGood(tx: Pick<Tx, "select">, instanceId: string) {
+  const good = tx
     .select()
     .from(backups)
     .where(and(eq(backups.instanceId, instanceId), eq(backups.state, "good")))
     .orderBy(desc(backups.sequence))
-    .get();
+    .all();
+  return good.find(({ id }) => !isOfWayBack(id)) ?? good[0];
+}
 
 /** When the newest good backup of each instance was taken. */
 export function lastGoodBackups(

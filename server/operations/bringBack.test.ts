@@ -70,6 +70,21 @@ test("an older snapshot does not win over the backup of a droplet that vanished 
   expect(world.newestOperation(id)?.facts.imageId).toBeUndefined();
 });
 
+test("what a failed upgrade has left is not what comes back, but what it went back to", async () => {
+  const { cloud, db, engine, play, spawned, web } = world;
+  const id = await spawned();
+  const before = backedUp(id);
+  const row = db.select().from(backups).where(eq(backups.id, before)).get();
+  if (row === undefined) throw new Error("no backup");
+  db.insert(backups)
+    .values({ ...row, id: `${before}-0-rescue`, sequence: row.sequence + 1, version: "2.14.0" })
+    .run();
+  cloud.droplets = [];
+  await play(press(id));
+  const operation = await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe));
+  expect(operation).toMatchObject({ state: "done", facts: { source: { id: before, version: "2.12.0" } } });
+});
+
 test("without a snapshot or a good backup there is nothing to bring back", async () => {
   const { cloud, play, spawned, web } = world;
   const id = await spawned();
