@@ -347,6 +347,8 @@ export const snapshots = sqliteTable(
       .references(() => instances.id),
     operationId: text("operation_id").notNull(),
     name: text().notNull(),
+    /** The DigitalOcean team it belongs to; null while that was never noted. */
+    accountId: text("account_id"),
     /** Whether the droplet it was taken of had ever answered as an intranet. */
     answered: integer({ mode: "boolean" }).notNull().default(true),
     sizeGb: real("size_gb").notNull(),

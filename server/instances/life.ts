@@ -4,7 +4,7 @@ import { audit, backups, instances, snapshots } from "../../db/schema.ts";
 import { sourceOf } from "../backups/commands.ts";
 import { appendEvent } from "../operations/events.ts";
 import { stillUsed } from "../operations/purge.ts";
-import { usesOf } from "../operations/sources.ts";
+import { teamOf, usesOf } from "../operations/sources.ts";
 import { Refusal } from "../refusal.ts";
 import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
 import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
@@ -121,12 +121,16 @@ export function purgeInstance(
         what: `removed what was kept of ${instance.company} for good`,
         facts: {
           snapshotIds: kept.map((row) => row.id),
+          snapshotTeams: Object.fromEntries(kept.flatMap(({ id }) => teamEntry(id, teamOf(tx, id)))),
           backups: stored.map(({ id, key }) => ({ id, key })),
         },
       };
     },
   });
 }
+
+const teamEntry = (id: number, team: string | null): [number, string][] =>
+  team === null ? [] : [[id, team]];
 
 /** Sets or takes away the protection against Destroy. */
 export function protectInstance(

@@ -19,6 +19,7 @@ export async function noteLateSnapshots(engine: Engine): Promise<void> {
     .select({
       id: operations.id,
       instanceId: operations.instanceId,
+      accountId: instances.accountId,
       answeredAt: instances.answeredAt,
     })
     .from(operations)
@@ -47,10 +48,10 @@ export async function noteLateSnapshots(engine: Engine): Promise<void> {
   for (const snapshot of await providers.digitalocean.listSnapshots()) {
     const operation = givenUp.find(({ id }) => id === operationOfSnapshot(snapshot.name));
     if (operation === undefined || known.has(snapshot.id)) continue;
-    const { id: operationId, instanceId, answeredAt } = operation;
+    const { id: operationId, instanceId, accountId, answeredAt } = operation;
     write(db, (tx) => {
       keepSnapshot(tx, snapshot, {
-        ...{ instanceId, operationId, takenAt: now() },
+        ...{ instanceId, operationId, accountId, takenAt: now() },
         answered: answeredAt !== null,
       });
       pointAtBest(tx, instanceId);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { and, eq } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   aliases,
@@ -291,6 +291,37 @@ test("the snapshot of a droplet that never answered goes before the one of a dro
   await runMaintenance(world.engine);
   expect(removed).toEqual(["snapshot 1", "snapshot 3"]);
   expect(rowOf(instanceId).snapshotId).toBe(2);
+});
+
+test("a snapshot that turns up after its instance was removed for good goes as well", async () => {
+  const gone = { status: "destroyed", destroyedAt: 1, snapshotId: 1 } as const;
+  const instanceId = insertInstance(world.db, { ...gone, purgedAt: world.clock.now - 1 });
+  addSnapshot(1, instanceId, true);
+  await runMaintenance(world.engine);
+  expect(removed).toEqual(["snapshot 1"]);
+  expect(rowOf(instanceId)).toMatchObject({ snapshotId: null, snapshotAt: null });
+});
+
+test("a snapshot is known to be gone only by a token of the team where it was taken", async () => {
+  const { db, engine } = world;
+  const instanceId = insertInstance(db, { accountId: "our-team" });
+  addSnapshot(1, instanceId, true);
+  addSnapshot(2, instanceId, true);
+  db.update(snapshots).set({ accountId: "team-before" }).where(eq(snapshots.id, 1)).run();
+  engine.providers.digitalocean.deleteSnapshot = async () => false;
+  const there = () => db.select().from(snapshots).where(isNull(snapshots.removedAt)).all();
+  await runMaintenance(engine);
+  expect(there().map(({ id }) => id)).toEqual([1, 2]);
+  // Nor when it is removed for good.
+  const over = { status: "destroyed", destroyedAt: 1, keptUntil: 1 } as const;
+  db.update(instances).set(over).where(eq(instances.id, instanceId)).run();
+  await runMaintenance(engine);
+  const purge = operationOf(db, purges()[0]?.id ?? "");
+  await runToEnd(engine, purge.id, (until) => {
+    world.clock.now = Math.max(world.clock.now, until);
+  });
+  expect(operationOf(db, purge.id)).toMatchObject({ state: "failed" });
+  expect(there().map(({ id }) => id)).toEqual([1, 2]);
 });
 
 test("an instance that never answered keeps its only snapshot", async () => {

@@ -5,7 +5,7 @@ import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts"
 import { nextSequence } from "./sequence.ts";
 
 async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<DriftFacts>> {
-  const { instance, providers } = context;
+  const { facts, instance, providers } = context;
   const one = await findingOf(context, ["orphaned-snapshot"]);
   const { snapshotId: id, operationId, name } = one;
   const snapshot = await providers.digitalocean.findSnapshot(id);
@@ -22,6 +22,7 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
     rows: (tx) => {
       const row = {
         operationId,
+        accountId: facts.account ?? instance.accountId,
         name,
         sizeGb,
         takenAt,

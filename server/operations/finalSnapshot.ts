@@ -39,7 +39,13 @@ export const operationOfSnapshot = (name: string): string | undefined =>
 export function keepSnapshot(
   tx: Tx,
   { id, name, sizeGb }: FoundSnapshot,
-  of: { instanceId: string; operationId: string; takenAt: number; answered: boolean },
+  of: {
+    instanceId: string;
+    operationId: string;
+    accountId: string | null;
+    takenAt: number;
+    answered: boolean;
+  },
 ): void {
   tx.insert(snapshots)
     .values({ id, name, sizeGb, ...of, sequence: nextSequence(tx, snapshots) })
@@ -105,7 +111,7 @@ function kept(context: Context, dropletId: number, taken: FoundSnapshot): Outcom
     instance: { snapshotId: taken.id, snapshotAt: takenAt },
     rows: (tx) =>
       keepSnapshot(tx, taken, {
-        ...{ instanceId: instance.id, operationId: operation.id, takenAt },
+        ...{ instanceId: instance.id, operationId: operation.id, accountId: instance.accountId, takenAt },
         answered: instance.answeredAt !== null,
       }),
   });

@@ -14,12 +14,15 @@ const putOffMs = { cancelled: 7 * dayMs, failed: dayMs };
 
 const kept = {
   snapshotIds: z.array(z.number()),
+  /** The team that each of them belongs to, as far as it is known. */
+  snapshotTeams: z.record(z.string(), z.string()),
   backups: z.array(z.object({ id: z.string(), key: z.string() })),
   /** The backup that is claimed. */
   removing: z.string(),
 };
 type Facts = MachineFacts & {
   snapshotIds: number[];
+  snapshotTeams: Record<string, string>;
   backups: { id: string; key: string }[];
   removing: string;
 };
@@ -59,7 +62,9 @@ export const purge = defineOperation<Facts>({
       const [id, ...rest] = facts.snapshotIds ?? [];
       if (id === undefined) return done({ instance: { snapshotId: null, snapshotAt: null } });
       // That it is not there means something only in the team that it belongs to.
-      if (!(await providers.digitalocean.deleteSnapshot(id))) await sameAccount(context);
+      const accountId = facts.snapshotTeams?.[id] ?? facts.accountId;
+      if (!(await providers.digitalocean.deleteSnapshot(id)))
+        await sameAccount({ ...context, facts: { ...facts, accountId } });
       return later({
         afterMs: 0,
         facts: { snapshotIds: rest },

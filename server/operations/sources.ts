@@ -96,3 +96,14 @@ export function pointAtBest(tx: Tx, instanceId: string): void {
     .where(eq(instances.id, instanceId))
     .run();
 }
+
+/** The team that a snapshot belongs to; while that was never noted, the one its instance's droplet was bought with. */
+export function teamOf(tx: Reader, snapshotId: number): string | null {
+  const row = tx
+    .select({ own: snapshots.accountId, ofInstance: instances.accountId })
+    .from(snapshots)
+    .innerJoin(instances, eq(instances.id, snapshots.instanceId))
+    .where(eq(snapshots.id, snapshotId))
+    .get();
+  return row?.own ?? row?.ofInstance ?? null;
+}
