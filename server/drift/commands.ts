@@ -2,17 +2,9 @@ import { eq } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
 import { drift, instances, type JsonObject } from "../../db/schema.ts";
 import { addressTaken, isTaken } from "../instances/addresses.ts";
-import { type Beginner, beginFor, instanceOf, newestOperation } from "../instances/begin.ts";
+import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
 import { Refusal } from "../refusal.ts";
-import {
-  actionsOf,
-  type DriftAction,
-  driftOperations,
-  type Finding,
-  finding,
-  keyOf,
-  operationFor,
-} from "./findings.ts";
+import { actionsOf, type DriftAction, type Finding, finding, keyOf, operationFor } from "./findings.ts";
 import { refusalOf } from "./queries.ts";
 import { reconciliationState } from "./state.ts";
 
@@ -60,16 +52,8 @@ function isAbout(facts: JsonObject, key: string): boolean {
 function refuseUnlessPossible(tx: Tx, instance: Instance, action: DriftAction, one: Finding): void {
   if (!actionsOf(one).includes(action))
     throw new Refusal("not-now", "This can't be done about it any more. Reload the page.");
-  const busy = refusalOf(tx, instance.id);
-  if (busy !== null) throw new Refusal("not-now", busy);
-  // A repair would take the place of the newest operation, and with it its Retry.
-  const newest = newestOperation(tx, instance.id);
-  const isOwn = driftOperations.some((kind) => kind === newest?.kind);
-  if (action === "repair" && newest?.state === "failed" && !isOwn)
-    throw new Refusal(
-      "not-now",
-      `The last operation of ${instance.company} failed. Retry it, or destroy the instance, first.`,
-    );
+  const refusal = refusalOf(tx, instance, action);
+  if (refusal !== null) throw new Refusal("not-now", refusal);
 }
 
 /** A destroyed instance takes its name back. Returns what its row said, in case it doesn't get the droplet. */

@@ -2,11 +2,12 @@ import { and, asc, desc, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import { drift, instances, operations } from "../../db/schema.ts";
+import { newestOperation } from "../instances/begin.ts";
 import { newestKept } from "../instances/kept.ts";
 import { catalogue } from "../operations/catalogue.ts";
 import { visibilityWindowMs } from "../operations/droplet.ts";
 import type { DriftCheckView, DriftView } from "../views.ts";
-import { actionsOf, driftOperations, finding, keyOf } from "./findings.ts";
+import { actionsOf, type DriftAction, driftOperations, finding, keyOf } from "./findings.ts";
 import { reconciliationState } from "./state.ts";
 
 /** How the newest round went. */
@@ -31,25 +32,37 @@ export function driftViews(tx: Pick<Tx, "select">): DriftView[] {
   return rows.map(({ drift: row, instance }) => {
     const { id, slug, company, status } = instance;
     const one = finding.parse(row.finding);
+    const actions = actionsOf(one);
     const { key, monthlyCents, foundAt } = row;
     return {
       ...{ key, finding: one, monthlyCents, foundAt },
       instance: { id, slug, company, status, canBeBroughtBack: newestKept(tx, instance) !== undefined },
-      actions: actionsOf(one),
-      refusal: refusalOf(tx, id),
+      actions,
+      // A finding has either one Repair or actions that are refused alike.
+      refusal: refusalOf(tx, instance, actions[0]),
       operation: operationOn(tx, id, key),
     };
   });
 }
 
-/** Why nothing can be put right for an instance now: its own live operation wins. */
-export function refusalOf(tx: Pick<Tx, "select">, instanceId: string): string | null {
+/** Why this can't be done for an instance now: its own live operation wins. */
+export function refusalOf(
+  tx: Pick<Tx, "select">,
+  { id: instanceId, company }: Pick<typeof instances.$inferSelect, "id" | "company">,
+  action: DriftAction | undefined,
+): string | null {
   const live = tx
     .select({ kind: operations.kind })
     .from(operations)
     .where(and(eq(operations.instanceId, instanceId), inArray(operations.state, ["running", "cancelling"])))
     .get();
-  return live === undefined ? null : `Possible once “${catalogue[live.kind].label}” has ended.`;
+  if (live !== undefined) return `Possible once “${catalogue[live.kind].label}” has ended.`;
+  // A repair would take the place of the newest operation, and with it its Retry.
+  const newest = newestOperation(tx, instanceId);
+  const isOwn = driftOperations.some((kind) => kind === newest?.kind);
+  return action === "repair" && newest?.state === "failed" && !isOwn
+    ? `The last operation of ${company} failed. Retry or cancel it first, or destroy the instance.`
+    : null;
 }
 
 const factsWithFinding = z.object({ finding });

@@ -20,7 +20,7 @@ export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
 }
 
 /** The newest operation of the instance that changes it. */
-export const newestOperation = (tx: Tx, instanceId: string) =>
+export const newestOperation = (tx: Pick<Tx, "select">, instanceId: string) =>
   tx
     .select()
     .from(operations)

@@ -296,7 +296,10 @@ test("a repair waits for a failed operation, whose Retry it would take away", as
   expect(key).toContain("missing-record");
   const upgrade = begin(world.engine, instanceId, catalogue.upgrade);
   world.db.update(operations).set({ state: "failed", endedAt: 1 }).where(eq(operations.id, upgrade)).run();
-  expect(() => resolveDrift(world.engine, { key, action: "repair" }, joe)).toThrow("Retry it, or destroy");
+  const refusal =
+    "The last operation of Acme Bakery failed. Retry or cancel it first, or destroy the instance.";
+  expect(() => resolveDrift(world.engine, { key, action: "repair" }, joe)).toThrow(refusal);
+  expect(driftViews(world.db)).toMatchObject([{ actions: ["repair"], refusal }]);
 });
 
 test("a destroyed instance that adopts its droplet has its name back, unless somebody else has it", async () => {
