@@ -1,6 +1,6 @@
-import { and, asc, eq, isNotNull, isNull, lte, min } from "drizzle-orm";
+import { and, asc, eq, isNull, lte } from "drizzle-orm";
 import { type Db, write } from "../db/client.ts";
-import { instances, mail, operations, steps } from "../db/schema.ts";
+import { instances, mail, operations } from "../db/schema.ts";
 import { lastGoodBackups } from "./backups/queries.ts";
 import { staleness } from "./backups/schedule.ts";
 import type { Clock } from "./clock.ts";
@@ -11,6 +11,7 @@ import type { ReadyMail } from "./emails/ready.tsx";
 import type { StaleMail } from "./emails/stale.tsx";
 import { aftermathOf } from "./operations/aftermath.ts";
 import { catalogue } from "./operations/catalogue.ts";
+import { tookMs } from "./operations/durations.ts";
 import { stepsOf } from "./operations/outcome.ts";
 import { isProviderError } from "./providers/errors.ts";
 import type { Mailer } from "./providers/mail/mail.ts";
@@ -184,7 +185,7 @@ function renderAboutOperation(
       company: instance.company,
       url: urlOf(instance),
       dashboardUrl: pageUrl,
-      tookMs: tookMs(db, row, operationId),
+      tookMs: tookMs(db, operationId, row.createdMonotonic),
       priceMonthlyCents: instance.priceMonthly,
       version: instance.version,
     });
@@ -195,14 +196,4 @@ function renderAboutOperation(
     aftermath: aftermathOf(catalogue[operation.kind], operation, instance, stepsOf(db, operation.id)),
     dashboardUrl: pageUrl,
   });
-}
-
-/** From the operation's first step to its mail. */
-function tookMs(db: Db, row: Row, operationId: string): number {
-  const first = db
-    .select({ at: min(steps.startedMonotonic) })
-    .from(steps)
-    .where(and(eq(steps.operationId, operationId), isNotNull(steps.startedMonotonic)))
-    .get();
-  return row.createdMonotonic - (first?.at ?? row.createdMonotonic);
 }

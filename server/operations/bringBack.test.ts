@@ -1,14 +1,10 @@
-import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { backups, instances, operations } from "../../db/schema.ts";
+import { backups, instances } from "../../db/schema.ts";
 import { changeAddress } from "../instances/changes.ts";
 import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
-import type { BackupStore } from "../providers/backups/backups.ts";
-import { catalogue } from "./catalogue.ts";
 import { cancelOperation } from "./commands.ts";
 import { createCloudWorld } from "./testCloud.ts";
-import { begin, only } from "./testEngine.ts";
 
 let world: ReturnType<typeof createCloudWorld>;
 beforeEach(() => {
@@ -20,31 +16,10 @@ const joe = "joe@intranet.localhost";
 const press = (instanceId: string) =>
   destroyInstance(world.engine, { instanceId, confirm: world.row(instanceId).slug }, joe);
 
-/** A good backup, made by an operation of its own. */
-function backedUp(instanceId: string): string {
-  const { archive, db, engine } = world;
-  const id = begin(engine, instanceId, catalogue.backup);
-  db.update(operations).set({ state: "done" }).where(eq(operations.id, id)).run();
-  db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
-  const { bytes, sha256, tree } = archive;
-  db.insert(backups)
-    .values({
-      ...{ id, instanceId, operationId: id, reason: "manual", state: "good", key: "k.tar.gz" },
-      ...{ version: "2.12.0", createdAt: 1, takenAt: 1, bytes, sha256 },
-      contents: { files: 1, bytes: 3, tree, counts: {} },
-    })
-    .run();
-  engine.providers = {
-    ...engine.providers,
-    backups: only<BackupStore>("backups", { get: async () => Readable.from([archive.content]) }),
-  };
-  return id;
-}
-
 test("an instance whose droplet vanished comes back from its newest good backup", async () => {
   const { cloud, play, ran, row, spawned, web } = world;
   const id = await spawned();
-  backedUp(id);
+  world.backedUp(id);
   cloud.droplets = [];
   await play(press(id));
   ran.length = 0;
@@ -62,7 +37,7 @@ test("an older snapshot does not win over the backup of a droplet that vanished 
   await play(press(id));
   const first = await play(await bringBack(web, { instanceId: id }, joe));
   expect(first.facts.imageId).toBe(cloud.snapshots[0]?.id);
-  backedUp(id);
+  world.backedUp(id);
   cloud.droplets = [];
   await play(press(id));
   const second = await bringBack(web, { instanceId: id }, joe);
@@ -73,7 +48,7 @@ test("an older snapshot does not win over the backup of a droplet that vanished 
 test("what a failed upgrade has left is not what comes back, but what it went back to", async () => {
   const { cloud, db, engine, play, spawned, web } = world;
   const id = await spawned();
-  const before = backedUp(id);
+  const before = world.backedUp(id);
   const row = db.select().from(backups).where(eq(backups.id, before)).get();
   if (row === undefined) throw new Error("no backup");
   db.insert(backups)

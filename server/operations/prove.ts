@@ -4,6 +4,7 @@ import { backups } from "../../db/schema.ts";
 import { appReady } from "./answer.ts";
 import { defineOperation, type StepContext } from "./definition.ts";
 import { destroyDroplet, dropletReady, requestDroplet } from "./droplet.ts";
+import { tookMs } from "./durations.ts";
 import { intranetVars } from "./intranet.ts";
 import { machineFacts, machineOf } from "./machine.ts";
 import { playbookFacts, playbookStep } from "./playbook.ts";
@@ -52,13 +53,14 @@ export const prove = defineOperation<SourceFacts>({
       label: "Check that it answers with the backup's data",
       url,
       version,
-      learned: ({ facts, now, operation }) => ({
-        rows: (tx) =>
-          tx
-            .update(backups)
-            .set({ provenAt: now(), provenInMs: now() - operation.createdAt, proofFailure: null })
+      learned: ({ facts, now, monotonic, operation }) => ({
+        rows: (tx) => {
+          const provenInMs = tookMs(tx, operation.id, monotonic());
+          tx.update(backups)
+            .set({ provenAt: now(), provenInMs, proofFailure: null })
             .where(eq(backups.id, facts.source?.id ?? ""))
-            .run(),
+            .run();
+        },
       }),
       leavesInstance: true,
     }),

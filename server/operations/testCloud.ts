@@ -1,5 +1,7 @@
+import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
-import { instances, operations, steps } from "../../db/schema.ts";
+import { backups, instances, operations, steps } from "../../db/schema.ts";
+import type { BackupStore } from "../providers/backups/backups.ts";
 import { createDigitalOcean } from "../providers/digitalocean/digitalocean.ts";
 import type { Fetch } from "../providers/digitalocean/request.ts";
 import { catalogue } from "./catalogue.ts";
@@ -207,6 +209,25 @@ export function createCloudWorld() {
       const operation = await play(begin(engine, id, catalogue.spawn));
       if (operation.state !== "done") throw new Error(JSON.stringify(operation.failure));
       cloud.asked.length = 0;
+      return id;
+    },
+    /** A good backup of it, made by an operation of its own. */
+    backedUp(instanceId: string): string {
+      const id = begin(engine, instanceId, catalogue.backup);
+      db.update(operations).set({ state: "done" }).where(eq(operations.id, id)).run();
+      db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
+      const { bytes, sha256, tree } = archive;
+      db.insert(backups)
+        .values({
+          ...{ id, instanceId, operationId: id, reason: "manual", state: "good", key: "k.tar.gz" },
+          ...{ version: "2.12.0", createdAt: 1, takenAt: 1, bytes, sha256 },
+          contents: { files: 1, bytes: 3, tree, counts: {} },
+        })
+        .run();
+      engine.providers = {
+        ...engine.providers,
+        backups: only<BackupStore>("backups", { get: async () => Readable.from([archive.content]) }),
+      };
       return id;
     },
     stepOf: (operationId: string, name: string) =>
