@@ -25,7 +25,10 @@ const variables = z
     LOCAL_EDGE_PORT: port(4080),
     LOCAL_SSH_PORT: port(4022),
     LOCAL_WEB_PORT: port(8080),
-    BASE_DOMAINS: given,
+    BASE_DOMAINS: z
+      .string()
+      .default("")
+      .transform((list) => list.split(",").flatMap((domain) => domain.trim() || [])),
     RELEASES: z.string().default("2.14.0,2.13.0"),
     INTRANET_IMAGE: z.string().default("intranet/meteor"),
     RESEND_API_KEY: given,
@@ -44,15 +47,14 @@ const variables = z
     SECRET_KEY: z.string().min(16, "needs at least 16 characters").optional(),
   })
   .superRefine((env, context) => {
-    const domains = (env.BASE_DOMAINS ?? "").split(",").filter((domain) => domain !== "");
-    for (const domain of domains)
-      if (domainProblem(domain.trim()) !== undefined)
+    for (const domain of env.BASE_DOMAINS)
+      if (domainProblem(domain) !== undefined)
         context.addIssue({ code: "custom", path: ["BASE_DOMAINS"], message: `"${domain}" is not a domain` });
     if (env.BACKUP_BUCKET !== undefined)
       for (const name of ["BACKUP_ENDPOINT", "BACKUP_ACCESS_KEY_ID", "BACKUP_SECRET_ACCESS_KEY"] as const)
         if (env[name] === undefined)
           context.addIssue({ code: "custom", path: [name], message: "must be set when BACKUP_BUCKET is" });
-    if (env.DIGITALOCEAN_TOKEN !== undefined && domains.length === 0)
+    if (env.DIGITALOCEAN_TOKEN !== undefined && env.BASE_DOMAINS.length === 0)
       context.addIssue({
         code: "custom",
         path: ["BASE_DOMAINS"],
@@ -105,7 +107,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     releasesUrl: `${localCloudUrl}/releases`,
     releases: env.RELEASES.split(",").map((version) => version.trim()),
     image: env.INTRANET_IMAGE,
-    baseDomains: (env.BASE_DOMAINS ?? "intranet.localhost").split(",").map((domain) => domain.trim()),
+    baseDomains: env.BASE_DOMAINS.length === 0 ? ["intranet.localhost"] : env.BASE_DOMAINS,
     mail: { resendApiKey: env.RESEND_API_KEY, resendApiUrl: env.RESEND_API_URL, from: env.MAIL_FROM },
     ansible: { binDir: env.ANSIBLE_BIN_DIR, dir: resolve(env.ANSIBLE_DIR) },
     /** A playbook keeps about one core busy a third of the time. */
