@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Env } from "../server/env.ts";
 import { merge } from "./batch.ts";
@@ -24,6 +26,16 @@ test("a hundred and fifty lives keep every rule", async () => {
   );
   expect(whole.lives).toBe(lives);
 }, 900_000);
+
+test("--seed replays a life and tells its story", async () => {
+  const { story, violations } = await live(planOf("gate/0"), template, env, true);
+  const command = [resolve(import.meta.dirname, "../start/simulate.ts"), "--seed", "gate/0"];
+  const { status, stdout } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  expect(violations).toEqual([]);
+  expect(story.length).toBeGreaterThan(10);
+  expect(stdout).toBe(`${story.join("\n")}\n\nNo rule was broken.\n`);
+  expect(status).toBe(0);
+});
 
 test.each(onceFailed)("$why: a history that failed once", async ({ plan }) => {
   const { violations } = await live(planSchema.parse(plan), template, env);
