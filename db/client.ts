@@ -1,8 +1,7 @@
 import Database from "better-sqlite3";
 import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
-import * as schema from "./schema.ts";
 
-export type Db = BetterSQLite3Database<typeof schema>;
+export type Db = BetterSQLite3Database;
 /** A database or an open transaction: what a function that writes needs. */
 export type Tx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" | "get" | "all">;
 
@@ -18,7 +17,7 @@ export function openDatabase(file: string): { db: Db; connection: Database.Datab
   connection.pragma("journal_mode = WAL");
   connection.pragma("synchronous = FULL");
   connection.pragma("foreign_keys = ON");
-  return { db: drizzle(connection, { schema }), connection };
+  return { db: drizzle(connection), connection };
 }
 
 /** Runs `work` in a `BEGIN IMMEDIATE` transaction, so that a read inside it is never stale when it writes. */

@@ -1,6 +1,5 @@
 import Database from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import * as schema from "../db/schema.ts";
 import type { Env } from "../server/env.ts";
 import { setRandomSource } from "../server/ids.ts";
 import { setReportOutput } from "../server/report.ts";
@@ -45,7 +44,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   const faults = createFaults(timeline);
   const connection = withKeptStatements(new Database(template));
   connection.pragma("foreign_keys = ON");
-  const db = drizzle(connection, { schema });
+  const db = drizzle(connection);
   const story: string[] = [];
   const tell = (line: string) => {
     if (isTold) story.push(`${clockOf(timeline.now)} ${line}`);
