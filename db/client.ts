@@ -20,7 +20,10 @@ export function openDatabase(file: string): { db: Db; connection: Database.Datab
   return { db: drizzle(connection), connection };
 }
 
-/** Runs `work` in a `BEGIN IMMEDIATE` transaction, so that a read inside it is never stale when it writes. */
+/**
+ * Runs `work` in a `BEGIN IMMEDIATE` transaction, so that a read inside it is never stale when it writes. What it works
+ * with is the database itself, whose prepared queries take part in the transaction: see prepared.ts.
+ */
 export function write<Result>(db: Db, work: (tx: Tx) => Result): Result {
-  return db.transaction((tx) => work(tx), { behavior: "immediate" });
+  return db.transaction(() => work(db), { behavior: "immediate" });
 }

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { platform } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { type Db, write } from "../db/client.ts";
-import { settings } from "../db/schema.ts";
+import { readSetting, writeSetting } from "../db/settings.ts";
 
 /** Time and chance as the server uses them. Production has one of these; a simulation brings its own. */
 export type Clock = {
@@ -32,19 +31,14 @@ export const anchorSchema = z.object({ boot: z.string(), offset: z.number(), see
  */
 export function createClock(db: Db): Clock {
   const offset = write(db, (tx) => {
-    const row = tx.select().from(settings).where(eq(settings.name, anchorName)).get();
-    const known = row === undefined ? undefined : anchorSchema.parse(JSON.parse(row.value));
+    const known = readSetting(tx, anchorName, anchorSchema);
     const boot = bootId();
     const since = sinceBoot();
     const found =
       known !== undefined && known.boot === boot
         ? known.offset
         : Math.max(Date.now(), (known?.seen ?? 0) + 1) - since;
-    const value = JSON.stringify({ boot, offset: found, seen: found + since });
-    tx.insert(settings)
-      .values({ name: anchorName, value })
-      .onConflictDoUpdate({ target: settings.name, set: { value } })
-      .run();
+    writeSetting(tx, anchorName, { boot, offset: found, seen: found + since });
     return found;
   });
   return {

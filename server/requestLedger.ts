@@ -1,7 +1,6 @@
-import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { type Db, write } from "../db/client.ts";
-import { settings } from "../db/schema.ts";
+import { readSetting, writeSetting } from "../db/settings.ts";
 import type { Clock } from "./clock.ts";
 import { grantLease, type Ledger } from "./providers/digitalocean/budget.ts";
 
@@ -13,15 +12,9 @@ export function createRequestLedger(db: Db, { monotonic }: Pick<Clock, "monotoni
   return {
     lease: (wanted, share) =>
       write(db, (tx) => {
-        const row = tx.select().from(settings).where(eq(settings.name, name)).get();
-        const before = row === undefined ? [] : leasesSchema.parse(JSON.parse(row.value));
+        const before = readSetting(tx, name, leasesSchema) ?? [];
         const { requests, waitMs, leases } = grantLease(before, { at: monotonic(), wanted, share });
-        const value = JSON.stringify(leases);
-        if (requests > 0)
-          tx.insert(settings)
-            .values({ name, value })
-            .onConflictDoUpdate({ target: settings.name, set: { value } })
-            .run();
+        if (requests > 0) writeSetting(tx, name, leases);
         return { requests, waitMs };
       }),
   };

@@ -1,7 +1,6 @@
-import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
-import { settings } from "../../db/schema.ts";
+import { readSetting, writeSetting } from "../../db/settings.ts";
 
 const name = "reconciliation";
 const schema = z.object({
@@ -16,15 +15,8 @@ const schema = z.object({
 export type ReconciliationState = z.infer<typeof schema>;
 
 /** How the last round of reconciliation went; empty before the first. */
-export function reconciliationState(tx: Pick<Tx, "select">): ReconciliationState {
-  const row = tx.select().from(settings).where(eq(settings.name, name)).get();
-  return row === undefined ? {} : schema.parse(JSON.parse(row.value));
-}
+export const reconciliationState = (tx: Pick<Tx, "select">): ReconciliationState =>
+  readSetting(tx, name, schema) ?? {};
 
-export function saveReconciliationState(tx: Pick<Tx, "insert">, state: ReconciliationState): void {
-  const value = JSON.stringify(state);
-  tx.insert(settings)
-    .values({ name, value })
-    .onConflictDoUpdate({ target: settings.name, set: { value } })
-    .run();
-}
+export const saveReconciliationState = (tx: Pick<Tx, "insert">, state: ReconciliationState): void =>
+  writeSetting(tx, name, state);

@@ -1,7 +1,6 @@
-import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { type Db, write } from "../../db/client.ts";
-import { settings } from "../../db/schema.ts";
+import { readSetting, removeSetting, writeSetting } from "../../db/settings.ts";
 import type { Clock } from "../clock.ts";
 import { newId } from "../ids.ts";
 import { report } from "../report.ts";
@@ -44,18 +43,9 @@ export async function underLease(
 /** Takes the lease, or renews it; false when it is another's. */
 function take({ db, monotonic }: Holding, name: string, holder: string): boolean {
   return write(db, (tx) => {
-    const row = tx
-      .select()
-      .from(settings)
-      .where(eq(settings.name, leaseOf(name)))
-      .get();
-    const known = row === undefined ? undefined : leaseSchema.parse(JSON.parse(row.value));
+    const known = readSetting(tx, leaseOf(name), leaseSchema);
     if (known !== undefined && known.holder !== holder && known.until > monotonic()) return false;
-    const value = JSON.stringify({ holder, until: monotonic() + leaseMs });
-    tx.insert(settings)
-      .values({ name: leaseOf(name), value })
-      .onConflictDoUpdate({ target: settings.name, set: { value } })
-      .run();
+    writeSetting(tx, leaseOf(name), { holder, until: monotonic() + leaseMs });
     return true;
   });
 }
@@ -64,15 +54,7 @@ function take({ db, monotonic }: Holding, name: string, holder: string): boolean
 function giveBack({ db }: Holding, name: string, holder: string): void {
   try {
     write(db, (tx) => {
-      const row = tx
-        .select()
-        .from(settings)
-        .where(eq(settings.name, leaseOf(name)))
-        .get();
-      if (row !== undefined && leaseSchema.parse(JSON.parse(row.value)).holder === holder)
-        tx.delete(settings)
-          .where(eq(settings.name, leaseOf(name)))
-          .run();
+      if (readSetting(tx, leaseOf(name), leaseSchema)?.holder === holder) removeSetting(tx, leaseOf(name));
     });
   } catch (error) {
     report(`the ${name} lease could not be given back`, error);
