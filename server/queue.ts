@@ -1,4 +1,4 @@
-import { eq, isNull, lt, or } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { makeWorkerUtils } from "graphile-worker";
 import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "../db/client.ts";
@@ -128,9 +128,9 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     queued.delete(operationId);
     timers.get(operationId)?.();
     timers.delete(operationId);
-    const row = hotQueries(db).wakeUp(operationId);
-    if (row === undefined) return;
-    const waitMs = row.dueAt - clock.monotonic();
+    const dueAt = hotQueries(db).wakeUp(operationId);
+    if (dueAt === undefined) return;
+    const waitMs = dueAt - clock.monotonic();
     if (waitMs > 0 && waitMs <= keptMs) {
       // Timers may fire a little early: then it is looked at once more.
       timers.set(
@@ -145,7 +145,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
       await answered(clock, () => addJob(advanceTask, { operationId }, job));
       // Where nobody sweeps it must not grow; to forget is one wake-up too many.
       if (handedOver.size > 1000) handedOver.clear();
-      handedOver.set(operationId, { dueAt: row.dueAt, at: clock.monotonic() });
+      handedOver.set(operationId, { dueAt, at: clock.monotonic() });
     } else {
       const runAt = new Date(clock.now() + waitMs);
       await answered(clock, () => addJob(advanceTask, { operationId }, { ...job, runAt }));
@@ -171,8 +171,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
 
   /** Re-adds what is unsent, or was due or handed over more than `graceMs` ago. A wake-up too many is harmless. */
   function sweep(graceMs: number): void {
-    const overdue = or(isNull(wakeUps.sentAt), lt(wakeUps.dueAt, clock.monotonic() - graceMs));
-    const rows = db.select().from(wakeUps).where(overdue).all();
+    const rows = hotQueries(db).unsentWakeUps(clock.monotonic() - graceMs);
     for (const row of rows) {
       const handed = handedOver.get(row.operationId);
       if (handed?.dueAt !== row.dueAt || handed.at < clock.monotonic() - graceMs) wake(row.operationId);

@@ -28,8 +28,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "claims of dead workers are held for ever",
     focus: { faults: ["worker-killed", "machine-restarted"] },
     file: `${operations}/claim.ts`,
-    from: "row.claimedBy === null || !held.has(row.claimedBy)",
-    to: "row.claimedBy === null",
+    from: "row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;",
+    to: "row.claimedBy === null;",
   },
   {
     name: "nothing is put back by itself after a failure",

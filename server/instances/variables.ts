@@ -1,6 +1,7 @@
 import { and, asc, eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
+import { given, prepared } from "../../db/prepared.ts";
 import { operations, variables } from "../../db/schema.ts";
 import type { Variable } from "../operations/definition.ts";
 import { Refusal } from "../refusal.ts";
@@ -12,13 +13,16 @@ type NewVariable = { name: string; value: string; secret: boolean; system?: bool
 type Owner = { id: string; variableSet: number };
 const context = (instanceId: string, name: string) => `${instanceId}/${name}`;
 
-const rowsOf = (tx: Pick<Tx, "select">, instanceId: string, set: number) =>
+const reading = prepared((tx: Pick<Tx, "select">) =>
   tx
     .select()
     .from(variables)
-    .where(and(eq(variables.instanceId, instanceId), eq(variables.set, set)))
+    .where(and(eq(variables.instanceId, given("instanceId")), eq(variables.set, given("set"))))
     .orderBy(asc(variables.position))
-    .all();
+    .prepare(),
+);
+const rowsOf = (tx: Pick<Tx, "select">, instanceId: string, set: number) =>
+  reading(tx).all({ instanceId, set });
 
 /** Keeps an instance's variables as one of its sets; secret values are sealed before they reach the file. */
 export function insertVariables(

@@ -5,8 +5,8 @@ import type { Instance, SlotName } from "./definition.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
 import { hotQueries } from "./hotQueries.ts";
-import { holdLease, leases, thisStep } from "./lease.ts";
-import { appendUndo, finishIfOver, setWakeUp } from "./outcome.ts";
+import { holdLease, leaseUntil, thisStep } from "./lease.ts";
+import { appendUndo, settle, setWakeUp } from "./outcome.ts";
 import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 
 export type Claim = {
@@ -23,7 +23,7 @@ export type Claim = {
  */
 export function claimStep(engine: Engine, operationId: string): Claim | undefined {
   return write(engine.db, (tx) => {
-    const queries = hotQueries(engine.db);
+    const queries = hotQueries(tx);
     const operation = queries.operation(operationId);
     if (operation === undefined) return undefined;
     if (operation.state !== "running" && operation.state !== "cancelling") {
@@ -34,16 +34,16 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     if (instance === undefined) return undefined;
     holdLease(engine, tx);
     const at = engine.monotonic();
-    const held = leases(engine);
-    const isFree = (row: StepRow) => row.claimedBy === null || !held.has(row.claimedBy);
+    const isFree = (row: StepRow) =>
+      row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;
 
     let rows = queries.steps(operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
       const begun = rows.filter((row) => row.state === "running");
       const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
-      if (due !== undefined) return take(engine, tx, { operation, instance, row: due, errand: "stop" });
+      if (due !== undefined) return take(engine, tx, { operation, instance, rows, row: due, errand: "stop" });
       if (begun.length > 0) {
-        setWakeUp(engine, operationId);
+        setWakeUp(engine, tx, { operation, rows });
         return undefined;
       }
       beginUndo(engine, tx, operation);
@@ -55,10 +55,9 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     for (const row of due) {
       if (!hasSlot(engine, tx, operation, row)) continue;
       const errand = isStopping(row) ? "stop" : "run";
-      return take(engine, tx, { operation, instance, row, errand });
+      return take(engine, tx, { operation, instance, rows, row, errand });
     }
-    finishIfOver(engine, tx, operation);
-    setWakeUp(engine, operationId);
+    settle(engine, tx, { operation, rows });
     return undefined;
   });
 }
@@ -66,20 +65,21 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
 function take(
   engine: Engine,
   tx: Tx,
-  { operation, instance, row, errand }: Omit<Claim, "step"> & { row: StepRow },
+  { operation, instance, rows, row, errand }: Omit<Claim, "step"> & { rows: StepRow[]; row: StepRow },
 ): Claim {
   const at = engine.monotonic();
   const begins = row.state === "waiting";
-  const claimed = {
+  const step: StepRow = {
+    ...row,
     fence: row.fence + 1,
     claimedBy: engine.worker.id,
-    state: "running" as const,
+    state: "running",
     startedAt: row.startedAt ?? engine.now(),
     startedMonotonic: row.startedMonotonic ?? at,
     queuedAt: null,
     progress: begins ? null : row.progress,
   };
-  tx.update(steps).set(claimed).where(thisStep(row)).run();
+  hotQueries(tx).claim(step);
   if (begins)
     appendEvent(tx, {
       at: engine.now(),
@@ -89,8 +89,8 @@ function take(
       step: row.name,
       data: { state: "running" },
     });
-  setWakeUp(engine, operation.id);
-  return { operation, instance, step: { ...row, ...claimed }, errand };
+  setWakeUp(engine, tx, { operation, rows: rows.map((each) => (each === row ? step : each)) });
+  return { operation, instance, step, errand };
 }
 
 /** Cancelled: what has not begun never will, and what must be put away becomes the rest of the plan. */
@@ -145,11 +145,10 @@ function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow):
   if (taken + before < engine.slots[slot]) return true;
   // How many have to come to an end before this one may begin.
   const waitsFor = taken + before - engine.slots[slot] + 1;
-  tx.update(steps)
-    .set({ queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } })
-    .where(thisStep(row))
-    .run();
-  if (row.progress?.ahead !== waitsFor)
+  const isNews = row.progress?.ahead !== waitsFor;
+  Object.assign(row, { queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } });
+  tx.update(steps).set({ queuedAt, dueAt: row.dueAt, progress: row.progress }).where(thisStep(row)).run();
+  if (isNews)
     appendEvent(tx, {
       at: engine.now(),
       kind: "step",

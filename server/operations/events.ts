@@ -1,4 +1,5 @@
 import type { Tx } from "../../db/client.ts";
+import { given, prepared } from "../../db/prepared.ts";
 import type { EventKind, JsonObject } from "../../db/schema.ts";
 import { events } from "../../db/schema.ts";
 
@@ -11,16 +12,26 @@ export type NewEvent = {
   data?: JsonObject;
 };
 
+const inserting = prepared((tx: Pick<Tx, "insert">) =>
+  tx
+    .insert(events)
+    .values({
+      at: given("at"),
+      kind: given("kind"),
+      instanceId: given("instanceId"),
+      operationId: given("operationId"),
+      step: given("step"),
+      data: given("data"),
+    })
+    .prepare(),
+);
+
 /** Says what happened, in the same transaction as the change itself. */
 export function appendEvent(tx: Tx, event: NewEvent): void {
-  tx.insert(events)
-    .values({
-      at: event.at,
-      kind: event.kind,
-      instanceId: event.instanceId,
-      operationId: event.operationId ?? null,
-      step: event.step ?? null,
-      data: event.data ?? {},
-    })
-    .run();
+  inserting(tx).run({
+    ...event,
+    operationId: event.operationId ?? null,
+    step: event.step ?? null,
+    data: event.data ?? {},
+  });
 }

@@ -5,7 +5,7 @@ import { report } from "../report.ts";
 import type { Claim } from "./claim.ts";
 import type { Engine } from "./engine.ts";
 import { heldStep } from "./lease.ts";
-import { setWakeUp } from "./outcome.ts";
+import { setWakeUp, wholeOf } from "./outcome.ts";
 
 /**
  * Makes a step that waits for its next look due now. Nothing happens when somebody has taken it since, or it is over.
@@ -18,7 +18,7 @@ export function hasten(engine: Engine, { operation, step }: Claim): void {
       const mine = and(heldStep(step), eq(steps.state, "running"));
       const waits = and(mine, isNull(steps.claimedBy), gt(steps.dueAt, now));
       const { changes } = tx.update(steps).set({ dueAt: now }).where(waits).run();
-      if (changes > 0) setWakeUp(engine, operation.id);
+      if (changes > 0) setWakeUp(engine, tx, wholeOf(tx, operation.id));
       return changes > 0;
     });
     if (hastened) engine.wake(operation.id);

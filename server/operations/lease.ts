@@ -1,6 +1,6 @@
-import { and, eq, gt, lte } from "drizzle-orm";
+import { and, eq, lte } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
-import { operations, steps, workers } from "../../db/schema.ts";
+import { steps, workers } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { report } from "../report.ts";
 import type { Engine } from "./engine.ts";
@@ -58,15 +58,9 @@ export function holdLease(engine: Engine, tx: Tx): void {
     .run();
 }
 
-function renew({ worker, monotonic }: Engine, tx: Pick<Tx, "update">): boolean {
+function renew({ worker, monotonic }: Engine, tx: Tx): boolean {
   const now = monotonic();
-  const mine = and(eq(workers.id, worker.id), gt(workers.leaseUntil, now));
-  const { changes } = tx
-    .update(workers)
-    .set({ leaseUntil: now + leaseMs })
-    .where(mine)
-    .run();
-  return changes === 1;
+  return hotQueries(tx).renewLease(worker.id, { now, until: now + leaseMs });
 }
 
 function loseAll(worker: Worker): void {
@@ -100,24 +94,15 @@ function beat(engine: Engine): void {
     return;
   }
   for (const { step, abortable, abort } of worker.running) {
-    const row = db
-      .select({ fence: steps.fence, cancelledAt: operations.cancelRequestedAt, state: operations.state })
-      .from(steps)
-      .innerJoin(operations, eq(operations.id, steps.operationId))
-      .where(thisStep(step))
-      .get();
+    const row = hotQueries(db).fenceAndCancel(step);
     if (row?.fence !== step.fence) abort.abort(new StaleClaim());
     else if (abortable && row.cancelledAt !== null && row.state === "running") abort.abort(new CutShort());
   }
 }
 
-/** Until when each worker holds its claims, by the monotonic clock. One that is not among them holds none. */
-export const leases = (engine: Engine): ReadonlyMap<string, number> =>
-  new Map(
-    hotQueries(engine.db)
-      .leases(engine.monotonic())
-      .map((row) => [row.id, row.leaseUntil]),
-  );
+/** Until when a worker holds its claims, by the monotonic clock; undefined for one that holds none any more. */
+export const leaseUntil = ({ db, monotonic }: Engine, workerId: string): number | undefined =>
+  hotQueries(db).leaseUntil(workerId, monotonic());
 
 export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
   and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
@@ -128,7 +113,7 @@ export const heldStep = (row: Pick<StepRow, "operationId" | "name" | "fence">) =
 
 /** Throws StaleClaim unless the claim is the newest one. */
 export function assertHeld({ db }: Engine, row: StepRow): void {
-  if (hotQueries(db).fence(row.operationId, row.name) !== row.fence) throw new StaleClaim();
+  if (hotQueries(db).fence(row) !== row.fence) throw new StaleClaim();
 }
 
 /**
@@ -137,5 +122,5 @@ export function assertHeld({ db }: Engine, row: StepRow): void {
  */
 export function assertMayAct(engine: Engine, row: StepRow): void {
   assertHeld(engine, row);
-  if (row.claimedBy === null || !leases(engine).has(row.claimedBy)) throw new StaleClaim();
+  if (row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined) throw new StaleClaim();
 }

@@ -18,7 +18,7 @@ import {
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
 import { hotQueries } from "./hotQueries.ts";
-import { assertHeld, heldStep, leases } from "./lease.ts";
+import { assertHeld, heldStep, leaseUntil } from "./lease.ts";
 import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
 
 export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] =>
@@ -28,8 +28,7 @@ export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] 
 export type Secrets = () => readonly string[];
 
 /** True while the claim is still the newest one: what follows in the same transaction may then be written. */
-const stillHeld = (engine: Engine, row: StepRow): boolean =>
-  hotQueries(engine.db).fence(row.operationId, row.name) === row.fence;
+const stillHeld = (engine: Engine, row: StepRow): boolean => hotQueries(engine.db).fence(row) === row.fence;
 
 /** Commits facts in the middle of a step, before a call to the outside. Throws when the claim has passed on. */
 export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): void {
@@ -40,15 +39,8 @@ export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): vo
 }
 
 function mergeFacts(tx: Tx, operationId: string, facts: AnyFacts): void {
-  const row = tx
-    .select({ facts: operations.facts })
-    .from(operations)
-    .where(eq(operations.id, operationId))
-    .get();
-  tx.update(operations)
-    .set({ facts: { ...row?.facts, ...facts } })
-    .where(eq(operations.id, operationId))
-    .run();
+  const queries = hotQueries(tx);
+  queries.setFacts(operationId, { ...queries.facts(operationId), ...facts });
 }
 
 /** How long the step has been running, in ms. */
@@ -78,19 +70,12 @@ export function commitOutcome(
     } else {
       const progress =
         outcome.progress === undefined ? claim.step.progress : maskProgress(outcome.progress, secrets);
-      tx.update(steps)
-        .set({
-          claimedBy: null,
-          dueAt: engine.monotonic() + (outcome.afterMs ?? step.everyMs),
-          progress,
-        })
-        .where(heldStep(claim.step))
-        .run();
+      const dueAt = engine.monotonic() + (outcome.afterMs ?? step.everyMs);
+      hotQueries(tx).lookAgain(claim.step, { dueAt, progress });
       if (JSON.stringify(progress) !== JSON.stringify(claim.step.progress))
         stepEvent(tx, claim, now, "running");
     }
-    finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, claim.operation.id);
+    settle(engine, tx, wholeOf(tx, claim.operation.id));
     return true;
   });
   if (isWritten) outcome.afterwards?.();
@@ -131,8 +116,7 @@ export function commitFault(
       logLines(tx, claim, [{ at: now, text: `${failure.sentence} Another try follows.` }], secrets);
       stepEvent(tx, claim, now, "running");
     }
-    finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, claim.operation.id);
+    settle(engine, tx, wholeOf(tx, claim.operation.id));
   });
 }
 
@@ -172,8 +156,7 @@ export function commitStopped(engine: Engine, claim: Claim): void {
     const { failure } = claim.step;
     if (isCancelled(tx, claim) || failure === null) endStep(engine, tx, claim, "cancelled");
     else endStep(engine, tx, claim, "failed", failure);
-    finishIfOver(engine, tx, claim.operation);
-    setWakeUp(engine, claim.operation.id);
+    settle(engine, tx, wholeOf(tx, claim.operation.id));
   });
 }
 
@@ -194,7 +177,7 @@ export function commitStopFault(engine: Engine, claim: Claim, error: unknown, se
       progress: { ...claim.step.progress, label: `It could not be stopped yet: ${fault.sentence}` },
     });
     stepEvent(tx, claim, engine.now(), "running");
-    setWakeUp(engine, claim.operation.id);
+    setWakeUp(engine, tx, wholeOf(tx, claim.operation.id));
   });
 }
 
@@ -203,7 +186,7 @@ export function commitCutShort(engine: Engine, claim: Claim): void {
   write(engine.db, (tx) => {
     if (!stillHeld(engine, claim.step)) return;
     putOff(tx, claim, { dueAt: engine.monotonic() });
-    setWakeUp(engine, claim.operation.id);
+    setWakeUp(engine, tx, wholeOf(tx, claim.operation.id));
   });
 }
 
@@ -314,34 +297,54 @@ export function appendUndo(
   });
 }
 
-/** Ends the operation once nothing is left to do: done, cancelled, or failed (after the way back, if there is one). */
-export function finishIfOver(engine: Engine, tx: Tx, before: OperationRow): void {
-  const operation = hotQueries(engine.db).operation(before.id);
-  if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) return;
-  const rows = hotQueries(engine.db).steps(operation.id);
+/** An operation and its steps, as they are in the transaction that is open. */
+type Whole = { operation: OperationRow; rows: readonly StepRow[] };
+
+export function wholeOf(tx: Tx, operationId: string): Whole {
+  const queries = hotQueries(tx);
+  const operation = queries.operation(operationId);
+  if (operation === undefined) throw new Error(`There is no operation ${operationId}.`);
+  return { operation, rows: queries.steps(operationId) };
+}
+
+const isLive = ({ state }: OperationRow): boolean => state === "running" || state === "cancelling";
+
+/** Draws the conclusion from what has been written: the operation ends, or wants to be looked at again. */
+export function settle(engine: Engine, tx: Tx, whole: Whole): void {
+  const hasChanged = isLive(whole.operation) && finishIfOver(engine, tx, whole);
+  setWakeUp(engine, tx, hasChanged ? wholeOf(tx, whole.operation.id) : whole);
+}
+
+/**
+ * Ends the operation once nothing is left to do: done, cancelled, or failed (after the way back, if there is one). Says
+ * whether it has changed anything.
+ */
+function finishIfOver(engine: Engine, tx: Tx, { operation, rows }: Whole): boolean {
   // Cancel wins over whatever fails: the next claim begins the undo. After the last step it changes nothing any more.
   const isDone = rows.every(({ state }) => state === "done" || state === "skipped");
-  if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return;
+  if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return false;
   const { status, rescue } = engine.catalogue[operation.kind];
   const failed = rows.filter((row) => row.state === "failed");
   if (failed.length > 0) {
-    if (runnable(rows).length > 0) return;
+    if (runnable(rows).length > 0) return false;
     const stuck = failed.find((row) => row.undo);
     // Before that step nothing has been changed that would have to be put back.
     const changed = rows.some((row) => row.name === rescue?.redoFrom && row.state !== "waiting");
     if (!rows.some((row) => row.undo) && rescue !== undefined && changed) {
       appendUndo(engine, tx, operation, rescue.steps);
-      return;
+      return true;
     }
     const failure = (stuck ?? failed[0])?.failure ?? null;
     end(engine, tx, operation, "failed", stuck === undefined ? status.failed : "failed", failure);
-  } else if (allOver(rows)) {
-    const cancelled = operation.state === "cancelling";
-    const [state, after] = cancelled
-      ? (["cancelled", status.cancelled] as const)
-      : (["done", status.done] as const);
-    end(engine, tx, operation, state, after, null);
+    return true;
   }
+  if (!allOver(rows)) return false;
+  const cancelled = operation.state === "cancelling";
+  const [state, after] = cancelled
+    ? (["cancelled", status.cancelled] as const)
+    : (["done", status.done] as const);
+  end(engine, tx, operation, state, after, null);
+  return true;
 }
 
 function end(
@@ -379,20 +382,18 @@ function end(
 }
 
 /** Sets when the operation wants to be looked at next, for the queue to be told; in the transaction that is open. */
-export function setWakeUp(engine: Engine, operationId: string): void {
-  const queries = hotQueries(engine.db);
-  const operation = queries.operation(operationId);
-  if (operation === undefined || (operation.state !== "running" && operation.state !== "cancelling")) {
-    queries.clearWakeUp(operationId);
+export function setWakeUp(engine: Engine, tx: Tx, { operation, rows }: Whole): void {
+  const queries = hotQueries(tx);
+  if (!isLive(operation)) {
+    queries.clearWakeUp(operation.id);
     return;
   }
   const cancels = operation.cancelRequestedAt !== null && operation.state === "running";
   const now = engine.monotonic();
   // A claimed step is looked at again when its claim would end: by then its holder has said something, or is dead.
-  const held = leases(engine);
-  const times = runnable(queries.steps(operationId)).map((row) => {
-    if (row.claimedBy !== null) return held.get(row.claimedBy) ?? now;
+  const times = runnable(rows).map((row) => {
+    if (row.claimedBy !== null) return leaseUntil(engine, row.claimedBy) ?? now;
     return cancels && !isStopping(row) ? now : row.dueAt;
   });
-  queries.setWakeUp(operationId, times.length === 0 ? now : Math.min(...times));
+  queries.setWakeUp(operation.id, times.length === 0 ? now : Math.min(...times));
 }
