@@ -26,7 +26,7 @@ export async function press(
 ): Promise<{ operationId: string; instanceId: string }> {
   return stack.mutate(z.object({ operationId: z.string(), instanceId: z.string() }), "instances.spawn", {
     ...{
-      clickKey: randomUUID(),
+      idempotencyKey: randomUUID(),
       company: `Bench ${slug}`,
       contactName: "Petra",
       contactEmail: "petra@acme.example",

@@ -101,14 +101,14 @@ async function meet(application: Application, { cause, takesDroplets }: Trouble,
 async function pressAndKillWeb({ ports, db, kill, webIsUp }: Application) {
   const dashboard = `http://localhost:${ports.PORT}`;
   const cookie = await signIn(dashboard, account);
-  const clickKey = randomUUID();
+  const idempotencyKey = randomUUID();
   const press = () =>
     fetch(`${dashboard}/api/trpc/instances.spawn`, {
       method: "POST",
       headers: { cookie, "content-type": "application/json" },
       body: JSON.stringify({
-        ...{ clickKey, company: "Pressed", contactName: "Petra", contactEmail: "petra@acme.example" },
-        ...{ slug: `pressed-${clickKey.slice(0, 8)}`, domain: "intranet.localhost", region: "fra1" },
+        ...{ idempotencyKey, company: "Pressed", contactName: "Petra", contactEmail: "petra@acme.example" },
+        ...{ slug: `pressed-${idempotencyKey.slice(0, 8)}`, domain: "intranet.localhost", region: "fra1" },
         ...{ size: "s-1vcpu-2gb", version: "2.14.0", variables: [] },
       }),
     });
@@ -119,7 +119,7 @@ async function pressAndKillWeb({ ports, db, kill, webIsUp }: Application) {
   await webIsUp();
   const again = await press();
   if (!again.ok) throw new Error(`The click is not taken once more: ${again.status} ${await again.text()}`);
-  const made = db.select().from(instances).where(eq(instances.clickKey, clickKey)).all();
+  const made = db.select().from(instances).where(eq(instances.idempotencyKey, idempotencyKey)).all();
   if (made.length !== 1) throw new Error(`One click made ${made.length} instances.`);
   return killed;
 }

@@ -117,8 +117,9 @@ export const instances = sqliteTable(
   "instances",
   {
     id: text().primaryKey(),
-    /** Made once per press of the button: the same press twice is the same instance. */
-    clickKey: text("click_key").notNull().unique(),
+    /** Made once for each press of the button that made it, and a digest of what was asked for (see idempotency.ts). */
+    idempotencyKey: text("idempotency_key").notNull().unique(),
+    idempotencyDigest: text("idempotency_digest"),
     company: text().notNull(),
     contactName: text("contact_name").notNull(),
     contactEmail: text("contact_email").notNull(),

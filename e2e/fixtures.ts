@@ -99,10 +99,10 @@ export async function spawn(page: Page, wish: Wish): Promise<void> {
 }
 
 /** Sends what the form sends, without the form. */
-export const pressSpawn = (page: Page, wish: { company: string; slug: string; clickKey?: string }) =>
+export const pressSpawn = (page: Page, wish: { company: string; slug: string; idempotencyKey?: string }) =>
   page.request.post("/api/trpc/instances.spawn", {
     data: {
-      ...{ clickKey: randomUUID(), contactName: "Petra", contactEmail: "petra@acme.example" },
+      ...{ idempotencyKey: randomUUID(), contactName: "Petra", contactEmail: "petra@acme.example" },
       ...{ domain: "intranet.localhost", region: "fra1", size: "s-1vcpu-2gb", version: "2.14.0" },
       ...{ variables: [], ...wish },
     },

@@ -97,7 +97,8 @@ for (const { name, slow } of inSteps)
   });
 
 test("two hundred presses at once for one address: one instance", async ({ page }) => {
-  const press = (clickKey: string) => pressSpawn(page, { company: "Rush Hour", slug: "rush", clickKey });
+  const press = (idempotencyKey: string) =>
+    pressSpawn(page, { company: "Rush Hour", slug: "rush", idempotencyKey });
   const answers = await Promise.all(Array.from({ length: 200 }, () => press(randomUUID())));
   const statuses = answers.map((answer) => answer.status());
   expect(statuses.filter((status) => status === 200)).toHaveLength(1);

@@ -71,7 +71,7 @@ export async function createTestWeb() {
 
 /** What the form would send for Acme Bakery. */
 export const spawnWish = (over: Partial<SpawnInput> = {}): SpawnInput => ({
-  clickKey: randomUUID(),
+  idempotencyKey: randomUUID(),
   company: "Acme Bakery",
   contactName: "Petra Lindqvist",
   contactEmail: "petra@acme.example",

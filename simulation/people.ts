@@ -90,7 +90,7 @@ export function createPeople(world: World, env: Env) {
       return spawnInstance(
         web,
         {
-          ...{ clickKey: newId(), company: `Acme ${count}`, contactName: "Petra", slug, domain },
+          ...{ idempotencyKey: newId(), company: `Acme ${count}`, contactName: "Petra", slug, domain },
           ...{ contactEmail: "petra@acme.example", region: "fra1", size: "s-1vcpu-2gb", version: "2.14.0" },
           variables: [{ name: "PASSWORD", value: secretOf(slug), secret: true }],
         },
@@ -115,7 +115,7 @@ export function createPeople(world: World, env: Env) {
           web,
           {
             backupId: backupOf(instanceId, chance),
-            clickKey: newId(),
+            idempotencyKey: newId(),
             company: `Copy ${count}`,
             slug: `copy${count}`,
           },

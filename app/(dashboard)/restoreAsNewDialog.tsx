@@ -4,7 +4,7 @@ import { useRouter } from "next/navigation";
 import { useState } from "react";
 import { slugProblem, suggestSlug } from "../../server/instances/rules.ts";
 import type { BackupView } from "../../server/views.ts";
-import { newClickKey } from "../clickKey.ts";
+import { newIdempotencyKey } from "../idempotencyKey.ts";
 import { exact } from "../time.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "../trpc.tsx";
 import { Button } from "../ui/button.tsx";
@@ -15,7 +15,7 @@ import { TextField } from "../ui/field.tsx";
 export function RestoreAsNewDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
   const trpc = useTRPC();
   const router = useRouter();
-  const [clickKey] = useState(newClickKey);
+  const [idempotencyKey] = useState(newIdempotencyKey);
   const [company, setCompany] = useState(`${backup.company} copy`);
   const [typed, setTyped] = useState<string>();
   const slug = typed ?? suggestSlug(company);
@@ -39,7 +39,7 @@ export function RestoreAsNewDialog({ backup, onClose }: { backup: BackupView; on
         className="mt-5 grid gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!restore.isPending) restore.mutate({ clickKey, backupId: backup.id, company, slug });
+          if (!restore.isPending) restore.mutate({ idempotencyKey, backupId: backup.id, company, slug });
         }}
       >
         <TextField

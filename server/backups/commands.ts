@@ -13,6 +13,7 @@ import {
 import { newId, newSecret } from "../ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "../instances/addresses.ts";
 import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
+import { type Begun, begunBefore, digestOf } from "../instances/idempotency.ts";
 import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
 import { copyVariables } from "../instances/variables.ts";
 import { type Source, sourceFact } from "../operations/backupSteps.ts";
@@ -118,23 +119,26 @@ export async function restoreAsNew(
   web: Web,
   input: z.infer<typeof restoreAsNewInput>,
   who: string,
-): Promise<{ instanceId: string; slug: string; operationId: string }> {
-  const { clickKey, company, slug, backupId } = input;
-  const original = instanceOf(web.db, find(web.db, backupId)?.instanceId ?? "");
-  await refuseForeignRecord(web, { slug, domain: original.domain });
-  const clicked = write(web.db, (tx) => {
+): Promise<Begun> {
+  const { idempotencyKey, company, slug, backupId } = input;
+  if (begunBefore(web.db, web.variablesKey, input) === undefined) {
+    const original = instanceOf(web.db, find(web.db, backupId)?.instanceId ?? "");
+    await refuseForeignRecord(web, { slug, domain: original.domain });
+  }
+  const begun = write(web.db, (tx): Begun => {
+    const before = begunBefore(tx, web.variablesKey, input);
+    if (before !== undefined) return before;
     const row = find(tx, backupId);
     const source = sourceOf(row);
     const from = instanceOf(tx, row?.instanceId ?? "");
-    const before = tx.select().from(instances).where(eq(instances.clickKey, clickKey)).get();
-    if (before !== undefined) throw new Refusal("conflict", "This has been begun already: look at the list.");
     const { domain } = from;
     if (isTaken(tx, { slug, domain })) throw addressTaken(tx, { slug, domain });
     const at = web.now();
     const id = newId();
     tx.insert(instances)
       .values({
-        ...{ id, clickKey, company, slug, domain },
+        ...{ id, idempotencyKey, company, slug, domain },
+        idempotencyDigest: digestOf(web.variablesKey, input),
         contactName: from.contactName,
         contactEmail: from.contactEmail,
         region: from.region,
@@ -159,8 +163,8 @@ export async function restoreAsNew(
     });
     return { instanceId: id, slug, operationId };
   });
-  web.wake(clicked.operationId);
-  return clicked;
+  web.wake(begun.operationId);
+  return begun;
 }
 
 /** When backups of an instance are made, and which are kept. */

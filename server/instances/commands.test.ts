@@ -5,7 +5,7 @@ import { z } from "zod";
 import { aliases, audit, backups, instances, operations } from "../../db/schema.ts";
 import { newId } from "../ids.ts";
 import { insertInstance } from "../operations/testEngine.ts";
-import { createTestWeb } from "../testWeb.ts";
+import { createTestWeb, spawnWish } from "../testWeb.ts";
 import { insertVariables, openVariables } from "./variables.ts";
 
 let world: Awaited<ReturnType<typeof createTestWeb>>;
@@ -275,10 +275,23 @@ test("a size and a version must be another one that is on offer", async () => {
   });
 });
 
+test("the same press of Spawn is the same instance, whatever became of it; with another wish it is refused", async () => {
+  const wish = spawnWish({ variables: [{ name: "TOKEN", value: "s3cret", secret: true }] });
+  const made = await joe.instances.spawn(wish);
+  world.db.update(instances).set({ company: "Renamed", slug: "moved" }).run();
+  expect(await joe.instances.spawn(wish)).toEqual({ ...made, slug: "moved" });
+  for (const other of [{ slug: "other" }, { variables: [{ name: "TOKEN", value: "other", secret: true }] }])
+    await expect(joe.instances.spawn({ ...wish, ...other })).rejects.toMatchObject({ code: "CONFLICT" });
+  world.db.update(instances).set({ idempotencyDigest: null }).run();
+  expect(await joe.instances.spawn({ ...wish, slug: "other" })).toEqual({ ...made, slug: "moved" });
+  expect(begun().map(({ kind }) => kind)).toEqual(["spawn"]);
+  expect(rowOf(made.instanceId)?.idempotencyDigest).toBeNull();
+});
+
 test("only a good backup can be restored, in its place or as a new instance", async () => {
   const instanceId = insertInstance(world.db, { ...ran, slug: "acme", company: "Acme" });
   const [good, bad] = [addBackup(instanceId), addBackup(instanceId, "failed")];
-  const asNew = { clickKey: randomUUID(), company: "Acme Two", slug: "acme-two" };
+  const asNew = { idempotencyKey: randomUUID(), company: "Acme Two", slug: "acme-two" };
   for (const backupId of [bad, "made-up"]) {
     await expect(joe.backups.restore({ backupId })).rejects.toThrow();
     await expect(joe.backups.restoreAsNew({ ...asNew, backupId })).rejects.toThrow();
@@ -289,9 +302,10 @@ test("only a good backup can be restored, in its place or as a new instance", as
   expect(begun()).toEqual([]);
   const made = await joe.backups.restoreAsNew({ ...asNew, backupId: good });
   expect(rowOf(made.instanceId)).toMatchObject({ slug: "acme-two", status: "spawning", version: "2.14.0" });
-  await expect(joe.backups.restoreAsNew({ ...asNew, backupId: good })).rejects.toMatchObject({
-    code: "CONFLICT",
-  });
+  expect(await joe.backups.restoreAsNew({ ...asNew, backupId: good })).toEqual(made);
+  await expect(
+    joe.backups.restoreAsNew({ ...asNew, company: "Acme Three", backupId: good }),
+  ).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("already started acme-two") });
   await joe.backups.restore({ backupId: good });
   expect(begun().map(({ kind }) => kind)).toEqual(["restore-as-new", "restore"]);
 });

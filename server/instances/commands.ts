@@ -1,22 +1,20 @@
-import { and, eq } from "drizzle-orm";
-import { type Tx, write } from "../../db/client.ts";
-import { instances, operations } from "../../db/schema.ts";
+import { write } from "../../db/client.ts";
+import { instances } from "../../db/schema.ts";
 import { newId, newSecret } from "../ids.ts";
 import { beginOperation } from "../operations/begin.ts";
 import { Refusal } from "../refusal.ts";
 import type { Web } from "../web.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "./addresses.ts";
+import { type Begun, begunBefore, digestOf } from "./idempotency.ts";
 import { options } from "./options.ts";
 import type { SpawnInput } from "./rules.ts";
 import { insertVariables } from "./variables.ts";
-
-type Clicked = { instanceId: string; slug: string; operationId: string };
 
 /**
  * One press of "Spawn instance": instance, variables, operation and wake-up in one transaction. The same press sent
  * twice is the same instance; of many presses for one address the first wins and the others are told.
  */
-export async function spawnInstance(web: Web, input: SpawnInput, who: string): Promise<Clicked> {
+export async function spawnInstance(web: Web, input: SpawnInput, who: string): Promise<Begun> {
   const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const fields: Record<string, string> = {};
@@ -29,18 +27,19 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
     throw new Refusal("invalid", "Some of the choices are not offered.", fields);
 
   // The second press of the same button finds what the first has made.
-  if (clickedBefore(web.db, input.clickKey) === undefined) await refuseForeignRecord(web, input);
+  if (begunBefore(web.db, web.variablesKey, input) === undefined) await refuseForeignRecord(web, input);
 
-  const clicked = write(web.db, (tx): Clicked => {
-    const before = clickedBefore(tx, input.clickKey);
+  const begun = write(web.db, (tx): Begun => {
+    const before = begunBefore(tx, web.variablesKey, input);
     if (before !== undefined) return before;
     if (isTaken(tx, input)) throw addressTaken(tx, input);
     const at = web.now();
     const id = newId();
-    const { clickKey, company, contactName, contactEmail, slug, domain, region, version } = input;
+    const { idempotencyKey, company, contactName, contactEmail, slug, domain, region, version } = input;
     tx.insert(instances)
       .values({
-        ...{ id, clickKey, company, contactName, contactEmail, slug, domain, region, version },
+        ...{ id, idempotencyKey, company, contactName, contactEmail, slug, domain, region, version },
+        idempotencyDigest: digestOf(web.variablesKey, input),
         size: size.slug,
         priceMonthly: size.priceMonthlyCents,
         status: "spawning",
@@ -64,15 +63,6 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
     });
     return { instanceId: id, slug, operationId };
   });
-  web.wake(clicked.operationId);
-  return clicked;
-}
-
-function clickedBefore(tx: Pick<Tx, "select">, clickKey: string): Clicked | undefined {
-  return tx
-    .select({ instanceId: instances.id, slug: instances.slug, operationId: operations.id })
-    .from(instances)
-    .innerJoin(operations, eq(operations.instanceId, instances.id))
-    .where(and(eq(instances.clickKey, clickKey), eq(operations.kind, "spawn")))
-    .get();
+  web.wake(begun.operationId);
+  return begun;
 }

@@ -91,7 +91,7 @@ test("variables: names once, at most 100, at most 32 KiB, anything printable", (
 
 test("every wrong field gets a sentence of its own", () => {
   const wrong = spawnInput.safeParse({
-    clickKey: "00000000-0000-4000-8000-000000000000",
+    idempotencyKey: "00000000-0000-4000-8000-000000000000",
     company: " ",
     contactName: "",
     contactEmail: "petra@acme",

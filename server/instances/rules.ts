@@ -155,7 +155,7 @@ export const variablesInput = z.array(variableInput).max(maxVariables, tooMany).
 
 /** Everything the form sends. The same rules run in the browser and on the server. */
 export const spawnInput = z.object({
-  clickKey: z.uuid(),
+  idempotencyKey: z.uuid(),
   company: plainText("the company's name", 100),
   contactName: plainText("the contact's name", 100),
   contactEmail: z.string().trim().pipe(checked(emailProblem)),
@@ -277,7 +277,7 @@ function isTimeZone(name: string): boolean {
 }
 
 export const restoreAsNewInput = z.object({
-  clickKey: z.uuid(),
+  idempotencyKey: z.uuid(),
   backupId: z.string().max(64),
   company: plainText("the company's name", 100),
   slug: checked(slugProblem),

@@ -103,7 +103,7 @@ export function insertInstance(db: Db, values: Partial<typeof instances.$inferIn
   db.insert(instances)
     .values({
       id,
-      clickKey: newId(),
+      idempotencyKey: newId(),
       company: "Acme Bakery",
       contactName: "Petra Lindqvist",
       contactEmail: "petra@acme.example",

@@ -3,7 +3,7 @@ import type { inferRouterOutputs } from "@trpc/server";
 import { useEffect, useState } from "react";
 import type { SpawnInput } from "../../../../server/instances/rules.ts";
 import type { AppRouter } from "../../../../server/router.ts";
-import { newClickKey } from "../../../clickKey.ts";
+import { newIdempotencyKey } from "../../../idempotencyKey.ts";
 
 export type Options = inferRouterOutputs<AppRouter>["instances"]["options"];
 /** The form as it is typed. `slugEdited`: the slug no longer follows the company's name. */
@@ -12,7 +12,7 @@ export type Draft = SpawnInput & { slugEdited: boolean; ownDomain: boolean };
 const key = "spawner-draft";
 
 const empty = (): Draft => ({
-  clickKey: newClickKey(),
+  idempotencyKey: newIdempotencyKey(),
   ...{
     company: "",
     contactName: "",

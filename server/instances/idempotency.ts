@@ -1,0 +1,41 @@
+import { createHmac } from "node:crypto";
+import { eq } from "drizzle-orm";
+import type { Tx } from "../../db/client.ts";
+import { instances, operations } from "../../db/schema.ts";
+import { Refusal } from "../refusal.ts";
+
+export type Begun = { instanceId: string; slug: string; operationId: string };
+type Asked = { idempotencyKey: string };
+
+/** A digest of what was asked for. Keyed, because secret variables are part of it. */
+export const digestOf = (key: Buffer, asked: Asked): string =>
+  createHmac("sha256", key).update(JSON.stringify(asked)).digest("base64url");
+
+/**
+ * What a press that makes an instance has begun already: the same key with the same wish has the same answer. Undefined
+ * when the key is new; throws a Refusal when it was used for another wish.
+ */
+export function begunBefore(tx: Pick<Tx, "select">, key: Buffer, asked: Asked): Begun | undefined {
+  const found = tx
+    .select({
+      instanceId: instances.id,
+      slug: instances.slug,
+      operationId: operations.id,
+      digest: instances.idempotencyDigest,
+    })
+    .from(instances)
+    .innerJoin(operations, eq(operations.instanceId, instances.id))
+    .where(eq(instances.idempotencyKey, asked.idempotencyKey))
+    .orderBy(operations.sequence)
+    .limit(1)
+    .get();
+  if (found === undefined) return undefined;
+  const { digest, ...begun } = found;
+  // Rows from before digests were kept answer as they always did.
+  if (digest !== null && digest !== digestOf(key, asked))
+    throw new Refusal(
+      "conflict",
+      `This form has already started ${begun.slug}, with other details. Reload the page to start another instance.`,
+    );
+  return begun;
+}
