@@ -194,6 +194,28 @@ const sourceOf = (id: string) => ({
   source: { id, key: `${id}.tar.gz`, bytes: 1, sha256: "0", tree: "0", version: "2.14.0" },
 });
 
+test("a Bring back that is cancelled, or fails, costs no backups", async () => {
+  const { db, engine } = world;
+  const gone = { status: "destroyed", destroyedAt: 1, snapshotId: 7 } as const;
+  const backupPlan = { ...noBackupPlan, keepCount: 1, keepDays: 1 };
+  const id = insertInstance(db, { ...ran, ...gone, dropletId: null, backupPlan });
+  addSnapshot(7, id, true);
+  const all = new Set([await addBackup(id, 40), await addBackup(id, 50)]);
+  const web = { ...engine, digitalocean: engine.providers.digitalocean };
+  const operationId = await bringBack(web, { instanceId: id }, "joe");
+  await runMaintenance(engine);
+  expect(new Set(kept())).toEqual(all);
+  db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
+  db.update(instances).set({ status: "failed", dropletId: 1 }).where(eq(instances.id, id)).run();
+  await runMaintenance(engine);
+  expect(new Set(kept())).toEqual(all);
+  // Back for good, it keeps what its plan says.
+  db.update(operations).set({ state: "done" }).where(eq(operations.id, operationId)).run();
+  db.update(instances).set({ status: "running", answeredAt: 2 }).where(eq(instances.id, id)).run();
+  await runMaintenance(engine);
+  expect(kept()).toHaveLength(1);
+});
+
 test("safety backups don't displace what the plan keeps, and go by age", async () => {
   const id = insertInstance(world.db, {
     ...ran,

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import { type Tx, write } from "../../db/client.ts";
 import { type BackupReason, backups, instances } from "../../db/schema.ts";
 import { manifestKey } from "../operations/backupSteps.ts";
@@ -15,8 +15,9 @@ const safetyReasons: readonly BackupReason[] = ["before-restore", "before-upgrad
 
 /**
  * Removes backups by count and by age, as each plan says; never the newest good one, nor the newest good one that is
- * no safety backup, nothing that is in use, and nothing of a destroyed instance. A backup is claimed before it is
- * touched, so that nothing begins to restore it meanwhile; a claim that a crash left is finished by the next round.
+ * no safety backup, nothing that is in use, and nothing of an instance that is destroyed or not back yet. A backup is
+ * claimed before it is touched, so that nothing begins to restore it meanwhile; a claim that a crash left is finished by
+ * the next round.
  */
 export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
   write(engine.db, (tx) => {
@@ -37,12 +38,21 @@ export async function applyRetention(engine: Engine, signal: AbortSignal): Promi
   await oneByOne(engine, claimed, fault, remove, signal);
 }
 
+/**
+ * Not destroyed, nor on its way back: until it answers, Cancel and Destroy lead to where all that is kept of it counts.
+ */
+const isThere = and(
+  isNull(instances.destroyedAt),
+  isNotNull(instances.dropletId),
+  isNotNull(instances.answeredAt),
+);
+
 function expired(tx: Tx, now: number): string[] {
   const rows = tx
     .select({ backup: backups, plan: instances.backupPlan })
     .from(backups)
     .innerJoin(instances, eq(instances.id, backups.instanceId))
-    .where(and(isNull(instances.destroyedAt), inArray(backups.state, ["good", "failed"])))
+    .where(and(isThere, inArray(backups.state, ["good", "failed"])))
     .orderBy(desc(backups.sequence))
     .all();
   const uses = usesOf(tx);
