@@ -470,6 +470,8 @@ export const drift = sqliteTable("drift", {
   instanceId: text("instance_id")
     .notNull()
     .references(() => instances.id),
+  /** The DigitalOcean team in which it was found; null while that was not noted. */
+  accountId: text("account_id"),
   /** See server/drift/findings.ts. */
   finding: text({ mode: "json" }).$type<JsonObject>().notNull(),
   /** What it costs a month that no row accounts for. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNotNull, max, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull, isNull, max, notInArray, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
 import {
@@ -19,8 +19,8 @@ const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "prov
 /** Operations that put drift right: they change nothing that a round would have to wait for. */
 export const mending: OperationKind[] = ["repair-drift", "delete-orphan", "adopt-snapshot", "remove-stray"];
 
-/** What our rows say, for {@link compare}. */
-export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Books {
+/** What our rows say, for {@link compare} with what the team `account` has. */
+export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Books {
   const changed = lastChanges(tx);
   const rows = tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).all();
   const names = tx.select().from(aliases).all();
@@ -31,7 +31,11 @@ export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Bo
       changedAt: Math.max(row.createdAt, row.destroyedAt ?? 0, changed.get(row.id) ?? 0),
     })),
     aliases: names,
-    snapshots: tx.select().from(snapshots).all(),
+    snapshots: tx
+      .select()
+      .from(snapshots)
+      .where(or(isNull(snapshots.accountId), eq(snapshots.accountId, account)))
+      .all(),
     operations: tx
       .select({
         id: operations.id,
@@ -44,6 +48,9 @@ export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">): Bo
       .orderBy(asc(operations.sequence))
       .all(),
     busy: busyInstances(tx),
+    elsewhere: new Set(
+      rows.flatMap(({ id, accountId }) => (accountId === null || accountId === account ? [] : [id])),
+    ),
     heldDroplets: heldDroplets(tx),
     addresses: new Set([
       ...[...rows, ...made].flatMap(({ address }) => address ?? []),

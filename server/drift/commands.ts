@@ -19,7 +19,7 @@ export function resolveDrift(
   { key, action }: { key: string; action: DriftAction },
   who: string,
 ): { operationId: string; instanceId: string; slug: string } {
-  const { instanceId, one } = findingAt(beginner.db, key);
+  const { instanceId, finding: one } = findingAt(beginner.db, key);
   const operationId = beginFor(beginner, {
     instanceId,
     kind: operationFor(action, one),
@@ -27,21 +27,21 @@ export function resolveDrift(
     isSame: ({ facts }) => isAbout(facts, key),
     plan: (tx, instance) => {
       // It may have gone, or become another one, while this waited for its turn.
-      const now = findingAt(tx, key).one;
+      const { finding: now, accountId } = findingAt(tx, key);
       refuseUnlessPossible(tx, instance, action, now);
       const before = action === "adopt" && now.type === "orphaned-droplet" ? revive(tx, instance) : {};
-      const { account } = reconciliationState(tx);
+      const account = accountId ?? reconciliationState(tx).account;
       return { what: whatOf(action, now, instance), facts: { ...before, finding: now, account } };
     },
   });
   return { operationId, instanceId, slug: instanceOf(beginner.db, instanceId).slug };
 }
 
-function findingAt(tx: Pick<Tx, "select">, key: string): { instanceId: string; one: Finding } {
+function findingAt(tx: Pick<Tx, "select">, key: string) {
   const row = tx.select().from(drift).where(eq(drift.key, key)).get();
   if (row === undefined)
     throw new Refusal("not-found", "This is no longer on the list. It may have been resolved already.");
-  return { instanceId: row.instanceId, one: finding.parse(row.finding) };
+  return { ...row, finding: finding.parse(row.finding) };
 }
 
 function isAbout(facts: JsonObject, key: string): boolean {

@@ -37,6 +37,7 @@ const booksOf = (over: Partial<Books> = {}): Books => ({
     { id: "destroyed", instanceId: "gone", kind: "destroy", restores: false },
   ],
   busy: new Set(),
+  elsewhere: new Set(),
   heldDroplets: new Set(),
   addresses: new Set(["203.0.113.1", "203.0.113.2"]),
   hosts: new Map([

@@ -20,6 +20,8 @@ export type Books = {
   operations: readonly { id: string; instanceId: string; kind: OperationKind; restores: boolean }[];
   /** Instances with a live operation: nothing of theirs is judged. */
   busy: ReadonlySet<string>;
+  /** Instances whose droplet is another team's: whether it is there, and how, can't be seen here. */
+  elsewhere: ReadonlySet<string>;
   /** Throwaway droplets that a failed operation keeps for its retry. */
   heldDroplets: ReadonlySet<number>;
   /** Every address that a droplet of ours has or had. */
@@ -91,11 +93,11 @@ const cents = (dollars: number): number => Math.round(dollars * 100);
 const hostOf = ({ slug, domain }: { slug: string; domain: string }) => `${slug}.${domain}`;
 
 /** Droplets of our rows: gone, or different from what the row says. */
-function ownedDroplets({ instances }: Books, { droplets, gone }: Inventory, now: number): Found[] {
+function ownedDroplets({ instances, elsewhere }: Books, { droplets, gone }: Inventory, now: number): Found[] {
   const byId = new Map(droplets.map((droplet) => [droplet.id, droplet]));
   return instances.flatMap((instance): Found[] => {
     const { id: instanceId, dropletId, changedAt } = instance;
-    if (dropletId === null) return [];
+    if (dropletId === null || elsewhere.has(instanceId)) return [];
     const found = (finding: Finding, monthlyCents = 0): Found => ({
       ...{ instanceId, finding, monthlyCents },
       isSettled: isSettled(changedAt, now),
@@ -248,10 +250,11 @@ const stands: readonly InstanceStatus[] = ["running", "unreachable", "off"];
 type Name = { instance: BookedInstance; slug: string; domain: string; address: string };
 
 /** The names that are to lead to a droplet, as long as its own address is beyond doubt. */
-function expectedNames({ instances, aliases }: Books, { droplets, gone }: Inventory): Name[] {
+function expectedNames({ instances, aliases, elsewhere }: Books, { droplets, gone }: Inventory): Name[] {
   return instances.flatMap((instance): Name[] => {
     const { id, dropletId, address, destroyedAt, status } = instance;
     if (destroyedAt !== null || dropletId === null || address === null || !stands.includes(status)) return [];
+    if (elsewhere.has(id)) return [];
     const actual = droplets.find((droplet) => droplet.id === dropletId)?.address;
     if (gone.has(dropletId) || (actual !== undefined && actual !== address)) return [];
     const redirects = aliases.filter((alias) => alias.instanceId === id && alias.role === "redirect");
@@ -336,11 +339,15 @@ function orphanedRecords(
 }
 
 /** Without our key the next droplet could not be entered. It is asked for by no row, so that any standing instance does. */
-function sshKeyFindings({ instances, sshKey }: Books, { sshKeys }: Inventory, now: number): Found[] {
+function sshKeyFindings(
+  { instances, elsewhere, sshKey }: Books,
+  { sshKeys }: Inventory,
+  now: number,
+): Found[] {
   if (sshKeys.includes(sshKey.publicKey)) return [];
   const user = instances.find(
-    ({ status, dropletId, changedAt }) =>
-      dropletId !== null && stands.includes(status) && isSettled(changedAt, now),
+    ({ id, status, dropletId, changedAt }) =>
+      dropletId !== null && !elsewhere.has(id) && stands.includes(status) && isSettled(changedAt, now),
   );
   if (user === undefined) return [];
   const finding = { type: "missing-ssh-key", name: sshKey.name } as const;

@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { drift, instances, mail, operations } from "../../db/schema.ts";
+import { drift, instances, mail, operations, snapshots } from "../../db/schema.ts";
 import { resolveDrift } from "../drift/commands.ts";
 import { driftCheck, driftViews } from "../drift/queries.ts";
 import { catalogue } from "../operations/catalogue.ts";
@@ -213,6 +213,45 @@ test("a known orphan is not forgotten with another account's token", async () =>
   await round();
   expect(keys()).toContain("orphaned-droplet 1");
   expect(driftCheck(world.db).failure).not.toBeNull();
+});
+
+test("what was brought back in another team is compared there, and what is left in the one before is not forgotten", async () => {
+  const { instanceId, spawned } = standing(1);
+  const stays = standing(3).instanceId;
+  world.db.update(instances).set({ accountId: "ours" }).run();
+  world.db
+    .insert(snapshots)
+    .values({ id: 7, instanceId, operationId: spawned, name: "s", sizeGb: 1, takenAt: 1, accountId: "ours" })
+    .run();
+  cloud.snapshots = [{ id: 7, name: "s", sizeGb: 1, createdAt: 1 }];
+  cloud.listed.push(droplet(2, [operationTag(spawned)]));
+  await round();
+  const there = cloud;
+  const moved = { accountId: "another", dropletId: 4, address: address(4) };
+  world.db.update(instances).set(moved).where(eq(instances.id, instanceId)).run();
+  cloud = { ...cloud, account: "another", snapshots: [] };
+  cloud.listed = [droplet(4, [instanceTag(instanceId)]), droplet(5, [operationTag(spawned)])];
+  cloud.records = [{ id: 1001, name: "acme-1", data: address(4) }];
+  await round();
+  await round();
+  expect(driftCheck(world.db).failure).toBeNull();
+  expect(shown().sort()).toEqual(["orphaned-droplet 2", "orphaned-droplet 5"]);
+  // Each is put right in the team where it was found.
+  const { operationId } = resolveDrift(
+    { ...world.engine, wake: () => {} },
+    { key: "orphaned-droplet 2", action: "delete" },
+    joe,
+  );
+  const facts = world.db.select().from(operations).where(eq(operations.id, operationId)).get()?.facts;
+  expect(facts).toMatchObject({ account: "ours" });
+  world.db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
+  expect(world.db.select().from(instances).where(eq(instances.id, stays)).get()).toMatchObject({
+    status: "running",
+  });
+  // With the first team's token again its own is compared there.
+  cloud = { ...there, listed: there.listed.filter(({ id }) => id === 3) };
+  await round();
+  expect(keys()).toEqual(["orphaned-droplet 5"]);
 });
 
 test("while nothing is bought any account will do", async () => {

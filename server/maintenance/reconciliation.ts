@@ -1,4 +1,5 @@
-import { inArray, isNotNull, isNull } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, or } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { type Tx, write } from "../../db/client.ts";
 import { drift, instances, snapshots } from "../../db/schema.ts";
 import { readBooks } from "../drift/books.ts";
@@ -27,14 +28,15 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
   try {
     const { id, email } = await engine.providers.digitalocean.account();
     const { account } = reconciliationState(engine.db);
-    if (account !== undefined && account !== id && holdsAnything(engine.db)) {
+    const isNew = account !== undefined && account !== id;
+    if (isNew && holdsAnything(engine.db) && !holdsAnything(engine.db, id)) {
       noteFailure(
         engine,
         `The token belongs to another DigitalOcean account (${email}). Nothing is compared until the Spawner has a token for your instances’ account again.`,
       );
       return;
     }
-    const { inventory, unknown } = await readInventory(engine);
+    const { inventory, unknown } = await readInventory(engine, id);
     // Given up meanwhile: what was read is old by now.
     signal?.throwIfAborted();
     write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
@@ -44,11 +46,24 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
   }
 }
 
-/** Whether anything of ours is known to be at DigitalOcean: a droplet, a snapshot, or an orphan of either. */
-function holdsAnything(tx: Pick<Tx, "select">): boolean {
-  const owner = tx.select({ id: instances.id }).from(instances).where(isNotNull(instances.dropletId)).get();
-  const kept = tx.select({ id: snapshots.id }).from(snapshots).where(isNull(snapshots.removedAt)).get();
-  return owner !== undefined || kept !== undefined || orphans(tx).length > 0;
+/**
+ * Whether anything of ours is known to be at DigitalOcean, in whatever team or in that of `account`: a droplet, a
+ * snapshot, or an orphan of either.
+ */
+function holdsAnything(tx: Pick<Tx, "select">, account?: string): boolean {
+  const isThere = (column: SQLiteColumn) => (account === undefined ? undefined : eq(column, account));
+  const owner = tx
+    .select({ id: instances.id })
+    .from(instances)
+    .where(and(isNotNull(instances.dropletId), isThere(instances.accountId)))
+    .get();
+  const kept = tx
+    .select({ id: snapshots.id })
+    .from(snapshots)
+    .where(and(isNull(snapshots.removedAt), isThere(snapshots.accountId)))
+    .get();
+  const left = orphans(tx).filter(({ row }) => account === undefined || row.accountId === account);
+  return owner !== undefined || kept !== undefined || left.length > 0;
 }
 
 function noteFailure({ db, now }: Engine, sentence: string): void {
@@ -58,7 +73,7 @@ function noteFailure({ db, now }: Engine, sentence: string): void {
 }
 
 /** What DigitalOcean has; `unknown`: droplets of our rows of which this round has not learned whether they are there. */
-async function readInventory({ db, providers: { digitalocean } }: Engine) {
+async function readInventory({ db, providers: { digitalocean } }: Engine, account: string) {
   const listed = await digitalocean.listDroplets();
   const snapshots = await digitalocean.listSnapshots();
   const records = new Map<string, ARecord[] | undefined>();
@@ -69,6 +84,7 @@ async function readInventory({ db, providers: { digitalocean } }: Engine) {
   const absent = db
     .select({ dropletId: instances.dropletId })
     .from(instances)
+    .where(or(isNull(instances.accountId), eq(instances.accountId, account)))
     .all()
     .flatMap(({ dropletId }) => (dropletId === null || seen.has(dropletId) ? [] : [dropletId]));
   const { found, gone, unknown } = await lookDirectly(digitalocean, notYetFoundFirst(db, absent));
@@ -105,7 +121,7 @@ type Round = { inventory: Inventory; unknown: ReadonlySet<number>; account: stri
 
 function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Round): void {
   const now = engine.now();
-  const books = readBooks(tx, engine.site);
+  const books = readBooks(tx, engine.site, account);
   const unjudged = new Set([
     ...books.busy,
     ...books.instances
@@ -113,7 +129,7 @@ function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Roun
       .map(({ id }) => id),
   ]);
   const found = compare({ ...books, busy: unjudged }, inventory, now);
-  noteFindings(engine, tx, found, unjudged);
+  noteFindings(engine, tx, { found, unjudged, account });
   const owned = new Set(books.instances.map(({ dropletId }) => dropletId));
   const taken = new Set(books.snapshots.map(({ id }) => id));
   // Whose token was there first says nothing: the account is the one that holds what we bought.
@@ -128,13 +144,12 @@ function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Roun
 
 /**
  * What was found before keeps its age. What is new is only written down once it is settled; what was not judged stays
- * as it is.
+ * as it is, and so does what another team has.
  */
 function noteFindings(
   { now, monotonic }: Engine,
   tx: Tx,
-  found: readonly Found[],
-  unjudged: ReadonlySet<string>,
+  { found, unjudged, account }: { found: readonly Found[]; unjudged: ReadonlySet<string>; account: string },
 ): void {
   const before = new Map(
     tx
@@ -145,7 +160,8 @@ function noteFindings(
   );
   const current = new Map(found.map((one) => [keyOf(one.finding), one]));
   const over = [...before.values()].filter(
-    ({ key, instanceId }) => !current.has(key) && !unjudged.has(instanceId),
+    ({ key, instanceId, accountId }) =>
+      !current.has(key) && !unjudged.has(instanceId) && (accountId === null || accountId === account),
   );
   tx.delete(drift)
     .where(
@@ -157,7 +173,7 @@ function noteFindings(
     .run();
   for (const [key, { instanceId, finding, monthlyCents, isSettled }] of current) {
     if (!isSettled && !before.has(key)) continue;
-    const values = { instanceId, finding, monthlyCents };
+    const values = { instanceId, accountId: account, finding, monthlyCents };
     tx.insert(drift)
       .values({ key, ...values, foundAt: now(), foundMonotonic: monotonic() })
       .onConflictDoUpdate({ target: drift.key, set: values })
