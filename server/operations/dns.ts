@@ -105,6 +105,7 @@ export async function pointNowhere(
   const recordsAsked = asked.map((one) => ({ ...one, endsBy: one.endsBy ?? endsBy }));
   if (asked.some((one) => one.endsBy === undefined)) context.remember({ recordsAsked });
   const { slug, domain } = place;
+  const lookedAt = monotonic();
   const isOfThis = (one: { domain: string; name: string }) => one.domain === domain && one.name === slug;
   const found = await providers.digitalocean.findRecords(domain, slug);
   // That there is none means something only in the team where they were made.
@@ -113,7 +114,7 @@ export async function pointNowhere(
   for (const { id } of ours) await providers.digitalocean.removeRecord(domain, id);
   return {
     removed: [...ours, ...records.filter(isOfThis)].map(({ id }) => id),
-    isSettled: recordsAsked.filter(isOfThis).every((one) => monotonic() >= one.endsBy + visibilityWindowMs),
+    isSettled: recordsAsked.filter(isOfThis).every((one) => lookedAt >= one.endsBy + visibilityWindowMs),
   };
 }
 

@@ -4,7 +4,7 @@ import { instances, operations } from "../../db/schema.ts";
 import { setPower } from "../instances/changes.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { catalogue } from "./catalogue.ts";
-import { retryOperation } from "./commands.ts";
+import { cancelOperation, retryOperation } from "./commands.ts";
 import { createCloudWorld } from "./testCloud.ts";
 import { begin, insertInstance, operationOf } from "./testEngine.ts";
 
@@ -43,6 +43,37 @@ test("a call that hangs opens the window when it ends: what it bought is found",
   expect((await play(operationId)).state).toBe("done");
   expect(creates()).toBe(1);
   expect(cloud.droplets).toHaveLength(1);
+});
+
+test("a look that begins before the window closes is not the last one", async () => {
+  const { cloud, clock, engine, db, play } = world;
+  for (const isCancelled of [false, true]) {
+    const { operationId } = beginSpawn();
+    let late: (typeof cloud.droplets)[number] | undefined;
+    let closesAt = 0;
+    cloud.meet = (request) => {
+      if (request.method === "POST" && request.path === "droplets" && late === undefined) {
+        late = cloud.addDroplet(request.body.tags as string[]);
+        late.isListed = false;
+        closesAt = clock.now + 60 * second;
+        return lost();
+      }
+      if (late === undefined || late.isListed || !request.path.startsWith("droplets?")) return undefined;
+      if (clock.now < closesAt - 6 * second) return undefined;
+      // Listed with the last moment of the window, while the answer to the last look before it is on its way.
+      const before = cloud.answer(request);
+      clock.now = Math.max(clock.now, closesAt + 1);
+      late.isListed = true;
+      return before;
+    };
+    await play(operationId, () => late !== undefined);
+    if (isCancelled) cancelOperation(engine, operationId, joe);
+    const bought = creates();
+    expect((await play(operationId)).state).toBe(isCancelled ? "cancelled" : "done");
+    expect(creates()).toBe(bought);
+    expect(cloud.droplets).toHaveLength(1);
+    expect(operationOf(db, operationId).facts.createAskedAt).toBeUndefined();
+  }
 });
 
 test("of a process that died in its call nothing is bought again before the call can have come to its end", async () => {

@@ -81,9 +81,11 @@ export const requestDroplet = (name: string, label: string): Step<MachineFacts> 
     const accountId = await sameAccount(context);
     const windowEnd = createWindowEnd(context.facts);
     if (windowEnd !== undefined) {
+      // A look that began before the window closed says nothing of its last moment.
+      const lookedAt = context.monotonic();
       const found = await findBought(context);
       if (found !== undefined) return done(bought(context, found.id, accountId));
-      if (context.monotonic() < windowEnd)
+      if (lookedAt < windowEnd)
         return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
     }
     return buy(context, accountId);
@@ -287,6 +289,7 @@ export const destroyDroplet = (
       noteOvertaken(context);
       const { facts, instance, operation, providers, monotonic, now } = context;
       const known = machineOf(context).dropletId ?? facts.dropletId;
+      const lookedAt = monotonic();
       const tagged = await providers.digitalocean.dropletsByTag(ownTag(context));
       // One more than the row knows must not be left behind, and is followed to its end once it was seen.
       const all = new Set([
@@ -313,7 +316,7 @@ export const destroyDroplet = (
         });
       }
       if (ends.has("going")) return later(nextLook(context));
-      if (monotonic() < Math.max(createWindowEnd(facts) ?? 0, facts.lateUntil ?? 0))
+      if (lookedAt < Math.max(createWindowEnd(facts) ?? 0, facts.lateUntil ?? 0))
         return later({ afterMs: 5000, progress: { label: "Making sure that no droplet was made" } });
       const gone = machineIs(facts, noMachine);
       const clear = { createAskedAt: undefined, createEndedAt: undefined, lateUntil: undefined };
