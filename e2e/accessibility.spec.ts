@@ -77,6 +77,12 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
     const restore = page.getByRole("button", { name: /^Restore Alla Kan, / });
     await restore.click();
     await leave("Restore", restore);
+    const more = page.getByRole("button", { name: /^More with the backup of Alla Kan, / });
+    for (const name of ["Restore as a new instance", "Prove"]) {
+      await more.click();
+      await page.getByRole("menuitem", { name }).click();
+      await leave(name, more);
+    }
     noteDrift("alla", { type: "changed-record", recordId: 1, ...changedRecord });
     noteDrift("alla", { type: "missing-ssh-key", name: `key-${colorScheme}` });
     await page.goto("/drift");

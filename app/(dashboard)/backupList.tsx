@@ -10,15 +10,19 @@ import { age, bytes, counted, duration, exact, useNow } from "../time.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { Days } from "../ui/days.tsx";
 import { Empty } from "../ui/notice.tsx";
+import { useMenuChoice } from "../ui/useMenuChoice.ts";
 
-const RestoreDialog = dynamic(() =>
-  import("./instances/[slug]/simpleDialogs.tsx").then((module) => module.RestoreDialog),
+const RestoreDialog = dynamic(
+  () => import("./instances/[slug]/simpleDialogs.tsx").then((module) => module.RestoreDialog),
+  { ssr: false },
 );
-const ProveDialog = dynamic(() =>
-  import("./instances/[slug]/simpleDialogs.tsx").then((module) => module.ProveDialog),
+const ProveDialog = dynamic(
+  () => import("./instances/[slug]/simpleDialogs.tsx").then((module) => module.ProveDialog),
+  { ssr: false },
 );
-const RestoreAsNewDialog = dynamic(() =>
-  import("./restoreAsNewDialog.tsx").then((module) => module.RestoreAsNewDialog),
+const RestoreAsNewDialog = dynamic(
+  () => import("./restoreAsNewDialog.tsx").then((module) => module.RestoreAsNewDialog),
+  { ssr: false },
 );
 
 const reasons: Record<BackupReason, string> = {
@@ -83,6 +87,7 @@ function Row(props: {
 }) {
   const { backup, named, now, refusals, onAsk } = props;
   const connection = useConnection();
+  const { choose, onCloseAutoFocus } = useMenuChoice(onAsk);
   const offline = connection.live ? null : offlineReason;
   const bad = backup.state === "good" ? null : "Only a good backup can be restored.";
   const counts = Object.entries(backup.counts).map(([what, count]) => counted(count, what));
@@ -142,15 +147,16 @@ function Row(props: {
             <DropdownMenu.Content
               align="end"
               sideOffset={6}
+              onCloseAutoFocus={onCloseAutoFocus}
               className="z-50 w-60 rounded-[10px] bg-raised p-1.5 shadow-pop"
             >
-              <DropdownMenu.Item className={item} disabled={bad !== null} onSelect={() => onAsk("new")}>
+              <DropdownMenu.Item className={item} disabled={bad !== null} onSelect={() => choose("new")}>
                 Restore as a new instance
               </DropdownMenu.Item>
               <DropdownMenu.Item
                 className={item}
                 disabled={bad !== null || (refusals?.prove ?? null) !== null}
-                onSelect={() => onAsk("prove")}
+                onSelect={() => choose("prove")}
               >
                 Prove
               </DropdownMenu.Item>

@@ -8,8 +8,9 @@ import { Button } from "../ui/button.tsx";
 import { useToast } from "../ui/toast.tsx";
 import { useBulk } from "./useBulk.ts";
 
-const DestroyManyDialog = dynamic(() =>
-  import("./destroyManyDialog.tsx").then((module) => module.DestroyManyDialog),
+const DestroyManyDialog = dynamic(
+  () => import("./destroyManyDialog.tsx").then((module) => module.DestroyManyDialog),
+  { ssr: false },
 );
 
 /** What can be done with all that is selected: one confirmation, and one page that shows all of it. */

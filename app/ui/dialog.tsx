@@ -10,7 +10,7 @@ export function Dialog(props: {
   description: ReactNode;
   children: ReactNode;
 }) {
-  const [opener] = useState(currentOpener);
+  const [opener] = useState(() => document.activeElement);
   return (
     <Radix.Root open={props.open} onOpenChange={props.onOpenChange}>
       <Radix.Portal>
@@ -23,7 +23,7 @@ export function Dialog(props: {
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault();
-            opener?.focus();
+            if (opener instanceof HTMLElement) opener.focus();
           }}
           className="fixed z-50 max-h-[92dvh] overflow-auto bg-raised p-6 shadow-pop max-md:inset-x-0 max-md:bottom-0 max-md:rounded-t-[14px] md:left-1/2 md:top-1/2 md:w-[560px] md:-translate-x-1/2 md:-translate-y-1/2 md:rounded-[14px]"
         >
@@ -36,14 +36,6 @@ export function Dialog(props: {
       </Radix.Portal>
     </Radix.Root>
   );
-}
-
-/** What has the focus before the dialog takes it. A menu is gone with its choice: then its button. */
-function currentOpener(): HTMLElement | null {
-  const active = document.activeElement;
-  const menu = active?.closest('[role="menu"]') ?? null;
-  const opener = menu === null ? active : document.getElementById(menu.getAttribute("aria-labelledby") ?? "");
-  return opener instanceof HTMLElement ? opener : null;
 }
 
 /** The first field; without one the first button, which is the way back. */

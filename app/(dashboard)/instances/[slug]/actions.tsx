@@ -8,22 +8,40 @@ import type { InstanceAction, InstanceDetail } from "../../../../server/views.ts
 import { offlineReason, useConnection } from "../../../live.tsx";
 import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button, buttonClass } from "../../../ui/button.tsx";
+import { useMenuChoice } from "../../../ui/useMenuChoice.ts";
 import { operationAtHand } from "./operationAtHand.ts";
 import { useBegun } from "./useBegun.ts";
 
-const CancelDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.CancelDialog));
-const PowerDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.PowerDialog));
-const DestroyDialog = dynamic(() => import("./destroyDialog.tsx").then((module) => module.DestroyDialog));
-const PurgeDialog = dynamic(() => import("./purgeDialog.tsx").then((module) => module.PurgeDialog));
-const AddressDialog = dynamic(() => import("./addressDialog.tsx").then((module) => module.AddressDialog));
-const VariablesDialog = dynamic(() =>
-  import("./variablesDialog.tsx").then((module) => module.VariablesDialog),
+// Without `ssr: false` what is loaded has no Suspense boundary of its own, and the whole page goes blank meanwhile.
+const CancelDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.CancelDialog), {
+  ssr: false,
+});
+const PowerDialog = dynamic(() => import("./simpleDialogs.tsx").then((module) => module.PowerDialog), {
+  ssr: false,
+});
+const DestroyDialog = dynamic(() => import("./destroyDialog.tsx").then((module) => module.DestroyDialog), {
+  ssr: false,
+});
+const PurgeDialog = dynamic(() => import("./purgeDialog.tsx").then((module) => module.PurgeDialog), {
+  ssr: false,
+});
+const AddressDialog = dynamic(() => import("./addressDialog.tsx").then((module) => module.AddressDialog), {
+  ssr: false,
+});
+const VariablesDialog = dynamic(
+  () => import("./variablesDialog.tsx").then((module) => module.VariablesDialog),
+  { ssr: false },
 );
-const BringBackDialog = dynamic(() =>
-  import("./bringBackDialog.tsx").then((module) => module.BringBackDialog),
+const BringBackDialog = dynamic(
+  () => import("./bringBackDialog.tsx").then((module) => module.BringBackDialog),
+  { ssr: false },
 );
-const ResizeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.ResizeDialog));
-const UpgradeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.UpgradeDialog));
+const ResizeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.ResizeDialog), {
+  ssr: false,
+});
+const UpgradeDialog = dynamic(() => import("./machineDialogs.tsx").then((module) => module.UpgradeDialog), {
+  ssr: false,
+});
 
 const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;
 
@@ -166,6 +184,7 @@ function More({
   reason: (action: InstanceAction) => string | null;
   onChoose: (asked: Asked) => void;
 }) {
+  const { choose, onCloseAutoFocus } = useMenuChoice(onChoose);
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger className={buttonClass("plain")} aria-label="More actions">
@@ -175,6 +194,7 @@ function More({
         <DropdownMenu.Content
           align="end"
           sideOffset={6}
+          onCloseAutoFocus={onCloseAutoFocus}
           className="z-50 w-64 rounded-[10px] bg-raised p-1.5 shadow-pop"
         >
           {menu
@@ -187,7 +207,7 @@ function More({
                   aria-disabled={why !== null || undefined}
                   className="touch flex min-h-9 cursor-pointer flex-col justify-center rounded-[6px] px-2.5 py-1.5 text-sm outline-none data-highlighted:bg-hover aria-disabled:cursor-not-allowed aria-disabled:text-ink-3"
                   onSelect={(event) => {
-                    if (why === null) onChoose(asks);
+                    if (why === null) choose(asks);
                     else event.preventDefault();
                   }}
                 >
