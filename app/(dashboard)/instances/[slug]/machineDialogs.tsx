@@ -7,6 +7,7 @@ import { sentenceOf, useTRPC } from "../../../trpc.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { SelectField } from "../../../ui/field.tsx";
+import { newerVersions } from "./newerVersions.ts";
 import { useBegun } from "./useBegun.ts";
 
 type Props = { instance: InstanceDetail; onClose: () => void };
@@ -68,14 +69,14 @@ export function ResizeDialog({ instance, onClose }: Props) {
   );
 }
 
-/** Another version of the software, with a way back. */
+/** A newer version of the software, with a way back. */
 export function UpgradeDialog({ instance, onClose }: Props) {
   const trpc = useTRPC();
   const begun = useBegun(instance, onClose);
   const options = useQuery(trpc.instances.options.queryOptions());
-  const others = options.data?.versions.filter((version) => version !== instance.version) ?? [];
+  const newer = newerVersions(options.data?.versions ?? [], instance.version);
   const [typed, setTyped] = useState<string>();
-  const version = typed ?? others[0];
+  const version = typed ?? newer[0];
   const upgrade = useMutation(trpc.instances.upgrade.mutationOptions({ onSuccess: begun }));
   return (
     <Dialog
@@ -91,7 +92,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
           value={version}
           onChange={(event) => setTyped(event.target.value)}
         >
-          {others.map((one) => (
+          {newer.map((one) => (
             <option key={one}>{one}</option>
           ))}
         </SelectField>
@@ -101,7 +102,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
           <Button
             look="primary"
             sending={upgrade.isPending}
-            reason={version === undefined ? "There is no other version." : null}
+            reason={version === undefined ? "It runs the newest version." : null}
             onClick={() => version !== undefined && upgrade.mutate({ instanceId: instance.id, version })}
           >
             Upgrade
