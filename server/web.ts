@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type Database from "better-sqlite3";
 import { type Db, openDatabase } from "../db/client.ts";
 import { type Clock, createClock } from "./clock.ts";
@@ -14,7 +15,7 @@ export type Web = Clock & {
   db: Db;
   connection: Database.Database;
   digitalocean: DigitalOcean;
-  variablesKey: Buffer;
+  variablesKey: KeyObject;
   sessionsKey: string;
   wake: (operationId: string) => void;
   live: Live;
@@ -45,7 +46,7 @@ function createWeb(env: Env): Web {
       budgetShare: budgetShares.web,
     }),
     variablesKey: deriveKey(env.secretKey, "variables"),
-    sessionsKey: deriveKey(env.secretKey, "sessions").toString("base64"),
+    sessionsKey: deriveKey(env.secretKey, "sessions").export().toString("base64"),
     wake: waker.wake,
     live: watchEvents(env, db),
   };

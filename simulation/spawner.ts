@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import type { Database } from "better-sqlite3";
 import type { Db } from "../db/client.ts";
 import { lookAtAll } from "../server/instances/health.ts";
@@ -38,7 +39,7 @@ export type World = {
   tell: (line: string) => void;
 };
 
-export const variablesKey = Buffer.alloc(32, 7);
+export const variablesKey = createSecretKey(Buffer.alloc(32, 7));
 export const token = "dop_v1_simulated";
 
 export const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;

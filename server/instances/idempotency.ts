@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Tx } from "../../db/client.ts";
 import { instances, operations } from "../../db/schema.ts";
@@ -8,14 +8,14 @@ export type Begun = { instanceId: string; slug: string; operationId: string };
 type Asked = { idempotencyKey: string };
 
 /** A digest of what was asked for. Keyed, because secret variables are part of it. */
-export const digestOf = (key: Buffer, asked: Asked): string =>
+export const digestOf = (key: KeyObject, asked: Asked): string =>
   createHmac("sha256", key).update(JSON.stringify(asked)).digest("base64url");
 
 /**
  * What a press that makes an instance has begun already: the same key with the same wish has the same answer. Undefined
  * when the key is new; throws a Refusal when it was used for another wish.
  */
-export function begunBefore(tx: Pick<Tx, "select">, key: Buffer, asked: Asked): Begun | undefined {
+export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked): Begun | undefined {
   const found = tx
     .select({
       instanceId: instances.id,

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { and, asc, eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "../../db/client.ts";
@@ -27,7 +28,7 @@ const rowsOf = (tx: Pick<Tx, "select">, instanceId: string, set: number) =>
 /** Keeps an instance's variables as one of its sets; secret values are sealed before they reach the file. */
 export function insertVariables(
   tx: Tx,
-  key: Buffer,
+  key: KeyObject,
   { id: instanceId, variableSet: set }: Owner,
   list: readonly NewVariable[],
   at: number,
@@ -43,7 +44,7 @@ export function insertVariables(
 /** The variables of a set, opened. For the worker alone: nothing of it may reach a page, a log or a mail. */
 export function openVariables(
   tx: Pick<Tx, "select">,
-  key: Buffer,
+  key: KeyObject,
   instanceId: string,
   set: number,
 ): Variable[] {
@@ -98,7 +99,7 @@ function nextSet(tx: Pick<Tx, "select">, instanceId: string): number {
  */
 export function newVariableSet(
   tx: Tx,
-  key: Buffer,
+  key: KeyObject,
   instance: Owner,
   edited: readonly EditedVariable[],
   at: number,
@@ -153,7 +154,7 @@ export function restoreVariableSet(tx: Tx, instance: Owner, from: number, at: nu
 /** Gives a new instance the variables of another one; each secret is sealed anew for its new owner. */
 export function copyVariables(
   tx: Tx,
-  key: Buffer,
+  key: KeyObject,
   from: Owner,
   to: Owner,
   adminKey: string,

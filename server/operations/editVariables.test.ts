@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { write } from "../../db/client.ts";
 import { instances } from "../../db/schema.ts";
 import { editVariables } from "../instances/changes.ts";
 import { insertVariables, openVariables } from "../instances/variables.ts";
+import { deriveKey } from "../secrets.ts";
 import { cancelOperation } from "./commands.ts";
 import type { Providers } from "./definition.ts";
 import { operationOfRun } from "./playbook.ts";
@@ -12,7 +12,7 @@ import { createTestPlaybooks } from "./testBackups.ts";
 import { createTestEngine, insertInstance, insertUser, only, operationOf, runToEnd } from "./testEngine.ts";
 
 /** An intranet that works with the variables it was reconfigured with last, and does not answer with a bad one. */
-const variablesKey = randomBytes(32);
+const variablesKey = deriveKey("a secret key of some length", "variables");
 let world: ReturnType<typeof createTestEngine>;
 let instanceId: string;
 /** What the intranet works with. */

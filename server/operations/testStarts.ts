@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createSecretKey, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { backups, instances, type JsonObject, type OperationKind, snapshots } from "../../db/schema.ts";
@@ -80,7 +80,7 @@ export const startOf: Record<OperationKind, Start> = {
     after: ["spawn"],
     begin: (engine, instanceId) =>
       editVariables(
-        { ...engine, variablesKey: randomBytes(32) },
+        { ...engine, variablesKey: createSecretKey(randomBytes(32)) },
         { instanceId, variables: [{ name: "WELCOME_TEXT", value: "Hej", secret: false }] },
         who,
       ),
