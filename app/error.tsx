@@ -4,8 +4,8 @@ import { Button } from "./ui/button.tsx";
 export default function ErrorPage({ reset }: { reset: () => void }) {
   return (
     <main className="mx-auto flex min-h-dvh max-w-md flex-col items-start justify-center gap-4 px-4">
-      <h1 className="text-page font-semibold">This page broke</h1>
-      <p className="text-ink-2">What is under way goes on without it.</p>
+      <h1 className="text-page font-semibold">Something went wrong on this page</h1>
+      <p className="text-ink-2">Operations in progress continue without it.</p>
       <Button onClick={reset}>Try again</Button>
     </main>
   );

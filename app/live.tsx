@@ -24,7 +24,7 @@ const burstMs = 16;
 const answersEveryMs = 60_000;
 
 /** Why a command cannot be sent while the connection is lost. */
-export const offlineReason = "Possible once the connection is back.";
+export const offlineReason = "Possible once you are connected again.";
 
 type Connection = { live: boolean; since: number };
 

@@ -32,7 +32,7 @@ export function fieldErrors(error: unknown): Record<string, string> {
 export function sentenceOf(error: unknown): string {
   if (error instanceof TRPCClientError && error.data !== undefined && error.data !== null)
     return error.message;
-  return "The Spawner is not responding. This page reconnects as soon as it is back.";
+  return "Can't reach the Spawner. Retrying automatically.";
 }
 
 export function TrpcProvider({ children }: { children: ReactNode }) {

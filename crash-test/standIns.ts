@@ -256,7 +256,7 @@ function createProbe(cloud: string): Probe {
     variablesInEffect: async (url, wanted) => {
       const found = appAt(url)?.variables ?? {};
       const wrong = wanted.filter(({ name, value }) => found[name] !== value);
-      return wrong.length === 0 ? undefined : "It does not work with the new variables yet.";
+      return wrong.length === 0 ? undefined : "It doesn't work with the new variables yet.";
     },
   };
 }

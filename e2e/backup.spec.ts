@@ -54,14 +54,14 @@ test("a backup is proved on a throwaway droplet, and becomes a new instance", as
 
   await page.goto("/backups");
   const row = page.getByRole("listitem").filter({ hasText: "Ostra Bageri" });
-  await row.getByRole("button", { name: /^More with the backup/ }).click();
+  await row.getByRole("button", { name: /^More actions for the backup/ }).click();
   await page.getByRole("menuitem", { name: "Prove" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Prove" }).click();
-  await waitForDone(page, "Throw the droplet away");
+  await waitForDone(page, "Destroy the temporary droplet");
   await page.goto("/backups");
   await expect(row).toContainText("restore proven");
 
-  await row.getByRole("button", { name: /^More with the backup/ }).click();
+  await row.getByRole("button", { name: /^More actions for the backup/ }).click();
   await page.getByRole("menuitem", { name: "Restore as a new instance" }).click();
   const dialog = page.getByRole("alertdialog");
   await dialog.getByLabel("Company").fill("Västra Bageri");
@@ -92,7 +92,7 @@ test("a backup the intranet cannot come up with is taken back by itself", async 
   await page.getByRole("button", { name: "Restore" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
   await expect(stepOf(page, "Put the backup's data back")).toContainText("Failed", { timeout: 120_000 });
-  await expect(stepOf(page, "Put the data from before back")).toContainText("Done", { timeout: 90_000 });
+  await expect(stepOf(page, "Put the previous data back")).toContainText("Done", { timeout: 90_000 });
   await waitUntilRunning(page);
   await page.goto(instanceUrl("skovde"));
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Still here");
@@ -104,19 +104,19 @@ test("a plan for backups is saved, says when the next one is made, and refuses w
   await spawn(page, { company: "Dag och Natt", slug: "dag" });
   await waitUntilRunning(page);
   await page.goto("/instances/dag?tab=backups");
-  await expect(page.getByText("No backup is planned.")).toBeVisible();
+  await expect(page.getByText("No backup is scheduled.")).toBeVisible();
   await page.getByLabel("Backup", { exact: true }).selectOption("day");
   await page.getByLabel("At", { exact: true }).fill("03:30");
   await page.getByLabel("Time zone").fill("Mars/Base");
-  await page.getByRole("button", { name: "Save the plan" }).click();
-  await expect(page.getByText("Give a time zone such as Europe/Berlin.")).toBeVisible();
-  await expect(page.getByText("No backup is planned.")).toBeVisible();
+  await page.getByRole("button", { name: "Save schedule" }).click();
+  await expect(page.getByText("Enter a time zone such as Europe/Berlin.")).toBeVisible();
+  await expect(page.getByText("No backup is scheduled.")).toBeVisible();
   await page.getByLabel("Time zone").fill("Europe/Stockholm");
   await page.getByLabel("Keep at most").fill("7");
-  await page.getByRole("button", { name: "Save the plan" }).click();
+  await page.getByRole("button", { name: "Save schedule" }).click();
   await expect(page.getByText("Saved.")).toBeVisible();
   await page.reload();
-  await expect(page.getByText("The next backup is made")).toBeVisible();
+  await expect(page.getByText("Next backup:")).toBeVisible();
   await expect(page.getByLabel("At", { exact: true })).toHaveValue("03:30");
   await expect(page.getByLabel("Keep at most")).toHaveValue("7");
 });

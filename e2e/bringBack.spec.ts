@@ -39,7 +39,7 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await page.goto(first.replace(/&operation=.*/, ""));
   await page.getByRole("button", { name: "Bring back" }).click();
   const dialog = page.getByRole("alertdialog");
-  await expect(dialog).toContainText("has been taken meanwhile");
+  await expect(dialog).toContainText("has since been taken");
   await dialog.getByLabel("Slug").fill("hallgren-optik");
   await dialog.getByRole("button", { name: "Bring back" }).click();
   await page.waitForURL(/\/instances\/hallgren-optik/);

@@ -95,7 +95,7 @@ test("variables: the difference first, then in effect, and back with one click",
   await dialog.getByRole("button", { name: "Add variable" }).click();
   await dialog.getByLabel("Variable name").last().fill("GREETING");
   await dialog.getByLabel("Variable value").last().fill('Hej\n"du" {{ x }}');
-  await dialog.getByRole("button", { name: "Show the difference" }).click();
+  await dialog.getByRole("button", { name: "Review changes" }).click();
   const list = dialog.getByRole("list", { name: "Differences" });
   await expect(list.getByRole("listitem")).toHaveCount(2);
   await expect(list).toContainText("nb-NO");
@@ -113,7 +113,7 @@ test("variables: the difference first, then in effect, and back with one click",
   });
 
   await page.goto("/instances/nord-apotek?tab=settings");
-  await page.getByRole("button", { name: "Put the previous ones back" }).click();
+  await page.getByRole("button", { name: "Put previous variables back" }).click();
   await waitForDone(page, "Wait for the intranet to answer");
   expect(await inEffect()).toMatchObject({ LOCALE: "nb-NO", SMTP_PASSWORD: "first-secret-word" });
   expect(Object.keys(await inEffect())).not.toContain("GREETING");
@@ -164,7 +164,7 @@ test("an upgrade that fails goes back by itself; the next one succeeds", async (
   await expect(stepOf(page, "Install the new version with Ansible")).toContainText("Failed", {
     timeout: 90_000,
   });
-  await expect(stepOf(page, "Put the data from before back")).toContainText("Done", { timeout: 90_000 });
+  await expect(stepOf(page, "Put the previous data back")).toContainText("Done", { timeout: 90_000 });
   await waitUntilRunning(page);
   expect(await versionAt(request, "kvarnen")).toBe("2.13.0");
   await disarm(request);

@@ -77,7 +77,7 @@ test("the form says what would be right, and loses nothing", async ({ page }) =>
   await page.getByLabel("Slug").fill("Acme_Bakery");
   await page.getByLabel("Contact email").fill("petra@acme");
   await page.getByRole("button", { name: "Spawn instance" }).click();
-  await expect(page.getByRole("alert").first()).toContainText("3 things to put right");
+  await expect(page.getByRole("alert").first()).toContainText("3 things to fix");
   await expect(page.getByLabel("Contact name")).toBeFocused();
   await page.getByRole("button", { name: "Use acme-bakery" }).click();
   await expect(page.getByLabel("Slug")).toHaveValue("acme-bakery");

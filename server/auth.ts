@@ -42,7 +42,7 @@ export function authOptions({ db, sessionsKey, env }: Web): NextAuthOptions {
           } catch (error) {
             if (error instanceof TooManyAttempts) throw error;
             report("sign-in failed", error);
-            throw new Error("Signing in does not work at the moment. Try again in a minute.");
+            throw new Error("You can't sign in at the moment. Try again in a minute.");
           }
         },
       }),

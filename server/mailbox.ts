@@ -161,7 +161,7 @@ function renderAboutInstance({ db, dashboardUrl, now, templates }: Mailbox, row:
     company,
     sentence:
       staleness(backupPlan, { lastGoodAt, createdAt, now: now() }) ??
-      "Its newest good backup was older than its plan wants; meanwhile there is a new one.",
+      "Its newest good backup was older than scheduled. There is a new one by now.",
     dashboardUrl: `${dashboardUrl}/instances/${slug}?tab=backups`,
   });
 }

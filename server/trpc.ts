@@ -24,7 +24,7 @@ const t = initTRPC.context<Context>().create({
   },
   errorFormatter: ({ shape, error }) => ({
     ...shape,
-    message: error.cause instanceof ZodError ? "Some of what was sent is not right." : shape.message,
+    message: error.cause instanceof ZodError ? "Please check the highlighted fields." : shape.message,
     data: { code: shape.data.code, httpStatus: shape.data.httpStatus, fields: fieldsOf(error.cause) },
   }),
 });

@@ -44,16 +44,16 @@ export function createIntranets(cloud: Cloud, faults: Faults) {
     answer: (url) =>
       process.call<ProbeAnswer>(() => {
         const droplet = answering(url);
-        if (droplet === undefined) return { ok: false, ms: 5, sentence: "It does not answer." };
+        if (droplet === undefined) return { ok: false, ms: 5, sentence: "It doesn't answer." };
         const version = faults.strikes("old-version-answers") ? "2.13.0" : droplet.disk.software;
         return { ok: true, status: 200, version: version ?? "", ms: 5, sentence: "It answers." };
       }),
     variablesInEffect: (url, variables) =>
       process.call(() => {
         const inEffect = answering(url)?.disk.environment?.variables;
-        if (inEffect === undefined) return "It does not answer.";
+        if (inEffect === undefined) return "It doesn't answer.";
         const wrong = variables.filter(({ name, value }) => inEffect[name] !== value);
-        return wrong.length === 0 ? undefined : "It does not work with the new variables yet.";
+        return wrong.length === 0 ? undefined : "It doesn't work with the new variables yet.";
       }),
   });
 

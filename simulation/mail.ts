@@ -19,7 +19,7 @@ export function createPost({ timeline }: Machine, faults: Faults) {
           if (faults.isArmed("mail-down")) {
             faults.count("mail-down");
             throw new ProviderError({
-              sentence: "Resend cannot take the mail at the moment.",
+              sentence: "Resend can't take mail at the moment.",
               detail: "Resend: 503",
               retryable: true,
             });
@@ -35,7 +35,7 @@ export function createPost({ timeline }: Machine, faults: Faults) {
       if (!isAnswerLost) return answer;
       return process.clock.wait(20_000).then(() => {
         throw new ProviderError({
-          sentence: "Resend does not answer.",
+          sentence: "Resend doesn't answer.",
           detail: "Resend: no answer",
           retryable: true,
           unclear: true,

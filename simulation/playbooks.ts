@@ -164,7 +164,7 @@ export function createPlaybooks(
         return {
           tasks: [
             stop,
-            task("Put the data from before back", 200, ({ disk }) => back(disk, values.restore_ids)),
+            task("Put the previous data back", 200, ({ disk }) => back(disk, values.restore_ids)),
             start,
           ],
         };

@@ -93,7 +93,7 @@ export type Store = ReturnType<typeof createStore>;
 async function silent(process: Process, signal?: AbortSignal): Promise<never> {
   await process.clock.wait(60_000, signal);
   throw new ProviderError({
-    sentence: "The store for backups does not answer.",
+    sentence: "The backup store doesn't answer.",
     detail: "silence",
     retryable: true,
     unclear: true,
@@ -129,7 +129,7 @@ export function createTransfers(faults: Faults, cloud: Cloud) {
     const file = diskOf(host).files.get(path);
     if (file !== undefined) return file;
     throw new ProviderError({
-      sentence: "The dump is not on the droplet any more. Begin the backup anew.",
+      sentence: "The dump is no longer on the droplet. Start the backup again.",
       detail: path,
       retryable: false,
     });
@@ -174,6 +174,6 @@ export async function verifyStored(
   const content = await collect(await store.get(key, signal));
   const found = storedOf(content);
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
-    return { ok: false, sentence: "The backup is not what was stored: its checksum differs.", detail: key };
+    return { ok: false, sentence: "The backup isn't what was stored: its checksum differs.", detail: key };
   return { ok: true, entries: [{ name: "files/posts.json", bytes: content.length }] };
 }

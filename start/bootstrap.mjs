@@ -33,19 +33,21 @@ function checkMachine() {
         "Install a newer one from https://nodejs.org or your system's packages, then try again.",
     );
   if (process.platform === "win32")
-    refuse("The Spawner runs on Linux and macOS, not on Windows itself. Inside WSL 2 it runs as on Linux.");
+    refuse(
+      "The Spawner runs on Linux and macOS, not on Windows itself. Use WSL 2, where it runs as on Linux.",
+    );
   if (process.platform !== "linux" && process.platform !== "darwin")
     refuse(`The Spawner runs on Linux and macOS, not on ${process.platform}.`);
   if (process.arch !== "x64" && process.arch !== "arm64")
     refuse(`The Spawner needs a 64-bit Intel/AMD or ARM processor; this Node is built for ${process.arch}.`);
   if (process.platform === "darwin" && !process.env.DIGITALOCEAN_TOKEN)
     refuse(
-      "The local cloud needs Linux: each of its droplets has a loopback address of its own, which macOS does not give. " +
-        "On macOS set DIGITALOCEAN_TOKEN (and BASE_DOMAINS) to work with the real cloud, or run the Spawner in a Linux container.",
+      "The local cloud needs Linux: each of its droplets has its own loopback address, and macOS has only one. " +
+        "On macOS, set DIGITALOCEAN_TOKEN and BASE_DOMAINS to use DigitalOcean, or run the Spawner in a Linux container.",
     );
   if (process.platform === "linux" && !process.report.getReport().header.glibcVersionRuntime)
     refuse(
-      "The Spawner needs a Linux with the GNU C library (Debian, Ubuntu, Fedora, …); Alpine's musl cannot run its PostgreSQL.",
+      "The Spawner needs a Linux with the GNU C library (Debian, Ubuntu, Fedora, …). Its PostgreSQL doesn't run on Alpine's musl.",
     );
 }
 
@@ -152,7 +154,7 @@ async function install() {
   const code = await exitCode(child);
   if (code !== 0)
     refuse(
-      `The packages could not be installed: npm ci ended with ${code}. Is the network there? Its messages are above.`,
+      `The packages could not be installed: npm ci ended with ${code}. Is the network up? Its messages are above.`,
     );
   writeFileSync(marker, `${lockHash()}\n`);
 }

@@ -46,7 +46,7 @@ export function readStartEnv(source: Record<string, string | undefined> = proces
   const parsed = variables.safeParse(source);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new Error(`The configuration is not right. ${lines.join("; ")}. See docs/production.md.`);
+    throw new Error(`The configuration is invalid. ${lines.join("; ")}. See docs/production.md.`);
   }
   const env = parsed.data;
   return {

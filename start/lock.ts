@@ -26,7 +26,7 @@ export function takeLock(file: string, launcher?: number): Lock | Owner {
     moveAway(file);
   }
   throw new Error(
-    `${file} cannot be taken: several processes are fighting for it. Remove it when none of them runs.`,
+    `${file} can't be taken: several processes are fighting for it. Remove it when none of them is running.`,
   );
 }
 

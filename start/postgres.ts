@@ -28,7 +28,7 @@ export async function startPostgres(options: {
   const living = livingPostmaster(cluster.folder);
   const file = logFile(options.dataDir, "postgres");
   let postmaster = living;
-  if (living !== undefined) options.log(`PostgreSQL runs already (process ${living.pid})`);
+  if (living !== undefined) options.log(`PostgreSQL is already running (process ${living.pid})`);
   else {
     const { handle } = openLog(file);
     const child = spawn(cluster.binaries.postgres, postgresArgs(cluster), {
@@ -50,7 +50,7 @@ export async function startPostgres(options: {
       identify(postmaster.pid)?.startTime !== postmaster.startTime ||
       Date.now() - since > 60_000
     )
-      throw new Refusal(`PostgreSQL does not come up. The end of ${file}:\n${lastLines(file)}`);
+      throw new Refusal(`PostgreSQL doesn't start. The end of ${file}:\n${lastLines(file)}`);
     await new Promise((done) => setTimeout(done, 25));
   }
   return {

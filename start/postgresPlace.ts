@@ -36,8 +36,8 @@ export function postgresAccount(): Account | undefined {
   const account = lookUp();
   if (account !== undefined) return account;
   throw new Refusal(
-    `PostgreSQL does not run as root, and the user "postgres" could not be made: ${made.error?.message ?? made.stderr.trim()}. ` +
-      "Make that user, start as another user than root, or set DATABASE_URL to a PostgreSQL of yours.",
+    `PostgreSQL doesn't run as root, and the user "postgres" could not be created: ${made.error?.message ?? made.stderr.trim()}. ` +
+      "Create that user, start as a user other than root, or set DATABASE_URL to a PostgreSQL of yours.",
   );
 }
 

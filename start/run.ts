@@ -88,15 +88,14 @@ async function lockDataDir(env: StartEnv): Promise<Lock> {
         `The Spawner is already running on ${env.dataDir} (process ${taken.pid}). ` +
           "Use that one, stop it first, or give this one a folder of its own with DATA_DIR and a PORT.",
       );
-    say(`The former Spawner (process ${taken.pid}) is still ending; waiting for it`);
+    say(`The previous Spawner (process ${taken.pid}) is still stopping; waiting for it`);
     await hasEnded(taken, 20_000);
   }
 }
 
 async function bringUp(env: StartEnv, mode: Mode, notes: ProcessNotes, begin: Begin): Promise<void> {
   const orphans = await notes.endOrphans(["postgres"]);
-  if (orphans.length > 0)
-    say(`  ended what a Spawner that was killed had left running: ${orphans.join(", ")}`);
+  if (orphans.length > 0) say(`  stopped what a killed Spawner had left running: ${orphans.join(", ")}`);
   await checkPorts(env);
 
   const secretKey = env.secretKey ?? secretKeyOf(env.dataDir);

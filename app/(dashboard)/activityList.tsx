@@ -38,8 +38,7 @@ export function ActivityList({ instanceId, search = "" }: { instanceId?: string;
       </Notice>
     );
   const entries = query.data.pages.flatMap((page) => page.entries);
-  if (entries.length === 0)
-    return <Empty title={search === "" ? "Nothing has happened yet." : "No matches."} />;
+  if (entries.length === 0) return <Empty title={search === "" ? "No activity yet." : "No matches."} />;
   return (
     <>
       <Days items={entries} keyOf={(entry) => String(entry.id)} atOf={(entry) => entry.at} estimate={46}>

@@ -50,8 +50,8 @@ export function BackupList({ backups, refusals, named = false }: Props) {
     return (
       <Empty title="No backups yet.">
         <p className="max-w-prose text-ink-2">
-          Back up now, or plan it for every day or week: the data is dumped, stored elsewhere, and read back
-          before it counts as good.
+          Back up now, or schedule backups daily or weekly. A backup counts as good once it has been stored
+          and read back.
         </p>
       </Empty>
     );
@@ -139,7 +139,7 @@ function Row(props: {
         <DropdownMenu.Root>
           <DropdownMenu.Trigger
             className={buttonClass("bare")}
-            aria-label={`More with the backup of ${backup.company}, ${exact(taken)}`}
+            aria-label={`More actions for the backup of ${backup.company}, ${exact(taken)}`}
           >
             <Ellipsis size={15} strokeWidth={1.9} aria-hidden />
           </DropdownMenu.Trigger>
@@ -176,9 +176,9 @@ function Proof({ backup, now }: { backup: BackupView; now: number }) {
       {text}
     </span>
   );
-  if (backup.state === "running") return line("text-move-ink", <RefreshCw {...icon} />, "Being made");
+  if (backup.state === "running") return line("text-move-ink", <RefreshCw {...icon} />, "In progress");
   if (backup.state === "failed")
-    return line("text-bad-ink", <OctagonAlert {...icon} />, "Failed: it was never verified");
+    return line("text-bad-ink", <OctagonAlert {...icon} />, "Failed: not verified");
   if (backup.proofFailure !== null)
     return line("text-bad-ink", <OctagonAlert {...icon} />, backup.proofFailure);
   if (backup.provenAt === null) return line("text-ink-2", <Check {...icon} />, "Good: read back and opened");

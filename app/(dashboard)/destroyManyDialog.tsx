@@ -16,13 +16,16 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
   const bulk = useBulk();
   const sum = rows.reduce((total, row) => total + monthlyCents(row), 0);
   const lost = rows.filter((row) => row.dropletGoneAt !== null).length;
-  const without = lost === 0 ? "" : ` ${lost} of them can't get one: the droplet is gone.`;
+  const without =
+    lost === 0
+      ? ""
+      : ` ${lost === 1 ? "1 gets no snapshot: its droplet is" : `${lost} get no snapshot: their droplets are`} gone.`;
   return (
     <Dialog
       open
       onOpenChange={onClose}
       title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
-      description={`Each gets a snapshot first; only when it is complete its droplet goes.${without} Together they cost ${money(sum)} a month until then, and about $0.06 a GB for their snapshots afterwards.`}
+      description={`Each droplet is destroyed only once its snapshot is complete.${without} Together they cost ${money(sum)} a month now, and their snapshots about $0.06 per GB afterwards.`}
     >
       <ul aria-label="To be destroyed" className="mt-4 max-h-50 overflow-auto border-y border-line text-sm">
         {rows.map((row) => (

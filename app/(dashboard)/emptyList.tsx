@@ -15,8 +15,8 @@ export function EmptyList() {
   return (
     <Empty title="No instances yet" whole>
       <p className="max-w-110 text-lead text-ink-2">
-        Fill in one form, and watch how your first customer’s intranet comes to answer at its own address. You
-        get an email when it does.
+        Fill in one form and watch your first customer’s intranet come up at its own address. You get an email
+        when it’s ready.
       </p>
       <Link href="/instances/new" className={`${buttonClass("primary", true)} mt-2`}>
         <Plus size={16} strokeWidth={1.9} aria-hidden />

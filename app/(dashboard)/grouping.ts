@@ -6,7 +6,7 @@ export type Group = (typeof groupOf)[InstanceStatus];
 export const groups: readonly { key: Group; title: string }[] = [
   { key: "needs", title: "Needs you" },
   { key: "underWay", title: "Under way" },
-  { key: "well", title: "All well" },
+  { key: "well", title: "Healthy" },
   { key: "over", title: "Destroyed" },
 ];
 

@@ -15,7 +15,7 @@ export function RowAction({ row }: { row: InstanceRow }) {
   if (row.status === "unreachable")
     return (
       <Link href={`/instances/${row.slug}`} className={buttonClass("plain")}>
-        See why<span className="sr-only"> {row.company} does not answer</span>
+        See why<span className="sr-only"> {row.company} doesn't answer</span>
       </Link>
     );
   return null;

@@ -39,7 +39,7 @@ export function SelectionBar({
         <span className="text-ink-2 max-md:block max-md:text-sm">
           <span className="max-md:sr-only">, </span>
           <span className="whitespace-nowrap">{money(monthly)} a month</span>
-          {unseen > 0 && <span className="whitespace-nowrap">, {unseen} not in sight</span>}
+          {unseen > 0 && <span className="whitespace-nowrap">, {unseen} hidden</span>}
         </span>
       </p>
       {children}

@@ -24,7 +24,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 function estimate({ operation: { state, steps } }: Arrival, now: number): string {
-  if (state === "failed") return "This takes longer than it should. Somebody has been told.";
+  if (state === "failed") return "This is taking longer than it should. We've been notified.";
   const left = timeLeft(steps, now);
   if (left === undefined) return "This takes a few minutes.";
   const seconds = Math.ceil(left / 5000) * 5;
@@ -101,7 +101,7 @@ export async function drawArrival(arrival: Arrival, now: number): Promise<string
 <main>
 <style>@media(max-width:${broad.width + 32}px){.wide{display:none}.tall{display:block}}</style>
 <h1>${title}</h1>
-<p role="status">${estimate(arrival, now)} This page opens it as soon as it is ready.</p>
+<p role="status">${estimate(arrival, now)} This page opens it as soon as it's ready.</p>
 ${drawing("wide", broad)}${drawing("tall", tall(plan))}
 </main>
 <script>${raw(script)}</script>

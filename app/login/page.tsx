@@ -26,9 +26,9 @@ export default function SignInPage() {
       const result = await signIn("credentials", { email, password, redirect: false });
       if (result?.ok === true) return location.assign(wayBack());
       const known = result?.error;
-      setProblem(known == null || known === "CredentialsSignin" ? "Email or password is not right." : known);
+      setProblem(known == null || known === "CredentialsSignin" ? "Wrong email or password." : known);
     } catch {
-      setProblem("The Spawner does not answer. Try again in a moment.");
+      setProblem("Can't reach the Spawner. Try again in a moment.");
     }
     setSending(false);
   }
@@ -69,7 +69,7 @@ export default function SignInPage() {
         </Button>
       </form>
       <p className="-mt-1 text-sm text-ink-3">
-        First time here? The password was set, or printed once, where the Spawner was started.
+        First time here? The password was set, or printed once, when the Spawner was first started.
       </p>
     </main>
   );

@@ -259,7 +259,7 @@ async function answer(request, response) {
     response.writeHead(303, { location: "/", ...securityHeaders });
     return response.end();
   }
-  return send(response, 404, "text/plain", "There is no such page.");
+  return send(response, 404, "text/plain", "Page not found.");
 }
 
 const server = createServer((request, response) => {

@@ -29,10 +29,10 @@ type Row = typeof backups.$inferSelect;
 
 /** A good backup as the operations need it. Throws a Refusal when there is none that could be restored. */
 export function sourceOf(row: Row | undefined): Source {
-  if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
+  if (row === undefined) throw new Refusal("not-found", "This backup doesn't exist.");
   const { id, key, bytes, sha256, contents, version, state } = row;
   if (state !== "good" || bytes === null || sha256 === null || contents === null)
-    throw new Refusal("not-now", "Only a good backup can be restored, and this is none, or not any more.");
+    throw new Refusal("not-now", "Only a good backup can be restored, and this one isn't good.");
   return { id, key, bytes, sha256, tree: contents.tree, version };
 }
 
@@ -64,7 +64,7 @@ export function backUp(
 /** Puts a backup's data back in place of what its instance holds now. */
 export function restoreBackup(beginner: Beginner, { backupId }: { backupId: string }, who: string): string {
   const row = find(beginner.db, backupId);
-  if (row === undefined) throw new Refusal("not-found", "There is no such backup.");
+  if (row === undefined) throw new Refusal("not-found", "This backup doesn't exist.");
   return beginFor(beginner, {
     instanceId: row.instanceId,
     action: "restore",
@@ -106,7 +106,7 @@ export function proveBackup(
     isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,
     plan: (tx, { id, company }) => {
       // Each throws away what it finds of the other.
-      if (isProved(tx, id)) throw new Refusal("not-now", "Possible once the proof that runs has ended.");
+      if (isProved(tx, id)) throw new Refusal("not-now", "Possible once the current proof has finished.");
       const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
       if (row === undefined) throw new Refusal("not-now", "There is no good backup yet. Make one first.");
       return { what: `proved a backup of ${company}`, facts: { source: sourceOf(row), throwaway: true } };

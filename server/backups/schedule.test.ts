@@ -26,7 +26,7 @@ test("a good backup that is too old is warned of, in words", () => {
   const now = at("2026-11-23T12:00:00Z");
   const of = (lastGoodAt: number | null, createdAt = 0) => staleness(berlin, { lastGoodAt, createdAt, now });
   expect(of(now - 30 * hour)).toBeNull();
-  expect(of(now - 40 * hour)).toBe("The newest good backup is 40 hours old. The plan wants one every day.");
+  expect(of(now - 40 * hour)).toBe("The newest good backup is 40 hours old. One is scheduled every day.");
   expect(of(now - 100 * hour)).toMatch(/4 days old/);
   expect(of(null)).toMatch(/no good backup yet/);
   // What was made a moment ago has its first day before it; so has a plan that was just chosen.

@@ -38,8 +38,8 @@ export function staleness(
   if (limit === null) return null;
   const since = Math.max(lastGoodAt ?? createdAt, plan.setAt);
   if (now - since <= limit) return null;
-  if (lastGoodAt === null) return "There is no good backup yet, though its plan wants one.";
+  if (lastGoodAt === null) return "There is no good backup yet, although backups are scheduled.";
   const days = Math.floor((now - lastGoodAt) / dayMs);
   const age = days < 2 ? `${Math.floor((now - lastGoodAt) / hourMs)} hours` : `${days} days`;
-  return `The newest good backup is ${age} old. The plan wants one every ${plan.every}.`;
+  return `The newest good backup is ${age} old. One is scheduled every ${plan.every}.`;
 }

@@ -51,7 +51,7 @@ function isAbout(facts: JsonObject, key: string): boolean {
 
 function refuseUnlessPossible(tx: Tx, instance: Instance, action: DriftAction, one: Finding): void {
   if (!actionsOf(one).includes(action))
-    throw new Refusal("not-now", "This can't be done about it any more. Reload the page.");
+    throw new Refusal("not-now", "This is no longer possible. Reload the page.");
   const refusal = refusalOf(tx, instance, action);
   if (refusal !== null) throw new Refusal("not-now", refusal);
 }

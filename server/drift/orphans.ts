@@ -28,7 +28,7 @@ export function orphanAbout(
 ): { what: string; monthly: string; since: string } {
   const orphan = orphans(tx, instanceId).find((one) => one.id === id);
   if (orphan === undefined)
-    return { what: "A resource at DigitalOcean", monthly: "$0.00", since: "it has been resolved meanwhile" };
+    return { what: "A resource at DigitalOcean", monthly: "$0.00", since: "it has since been resolved" };
   const { type, name } = orphan.finding;
   return {
     what: `The ${type === "orphaned-droplet" ? "droplet" : "snapshot"} ${name}`,

@@ -8,11 +8,11 @@ export function Stale({ company, sentence, dashboardUrl }: StaleMail) {
     <Letter
       preview={sentence}
       title={`${company} has no recent backup`}
-      action={{ label: "Look at its backups", href: dashboardUrl }}
+      action={{ label: "View backups", href: dashboardUrl }}
       facts={[["Dashboard", dashboardUrl]]}
     >
       <Paragraph>{sentence}</Paragraph>
-      <Paragraph>Make one now, or see why the planned ones do not come to their end.</Paragraph>
+      <Paragraph>Back up now, or find out why scheduled backups aren’t finishing.</Paragraph>
     </Letter>
   );
 }

@@ -15,7 +15,7 @@ export type Beginner = Pick<Clock, "now" | "monotonic"> & { db: Db; wake: (opera
 
 export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
-  if (instance === undefined) throw new Refusal("not-found", "There is no such instance.");
+  if (instance === undefined) throw new Refusal("not-found", "This instance doesn't exist.");
   return instance;
 }
 
@@ -55,7 +55,7 @@ function refuseBeside(tx: Tx, instanceId: string): void {
     )
     .get();
   if (live !== undefined)
-    throw new Refusal("not-now", `Possible once “${catalogue[live.kind].label}” has ended.`);
+    throw new Refusal("not-now", `Possible once “${catalogue[live.kind].label}” has finished.`);
 }
 
 /**

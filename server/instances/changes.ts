@@ -27,7 +27,7 @@ export async function changeAddress(
     isSame: ({ facts }) => isDeepStrictEqual(facts.next, { slug, domain }),
     plan: (tx, instance) => {
       if (slug === instance.slug && domain === instance.domain) {
-        const sentence = "It is there already. Choose another address.";
+        const sentence = "It already has this address. Choose another one.";
         throw new Refusal("invalid", sentence, { slug: sentence });
       }
       if (isTaken(tx, { slug, domain }, instance.id)) throw addressTaken(tx, { slug, domain });
@@ -136,9 +136,9 @@ export async function resizeInstance(
       const current = choices.sizes.find((one) => one.slug === instance.size);
       const problem =
         size === undefined || !size.regions.includes(instance.region)
-          ? "DigitalOcean does not offer this size there. Choose another one."
+          ? "DigitalOcean doesn't offer this size there. Choose another one."
           : size.slug === instance.size
-            ? "It has this size already. Choose another one."
+            ? "It already has this size. Choose another one."
             : undefined;
       if (size === undefined || problem !== undefined)
         throw new Refusal("invalid", problem ?? "", { size: problem ?? "" });
@@ -168,9 +168,9 @@ export function upgradeInstance(
     plan: (tx) => {
       const instance = instanceOf(tx, instanceId);
       const problem = !web.env.releases.includes(version)
-        ? "There is no such version. Choose another one."
+        ? "This version isn't available. Choose another one."
         : version === instance.version
-          ? "It has this version already. Choose another one."
+          ? "It already runs this version. Choose another one."
           : undefined;
       if (problem !== undefined) throw new Refusal("invalid", problem, { version: problem });
       return {

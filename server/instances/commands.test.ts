@@ -170,7 +170,7 @@ test("an address that is taken, now or soon, is refused with one that is free", 
   await expect(joe.instances.changeAddress(move)).rejects.toMatchObject(taken);
   await expect(
     joe.instances.changeAddress({ ...move, slug: rowOf(mover)?.slug ?? "" }),
-  ).rejects.toMatchObject(refusedBeside({ slug: "It is there already. Choose another address." }));
+  ).rejects.toMatchObject(refusedBeside({ slug: "It already has this address. Choose another one." }));
   expect(begun()).toEqual([]);
 });
 
@@ -208,7 +208,7 @@ test("variables: a new set with the secrets that were kept, and the one before c
   const token = { name: "TOKEN", value: null, secret: true };
   await expect(edit([token, token])).rejects.toMatchObject({ code: "BAD_REQUEST" });
   await expect(edit([{ name: "NEW", value: null, secret: true }])).rejects.toMatchObject(
-    refusedBeside({ "variables.0.value": "Give NEW a value: there is none to keep." }),
+    refusedBeside({ "variables.0.value": "Enter a value for NEW. There is none to keep." }),
   );
   await expect(edit([{ name: "ADMIN_KEY", value: "mine", secret: false }])).rejects.toMatchObject({
     code: "BAD_REQUEST",

@@ -18,13 +18,13 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
   const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const fields: Record<string, string> = {};
-  if (size === undefined) fields.size = "DigitalOcean does not offer this size. Choose another one.";
+  if (size === undefined) fields.size = "DigitalOcean doesn't offer this size. Choose another one.";
   else if (!size.regions.includes(input.region))
-    fields.region = "This size is not offered in this region. Choose another one.";
+    fields.region = "This size isn't available in this region. Choose another one.";
   if (!choices.versions.includes(input.version))
-    fields.version = "There is no such version. Choose another one.";
+    fields.version = "This version isn't available. Choose another one.";
   if (size === undefined || Object.keys(fields).length > 0)
-    throw new Refusal("invalid", "Some of the choices are not offered.", fields);
+    throw new Refusal("invalid", "Some of these choices aren't available.", fields);
 
   // The second press of the same button finds what the first has made.
   if (begunBefore(web.db, web.variablesKey, input) === undefined) await refuseForeignRecord(web, input);

@@ -127,7 +127,7 @@ test("what is destroyed can come back from its snapshot, and nothing else can", 
   expect(instanceRefusals({ ...gone, status: "unreachable", isDropletGone: true })).toMatchObject({
     ...{ backUp: expect.stringMatching(/gone/), powerOff: expect.stringMatching(/gone/), destroy: null },
   });
-  expect(instanceRefusals({ ...gone, status: "running" }).bringBack).toMatch(/not destroyed/);
+  expect(instanceRefusals({ ...gone, status: "running" }).bringBack).toMatch(/isn't destroyed/);
   expect(instanceRefusals({ ...gone, status: "running" }).purge).toMatch(/Destroy it first/);
 });
 

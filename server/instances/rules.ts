@@ -43,24 +43,24 @@ export function suggestSlug(company: string): string {
 
 /** What is wrong with a slug, in a sentence; undefined when it is a good one. */
 export function slugProblem(slug: string): string | undefined {
-  if (slug === "") return "Give the address a name, such as acme.";
+  if (slug === "") return "Enter a name, such as acme.";
   if (!/^[a-z0-9-]*$/.test(slug)) return "Use lower-case letters, digits and hyphens.";
   if (slug.length < 2) return "Use at least 2 characters.";
   if (slug.length > 40) return "Use at most 40 characters.";
-  if (slug.startsWith("-") || slug.endsWith("-")) return "Begin and end with a letter or a digit.";
+  if (slug.startsWith("-") || slug.endsWith("-")) return "Start and end with a letter or a digit.";
   if (slug.startsWith("xn--"))
-    return "An address that begins with xn-- means something else on the internet.";
+    return "A name can’t start with xn--, which is reserved for international domains.";
   if (reservedSlugs.has(slug)) return `${slug} is reserved. Choose another name.`;
   return undefined;
 }
 
 /** A problem with a variable's name, in a sentence; undefined when it is a good one. */
 export function variableNameProblem(name: string): string | undefined {
-  if (name === "") return "Give the variable a name.";
+  if (name === "") return "Enter a name.";
   if (!/^[A-Z_][A-Z0-9_]*$/.test(name))
-    return "Use capital letters, digits and underscores, and begin with a letter or an underscore.";
+    return "Use capital letters, digits and underscores, starting with a letter or an underscore.";
   if (name.length > 128) return "Use at most 128 characters.";
-  if (systemVariables.has(name)) return `${name} belongs to the system and is set for every instance.`;
+  if (systemVariables.has(name)) return `${name} is set by the system for every instance.`;
   return undefined;
 }
 
@@ -74,23 +74,22 @@ function variableValueProblem(value: string): string | undefined {
   for (const character of value) {
     const code = character.codePointAt(0) ?? 0;
     const printable = code === 9 || code === 10 || code === 13 || (code >= 32 && code !== 127);
-    if (!printable)
-      return "A value may hold anything printable, line breaks included, but no control characters.";
+    if (!printable) return "Values can hold any printable text and line breaks, but no control characters.";
     if (code >= 0xd800 && code <= 0xdfff)
-      return "A value must be valid text. Half a character is left over in it.";
+      return "Values must be valid text. This one contains half a character.";
   }
   return undefined;
 }
 
 /** What is wrong with an email address, in a sentence; undefined when it will do. */
 export function emailProblem(email: string): string | undefined {
-  if (email === "") return "Give an email address, such as petra@acme.example.";
+  if (email === "") return "Enter an email address, such as petra@acme.example.";
   if (!email.includes("@")) return "The @ is missing. An email address looks like petra@acme.example.";
   const domain = email.slice(email.lastIndexOf("@") + 1);
   if (!domain.includes(".") || domain.endsWith("."))
     return "The ending is missing. An email address looks like petra@acme.example.";
   if (!z.email().safeParse(email).success || email.length > 254)
-    return "This is not an email address. It looks like petra@acme.example.";
+    return "This isn't an email address. It looks like petra@acme.example.";
   return undefined;
 }
 
@@ -114,7 +113,7 @@ const plainText = (what: string, max: number) =>
   z
     .string()
     .trim()
-    .min(1, `Give ${what}.`)
+    .min(1, `Enter ${what}.`)
     .max(max, `Use at most ${max} characters.`)
     .regex(/^[^\p{Cc}]*$/u, "Use one line of plain text.");
 
@@ -146,7 +145,7 @@ function checkTogether(
     context.addIssue({
       code: "custom",
       path: [],
-      message: `All variables together hold ${Math.ceil(bytes / 1024)} KiB. Use at most ${maxVariableBytes / 1024} KiB.`,
+      message: `All variables together take ${Math.ceil(bytes / 1024)} KiB. Use at most ${maxVariableBytes / 1024} KiB.`,
     });
 }
 
@@ -168,15 +167,15 @@ export const spawnInput = z.object({
 });
 export type SpawnInput = z.infer<typeof spawnInput>;
 
-export const protectedFromDestroy = "It is protected. Turn off protection in its settings first.";
+export const protectedFromDestroy = "It's protected. Turn off protection in its settings first.";
 
 const busy: Partial<Record<InstanceStatus, string>> = {
-  spawning: "Possible once it is running, or after Cancel.",
-  "backing-up": "Possible once the backup has ended.",
-  restoring: "Possible once it is restored.",
-  updating: "Possible once the update has ended.",
-  destroying: "It is being destroyed already.",
-  destroyed: "It is destroyed already.",
+  spawning: "Possible once it's running, or after Cancel.",
+  "backing-up": "Possible once the backup has finished.",
+  restoring: "Possible once it's restored.",
+  updating: "Possible once the update has finished.",
+  destroying: "It's already being destroyed.",
+  destroyed: "It's already destroyed.",
 };
 
 type Judged = {
@@ -198,7 +197,7 @@ type Judged = {
 export function instanceRefusals(instance: Judged): Record<InstanceAction, string | null> {
   const { status } = instance;
   const occupied = busy[status] ?? null;
-  const off = status === "off" ? "Possible once it is switched on." : null;
+  const off = status === "off" ? "Possible once it's switched on." : null;
   const half =
     !instance.hasRun && (status === "failed" || status === "unreachable")
       ? "Possible once it has run. Retry, or destroy it."
@@ -210,24 +209,22 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
     : null;
   const whileOn = occupied ?? half ?? lost ?? off;
   const isDestroyed = status === "destroyed";
-  const gone = instance.purgedAt === null ? null : "What was kept of it has been removed for good.";
-  const never = instance.isKept
-    ? null
-    : "It has no snapshot and no good backup: there is nothing to start from.";
+  const gone = instance.purgedAt === null ? null : "Its snapshots and backups have been removed for good.";
+  const never = instance.isKept ? null : "It has no snapshot and no good backup to start from.";
   return {
     destroy: occupied ?? (instance.isProtected ? protectedFromDestroy : null),
     backUp: whileOn,
     restore: whileOn,
-    prove: isDestroyed ? "It is destroyed." : half,
+    prove: isDestroyed ? "It's destroyed." : half,
     changeAddress: whileOn,
     editVariables: whileOn,
     restart: whileOn,
-    powerOff: occupied ?? half ?? lost ?? (off === null ? null : "It is switched off already."),
+    powerOff: occupied ?? half ?? lost ?? (off === null ? null : "It's already switched off."),
     powerOn:
-      occupied ?? (status === "off" || status === "failed" ? (half ?? lost) : "It is switched on already."),
+      occupied ?? (status === "off" || status === "failed" ? (half ?? lost) : "It's already switched on."),
     resize: whileOn,
     upgrade: whileOn,
-    bringBack: isDestroyed ? (gone ?? never) : "It is not destroyed.",
+    bringBack: isDestroyed ? (gone ?? never) : "It isn't destroyed.",
     purge: isDestroyed ? gone : "Destroy it first.",
   };
 }
@@ -260,9 +257,9 @@ export const bringBackInput = z.object({
 
 export const backupPlanInput = z.object({
   every: z.enum(["never", "day", "week"]),
-  at: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "Give a time such as 03:00."),
+  at: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "Enter a time such as 03:00."),
   weekday: z.number().int().min(0).max(6),
-  timeZone: z.string().refine(isTimeZone, "Give a time zone such as Europe/Berlin."),
+  timeZone: z.string().refine(isTimeZone, "Enter a time zone such as Europe/Berlin."),
   keepCount: z.number().int().min(1, "Keep at least 1.").max(1000, "Keep at most 1000."),
   keepDays: z.number().int().min(1, "Keep at least 1 day.").max(3650, "Keep at most 3650 days."),
   proveEvery: z.enum(["never", "week", "month"]),

@@ -112,7 +112,7 @@ export function newVariableSet(
     const before = current.find((variable) => variable.name === name && variable.secret);
     const kept = value ?? (secret ? before?.value : undefined);
     if (kept === undefined) {
-      const sentence = `Give ${name} a value: there is none to keep.`;
+      const sentence = `Enter a value for ${name}. There is none to keep.`;
       throw new Refusal("invalid", sentence, { [`variables.${index}.value`]: sentence });
     }
     return { name, value: kept, secret };
@@ -142,7 +142,7 @@ export function newVariableSet(
 /** Copies an earlier set to a new one and returns its number. */
 export function restoreVariableSet(tx: Tx, instance: Owner, from: number, at: number): number {
   const rows = rowsOf(tx, instance.id, from);
-  if (rows.length === 0) throw new Refusal("not-found", "These variables are not there any more.");
+  if (rows.length === 0) throw new Refusal("not-found", "These variables no longer exist.");
   const set = nextSet(tx, instance.id);
   for (const row of rows)
     tx.insert(variables)

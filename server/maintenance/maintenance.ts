@@ -22,17 +22,17 @@ const choreMs = 2 * 60_000;
 const chores: [fault: string, chore: Chore][] = [
   ["the backups that are due could not be begun", beginDueBackups],
   ["the restore proofs that are due could not be begun", beginDueProofs],
-  ["backups that are not kept any more could not be removed", applyRetention],
-  ["snapshots that were complete late could not be written down", noteLateSnapshots],
-  ["snapshots that are not kept any more could not be removed", removeOldSnapshots],
+  ["backups past their retention could not be removed", applyRetention],
+  ["snapshots that were late could not be recorded", noteLateSnapshots],
+  ["old snapshots could not be removed", removeOldSnapshots],
   ["redirects whose time is over could not be removed", endRedirects],
-  ["what was kept of destroyed instances could not be removed", purgeExpired],
+  ["snapshots and backups of destroyed instances could not be removed", purgeExpired],
   ["what playbooks left behind could not be removed", tidyPlaybookRuns],
   ["what interrupted uploads left behind could not be removed", tidyBackupStore],
   ["nobody could be warned of old backups", warnOfStaleBackups],
   ["DigitalOcean could not be compared with our records", reconcile],
   ["nobody could be warned of orphans", warnOfOrphans],
-  ["it is not known whether droplets are gone", noteLostDroplets],
+  ["could not check whether droplets are gone", noteLostDroplets],
 ];
 
 /** Chores of this process that were given up and have not ended: they are not begun a second time beside themselves. */

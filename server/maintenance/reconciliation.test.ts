@@ -141,10 +141,10 @@ test("a live operation wins: what was found before stays as it is until it has e
   cloud.listed = cloud.listed.filter(({ id }) => id !== 2);
   await round();
   expect(driftViews(world.db)).toMatchObject([
-    { key: "orphaned-droplet 2", refusal: "Possible once “Back up” has ended." },
+    { key: "orphaned-droplet 2", refusal: "Possible once “Back up” has finished." },
   ]);
   expect(() => resolveDrift(world.engine, { key: "orphaned-droplet 2", action: "delete" }, joe)).toThrow(
-    "Possible once “Back up” has ended.",
+    "Possible once “Back up” has finished.",
   );
   const endedAt = world.clock.now;
   world.db.update(operations).set({ state: "done", endedAt }).where(eq(operations.id, backup)).run();
@@ -320,7 +320,7 @@ test("a press begins one operation, however often it is pressed", async () => {
     facts: { account: "ours", finding: { dropletId: 2, ownTag: operationTag(spawned) } },
   });
   expect(driftViews(world.db)).toMatchObject([{ operation: { id: first.operationId, state: "running" } }]);
-  expect(() => resolveDrift(world.engine, { ...wish, action: "adopt" }, joe)).toThrow("can't be done");
+  expect(() => resolveDrift(world.engine, { ...wish, action: "adopt" }, joe)).toThrow("no longer possible");
   expect(() => resolveDrift(world.engine, { ...wish, key: "orphaned-droplet 9" }, joe)).toThrow(
     "no longer on the list",
   );

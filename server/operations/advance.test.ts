@@ -803,8 +803,8 @@ describe("a failed operation after a backup", () => {
     const { engine, db, id, instanceId, mend, toEnd } = failed();
     await toEnd();
     const nightly = begin(engine, instanceId, catalogue.backup);
-    expect(() => retryOperation(engine, id, "joe")).toThrow("Possible once “Back up” has ended.");
-    expect(() => cancelOperation(engine, id, "joe")).toThrow("Possible once “Back up” has ended.");
+    expect(() => retryOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
+    expect(() => cancelOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
     setState(db, nightly, "done");
     mend();
     retryOperation(engine, id, "joe");
@@ -818,14 +818,14 @@ describe("a failed operation after a backup", () => {
     const older = begin(engine, instanceId, catalogue.backup);
     setState(db, older, "failed");
     setState(db, begin(engine, instanceId, catalogue.backup), "done");
-    expect(() => retryOperation(engine, older, "joe")).toThrow("Something else has been done");
+    expect(() => retryOperation(engine, older, "joe")).toThrow("This instance has changed since");
   });
 
   test("cannot after something that changed the instance", async () => {
     const { engine, db, id, instanceId, toEnd } = failed();
     await toEnd();
     setState(db, begin(engine, instanceId, catalogue.restart), "done");
-    expect(() => retryOperation(engine, id, "joe")).toThrow("Something else has been done");
+    expect(() => retryOperation(engine, id, "joe")).toThrow("This instance has changed since");
   });
 });
 

@@ -13,7 +13,7 @@ afterEach(() => world.close());
 const minute = 60_000;
 type Answer = Awaited<ReturnType<Probe["answer"]>>;
 const saying = (version: string): Answer => ({ ok: true, version, ms: 1, sentence: "It answers." });
-const unknownName: Answer = { ok: false, ms: 1, sentence: "Its name is not known yet.", isNameUnknown: true };
+const unknownName: Answer = { ok: false, ms: 1, sentence: "Its name isn't known yet.", isNameUnknown: true };
 
 async function powerOn(answer: (sinceMs: number) => Answer) {
   const { clock, engine, play, spawned } = world;
@@ -40,5 +40,5 @@ test("a name that resolvers remember as unknown is waited for as long as they ma
   const known = await powerOn((since) => (since < 31 * minute ? unknownName : saying("2.13.0")));
   expect(known.state).toBe("done");
   const never = await powerOn(() => unknownName);
-  expect(never.failure?.sentence).toMatch(/did not know the name within 35 minutes/);
+  expect(never.failure?.sentence).toMatch(/didn't know the name within 35 minutes/);
 });

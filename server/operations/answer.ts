@@ -41,7 +41,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       giveUp: {
         afterMs: nameKnownWithinMs,
         sentence:
-          "The DNS record is made, but this machine's resolver did not know the name within 35 minutes. Retry looks again.",
+          "The DNS record was created, but this machine's resolver didn't know the name within 35 minutes. Retry checks again.",
       },
     },
     async (context) => {
@@ -63,13 +63,13 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       if (answer.isNameUnknown === true)
         return later({
           afterMs: elapsed() < 10_000 ? 250 : 5000,
-          progress: { label: "Its name is not known here yet. A resolver can take up to 30 minutes." },
+          progress: { label: "Its name isn't known here yet. A resolver can take up to 30 minutes." },
         });
       if (elapsed() > withinMs)
         throw new StepFailure(
           isOther
             ? other
-            : "The droplet is ready and has its address, but the intranet did not answer there within 10 minutes.",
+            : "The droplet is ready and has its address, but the intranet didn't answer there within 10 minutes.",
           missing,
         );
       // The first seconds decide how long it feels; after that a second more or less does not.

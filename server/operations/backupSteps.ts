@@ -236,7 +236,7 @@ async function store(context: Context, id: string, againIn?: number) {
   const { bytes, sha256 } = found.archive;
   if (sent.bytes !== bytes || sent.sha256 !== sha256)
     throw new StepFailure(
-      "What arrived is not what the droplet dumped. Try again.",
+      "What arrived isn't what the droplet dumped. Try again.",
       `${sent.bytes} bytes, ${sent.sha256}; expected ${bytes} bytes, ${sha256}`,
     );
   await providers.backups.put(manifestKey(key), Readable.from(JSON.stringify(found, undefined, 1)), signal);
@@ -285,7 +285,7 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
   }
   if (result.entries.length !== backup.files)
     throw new StepFailure(
-      "The backup holds another number of files than were dumped.",
+      "The backup has a different number of files than the dump.",
       `${result.entries.length} instead of ${backup.files}`,
     );
   await providers.transfer.removeFiles(transferHost(context), filesOnDroplet(id), signal);
@@ -342,10 +342,10 @@ export function replacedData(
     stop: true,
   };
   return {
-    dump: dumpData("Back up what was written meanwhile", making),
+    dump: dumpData("Back up the newer data", making),
     store: [
-      storeBackup(`${part}-store`, "Store what was written meanwhile", making),
-      verifyBackup(`${part}-verify`, "Verify what was written meanwhile", making),
+      storeBackup(`${part}-store`, "Store the newer data", making),
+      verifyBackup(`${part}-verify`, "Verify the newer data", making),
     ],
   };
 }

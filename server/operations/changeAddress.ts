@@ -155,14 +155,14 @@ export const changeAddress = defineOperation<Facts>({
       async (context): Promise<Outcome<Facts>> => {
         const { previous, redirectDays } = placesOf(context);
         if (redirectDays === 0) return free(context, previous);
-        const text = `${hostOf(previous)} leads to the new address for ${redirectDays} days.`;
+        const text = `${hostOf(previous)} redirects to the new address for ${redirectDays} days.`;
         return skipped({ log: [{ at: context.now(), text }] });
       },
       { final: true },
     ),
   ],
   undo: [
-    playbookStep("undo-reconfigure", "Reconfigure with Ansible for the address from before", {
+    playbookStep("undo-reconfigure", "Reconfigure with Ansible for the previous address", {
       playbook: "reconfigure",
       vars: (context) => {
         const { next, previous } = placesOf(context);
@@ -173,7 +173,7 @@ export const changeAddress = defineOperation<Facts>({
       },
     }),
     appReady("undo-ready", {
-      label: "Wait at the address from before",
+      label: "Wait at the previous address",
       url: urlAt("previous"),
       when: begun,
       learned: switchBack,

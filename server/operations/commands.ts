@@ -14,7 +14,7 @@ type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
 
 function find(tx: Tx, operationId: string) {
   const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
-  if (operation === undefined) throw new Refusal("not-found", "There is no such operation.");
+  if (operation === undefined) throw new Refusal("not-found", "This operation doesn't exist.");
   return operation;
 }
 
@@ -37,11 +37,10 @@ function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | u
     .all();
   const isSince = ({ kind, sequence }: (typeof others)[number]) =>
     sequence > operation.sequence && (kind === operation.kind || catalogue[kind].changesNothing !== true);
-  if (others.some(isSince))
-    return "Something else has been done with this instance since. Only the newest can be taken up again.";
+  if (others.some(isSince)) return "This instance has changed since, so this operation can't be continued.";
   const live = others.find(({ state }) => state === "running" || state === "cancelling");
   if (live === undefined || !operation.mutating) return undefined;
-  return `Possible once “${catalogue[live.kind].label}” has ended.`;
+  return `Possible once “${catalogue[live.kind].label}” has finished.`;
 }
 
 /** What stands in the way of a failed operation now. */

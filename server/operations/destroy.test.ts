@@ -86,7 +86,7 @@ test("a droplet that does not go is asked for its end once, looked at ever more 
   const failed = await play(press(id));
   expect(failed).toMatchObject({
     state: "failed",
-    failure: { sentence: expect.stringMatching(/not let go of the droplet within 30 minutes/) },
+    failure: { sentence: expect.stringMatching(/didn't delete the droplet within 30 minutes/) },
   });
   const deletes = () => cloud.asked.filter((one) => one.startsWith("DELETE droplets")).length;
   expect(deletes()).toBe(1);

@@ -120,7 +120,7 @@ export async function pointNowhere(
 
 export const recordMayCome = {
   afterMs: 3000,
-  progress: { label: "Making sure that no DNS record was made" },
+  progress: { label: "Checking that no DNS record was created" },
 };
 
 /** Writes down that these are gone; for an outcome's rows. */

@@ -86,7 +86,7 @@ export const requestDroplet = (name: string, label: string): Step<MachineFacts> 
       const found = await findBought(context);
       if (found !== undefined) return done(bought(context, found.id, accountId));
       if (lookedAt < windowEnd)
-        return later({ afterMs: 2000, progress: { label: "Looking whether the droplet was made" } });
+        return later({ afterMs: 2000, progress: { label: "Checking whether the droplet was created" } });
     }
     return buy(context, accountId);
   });
@@ -117,7 +117,7 @@ async function buy(context: Context, accountId: string): Promise<Outcome<Machine
     if (!(error instanceof ProviderError)) throw error;
     return later({
       afterMs: 2000,
-      progress: { label: "DigitalOcean's answer was lost: looking whether the droplet was made" },
+      progress: { label: "DigitalOcean's answer was lost. Checking whether the droplet was created" },
     });
   }
 }
@@ -146,13 +146,13 @@ function lost({ facts, operation, now }: Context) {
   return {
     ...machine,
     facts: { ...machine.facts, missedAt: undefined, seenInRound: operation.round },
-    log: [{ at: now(), text: "The droplet is gone at DigitalOcean. Another one is requested." }],
+    log: [{ at: now(), text: "The droplet is gone at DigitalOcean. Requesting another one." }],
   };
 }
 
 const lookAgain = later<MachineFacts>({
   afterMs: secondLookMs,
-  progress: { label: "Looking whether the droplet is still there" },
+  progress: { label: "Checking whether the droplet is still there" },
 });
 
 /** Looks once a round: a first try goes on with what it has just made. */
@@ -216,7 +216,7 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
       everyMs: 1000,
       giveUp: {
         afterMs: readyWithinMs,
-        sentence: "The droplet was requested, but did not become ready within 10 minutes.",
+        sentence: "The droplet was requested, but didn't become ready within 10 minutes.",
       },
     },
     async (context): Promise<Outcome<MachineFacts>> => {
@@ -245,13 +245,13 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
 const endWithinMs = 30 * 60_000;
 export const endGiveUp = {
   afterMs: endWithinMs,
-  sentence: "DigitalOcean has not let go of the droplet within 30 minutes. Retry asks for its end once more.",
+  sentence: "DigitalOcean didn't delete the droplet within 30 minutes. Retry asks again.",
 };
 
 /** The longer it takes, the rarer it is looked at. */
 export const nextLook = ({ elapsed }: Pick<Context, "elapsed">) => ({
   afterMs: Math.min(60_000, Math.max(1000, elapsed() / 4)),
-  progress: { label: "Waiting until DigitalOcean has let go of it" },
+  progress: { label: "Waiting for DigitalOcean to delete it" },
 });
 
 /** Asks for a droplet's end, once a round, and looks whether it has come. `mayEnd`: whether this living one may go. */
@@ -311,13 +311,13 @@ export const destroyDroplet = (
         const where = { operationId: operation.id, from: after, current: name, dueAt: monotonic() };
         return later({
           instance: { dropletMissingSince: null, dropletGoneAt: null },
-          log: [{ at: now(), text: "The droplet is there after all. Its snapshot comes first." }],
+          log: [{ at: now(), text: "The droplet still exists. Its snapshot comes first." }],
           rows: (tx) => startOver(tx, where),
         });
       }
       if (ends.has("going")) return later(nextLook(context));
       if (lookedAt < Math.max(createWindowEnd(facts) ?? 0, facts.lateUntil ?? 0))
-        return later({ afterMs: 5000, progress: { label: "Making sure that no droplet was made" } });
+        return later({ afterMs: 5000, progress: { label: "Checking that no droplet was created" } });
       const gone = machineIs(facts, noMachine);
       const clear = { createAskedAt: undefined, createEndedAt: undefined, lateUntil: undefined };
       return done({

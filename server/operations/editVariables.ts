@@ -18,7 +18,7 @@ const inEffect = (which: "variableSet" | "previousSet") => (context: Context) =>
   );
 
 const putBack = (name: string) =>
-  playbookStep<Facts>(name, "Put the variables from before back", {
+  playbookStep<Facts>(name, "Put the previous variables back", {
     playbook: "reconfigure",
     vars: (context) => {
       const { previousSet } = context.facts;

@@ -63,7 +63,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
     label,
     {
       everyMs: 1000,
-      giveUp: { afterMs: withinMs, sentence: "The snapshot was not complete within 4 hours." },
+      giveUp: { afterMs: withinMs, sentence: "The snapshot wasn't complete within 4 hours." },
     },
     async (context) => {
       const { instance, operation, providers, now } = context;
@@ -76,7 +76,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
       if (droplet === "unclear")
         return later({
           afterMs: secondLookMs,
-          progress: { label: "Looking whether the droplet is still there" },
+          progress: { label: "Checking whether the droplet is still there" },
         });
       if (droplet === "gone")
         return skipped({
@@ -126,7 +126,7 @@ export const settleSnapshot = (name: string, label: string): Step<SnapshotFacts>
       everyMs: 1000,
       giveUp: {
         afterMs: withinMs,
-        sentence: "DigitalOcean has not ended the snapshot within 4 hours. Retry goes on waiting.",
+        sentence: "DigitalOcean didn't finish the snapshot within 4 hours. Retry keeps waiting.",
       },
     },
     async (context) => {

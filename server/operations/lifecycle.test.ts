@@ -251,7 +251,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
         cancelOperation(world.engine, context.operation.id, "joe");
       } catch (error) {
         // Past the point of no return it says so.
-        expect(String(error)).toContain("cannot be stopped any more");
+        expect(String(error)).toContain("can't be cancelled any more");
         refused = true;
       }
       return outcome;
@@ -342,10 +342,10 @@ describe("a spawn that cannot succeed", () => {
       "a droplet that never becomes active",
       "fault-never-active",
       () => {},
-      /did not become ready within 10 minutes/,
+      /didn't become ready within 10 minutes/,
     ],
-    ["a droplet without an address", "fault-no-address", () => {}, /did not become ready within 10 minutes/],
-    ["a droplet that refuses SSH", "fault-ssh-refused", () => {}, /did not become ready within 10 minutes/],
+    ["a droplet without an address", "fault-no-address", () => {}, /didn't become ready within 10 minutes/],
+    ["a droplet that refuses SSH", "fault-ssh-refused", () => {}, /didn't become ready within 10 minutes/],
     [
       "a playbook that fails",
       "playbook",
@@ -367,7 +367,7 @@ describe("a spawn that cannot succeed", () => {
       ({ providers }) => {
         providers.probe.answer = async () => ({ ok: false, ms: 1, sentence: "Nothing listens there yet." });
       },
-      /did not answer there within 10 minutes/,
+      /didn't answer there within 10 minutes/,
     ],
   ];
 

@@ -113,7 +113,7 @@ export function commitFault(
         dueAt: engine.monotonic() + (fault.retryAfterMs ?? backoffMs(engine, attempts)),
         progress: { ...claim.step.progress, label: failure.sentence },
       });
-      logLines(tx, claim, [{ at: now, text: `${failure.sentence} Another try follows.` }], secrets);
+      logLines(tx, claim, [{ at: now, text: `${failure.sentence} Trying again.` }], secrets);
       stepEvent(tx, claim, now, "running");
     }
     settle(engine, tx, wholeOf(tx, claim.operation.id));
@@ -144,7 +144,7 @@ function failStep(engine: Engine, tx: Tx, claim: Claim, step: Step<AnyFacts>, fa
     endStep(engine, tx, claim, "failed", failure);
     return;
   }
-  const progress = { ...claim.step.progress, label: "Stopping what still runs" };
+  const progress = { ...claim.step.progress, label: "Stopping what is still running" };
   putOff(tx, claim, { failure, dueAt: engine.monotonic(), progress });
   stepEvent(tx, claim, engine.now(), "running");
 }
@@ -174,7 +174,7 @@ export function commitStopFault(engine: Engine, claim: Claim, error: unknown, se
       attempts,
       dueAt: engine.monotonic() + backoffMs(engine, attempts),
       failure: claim.step.failure ?? fault,
-      progress: { ...claim.step.progress, label: `It could not be stopped yet: ${fault.sentence}` },
+      progress: { ...claim.step.progress, label: `It couldn't be stopped yet: ${fault.sentence}` },
     });
     stepEvent(tx, claim, engine.now(), "running");
     setWakeUp(engine, tx, wholeOf(tx, claim.operation.id));

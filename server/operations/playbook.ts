@@ -46,7 +46,7 @@ export function playbookStep<Facts extends PlaybookFacts>(
     label,
     {
       everyMs: 300,
-      giveUp: { afterMs: giveUpAfterMs, sentence: `“${label}” did not come to an end within 45 minutes.` },
+      giveUp: { afterMs: giveUpAfterMs, sentence: `“${label}” didn't finish within 45 minutes.` },
       slot: "playbooks",
       stop: async (context) => {
         const begun = context.facts.runs?.[context.step];
@@ -126,7 +126,7 @@ async function run<Facts extends PlaybookFacts>(
     const afterwards = () =>
       void providers.playbooks
         .forgetRun(key)
-        .catch((error: unknown) => report("a playbook's run could not be put away", error));
+        .catch((error: unknown) => report("a playbook's run could not be removed", error));
     const news = learned?.(context) ?? {};
     return done({
       ...news,
@@ -138,7 +138,7 @@ async function run<Facts extends PlaybookFacts>(
   if (read.state === "lost" && at.lost < lostRunsAllowed)
     return later({
       facts: facts({ round: at.round, cursor: 0, lost: at.lost + 1 }),
-      log: [...log, { at: context.now(), text: "The run has vanished from this machine. It begins anew." }],
+      log: [...log, { at: context.now(), text: "The run disappeared from this machine. Starting it again." }],
     });
   const { sentence, detail } = explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
   const failure = new StepFailure(sentence, detail);

@@ -53,7 +53,7 @@ export async function ensureAction(
     if (status !== "errored") return { status, askedAt: known.askedAt };
     remember(undefined);
     throw new ProviderError({
-      sentence: "DigitalOcean could not do what was asked of the droplet.",
+      sentence: "DigitalOcean couldn't carry out the action.",
       detail: `action ${known.id} (${action.type}) errored`,
       retryable: true,
     });
@@ -105,7 +105,7 @@ export async function isSwitchedOff(context: Context, droplet: Droplet): Promise
 
 const giveUp = (label: string) => ({
   afterMs: 30 * 60_000,
-  sentence: `“${label}” did not come to an end within 30 minutes.`,
+  sentence: `“${label}” didn't finish within 30 minutes.`,
 });
 type When<Facts> = { when?: (context: StepContext<Facts>) => boolean };
 
@@ -126,13 +126,13 @@ function powerStep<Facts extends ActionFacts>(
     if (droplet === "unclear")
       return later({
         afterMs: secondLookMs,
-        progress: { label: "Looking whether the droplet is still there" },
+        progress: { label: "Checking whether the droplet is still there" },
       });
     if (droplet !== "gone") return run(context, droplet);
     if (dropletId !== undefined && instance.dropletGoneAt === null)
       return later({ afterMs: 0, instance: { dropletGoneAt: now() } });
     throw new StepFailure(
-      "The droplet is gone: somebody has deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
+      "The droplet is gone: somebody deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
       `droplet ${dropletId ?? "unknown"} was not found`,
     );
   });

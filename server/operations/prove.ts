@@ -35,7 +35,7 @@ export const prove = defineOperation<SourceFacts>({
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   steps: [
-    requestDroplet("create-droplet", "Request a throwaway droplet"),
+    requestDroplet("create-droplet", "Request a temporary droplet"),
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision it with Ansible", {
       playbook: "provision",
@@ -64,13 +64,13 @@ export const prove = defineOperation<SourceFacts>({
       }),
       leavesInstance: true,
     }),
-    destroyDroplet("throw-away", "Throw the droplet away"),
+    destroyDroplet("throw-away", "Destroy the temporary droplet"),
   ],
   rescue: {
     redoFrom: "create-droplet",
-    steps: [destroyDroplet("rescue-droplet", "Throw the droplet away")],
+    steps: [destroyDroplet("rescue-droplet", "Destroy the temporary droplet")],
   },
-  undo: [destroyDroplet("undo-droplet", "Throw the droplet away")],
+  undo: [destroyDroplet("undo-droplet", "Destroy the temporary droplet")],
   ended: (tx, { facts }, state) => {
     const { source } = z.object(sourceFacts).partial().parse(facts);
     if (state === "failed" && source !== undefined)

@@ -64,7 +64,7 @@ function stepView(row: StepRow, usual: Usual): StepView {
 
 function refusalOf(choice: Choice): string | null {
   if ("refusal" in choice) return choice.refusal;
-  return choice.does === "nothing" ? "It is under way already." : null;
+  return choice.does === "nothing" ? "It's already in progress." : null;
 }
 
 /** Operations as the page draws them, in the order given. */

@@ -19,7 +19,10 @@ async function destroyStray(context: StepContext<MachineFacts>): Promise<Outcome
   // Before its end is asked for an operation may still take it up; after that its Retry requests another one.
   const isAsked = facts.endAskedIn?.[dropletId] !== undefined;
   if (instance.dropletId === dropletId && !isAsked)
-    throw new StepFailure("The intranet runs on this droplet: it is not destroyed.", `droplet ${dropletId}`);
+    throw new StepFailure(
+      "The intranet runs on this droplet, so it wasn't destroyed.",
+      `droplet ${dropletId}`,
+    );
   if ((await endDroplet(context, dropletId)) !== "gone") return later(nextLook(context));
   return done();
 }

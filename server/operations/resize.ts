@@ -11,7 +11,7 @@ type Context = StepContext<Facts>;
 
 const asBefore = (prefix: string) => [
   switchOff<Facts>(`${prefix}-off`, "Switch the droplet off"),
-  changeSize<Facts>(`${prefix}-size`, "Go back to the size from before", {
+  changeSize<Facts>(`${prefix}-size`, "Go back to the previous size", {
     size: ({ facts, instance }: Context) => facts.previousSize?.slug ?? instance.size,
   }),
   switchOn<Facts>(`${prefix}-on`, "Switch the droplet on again"),

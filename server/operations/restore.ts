@@ -24,7 +24,7 @@ const wayBack = (part: "rescue" | "undo") => {
   const replaced = replacedData(part, { when: changedBy("put-back") });
   return [
     replaced.dump,
-    takeBack(`${part}-data`, "Put the data from before back", { when: stoppedApp, putsBack: true }),
+    takeBack(`${part}-data`, "Put the previous data back", { when: stoppedApp, putsBack: true }),
     appReady<Facts>(`${part}-ready`, { when: answeredBefore }),
     ...replaced.store,
   ];
@@ -38,7 +38,7 @@ export const restore = defineOperation<Facts>({
   kind: "restore",
   label: "Restore",
   sentences: {
-    cancelling: "The data from before is put back. A finished backup of it stays in the list.",
+    cancelling: "The previous data is put back. A finished backup of it stays in the list.",
     cancelled: "The intranet kept its data. A finished backup of it stays in the list.",
     failed: unlessStuck("The intranet kept its data."),
   },

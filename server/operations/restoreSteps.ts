@@ -55,7 +55,7 @@ export const sendBackup = <Facts extends SourceFacts>(
       });
       if (sent.bytes !== bytes || sent.sha256 !== sha256)
         throw new StepFailure(
-          "The backup is not what it was when it was verified. Choose another one.",
+          "The backup has changed since it was verified. Choose another one.",
           `${key}: ${sent.bytes} bytes, ${sent.sha256}; expected ${bytes} bytes, ${sha256}`,
         );
       return done();

@@ -21,7 +21,7 @@ export const operationsRouter = router({
         .get();
       const operation = row === undefined ? undefined : operationViews(tx, [row.operation])[0];
       if (row === undefined || operation === undefined)
-        throw new Refusal("not-found", "There is no such operation.");
+        throw new Refusal("not-found", "This operation doesn't exist.");
       return { lastEventId: lastEventId(tx), operation, slug: row.slug, instanceId: operation.instanceId };
     }),
   ),
@@ -29,7 +29,7 @@ export const operationsRouter = router({
   together: procedure.input(z.object({ batchId: operationId })).query(({ ctx: { web }, input }) =>
     web.db.transaction((tx) => {
       const rows = batchRows(web.env, tx, input.batchId);
-      if (rows.length === 0) throw new Refusal("not-found", "There is nothing that was begun together here.");
+      if (rows.length === 0) throw new Refusal("not-found", "This batch doesn't exist.");
       return { lastEventId: lastEventId(tx), instances: rows };
     }),
   ),

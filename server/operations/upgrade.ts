@@ -38,7 +38,7 @@ const goBack = (part: "rescue" | "undo") => {
     replaced.dump,
     sendBackup<Facts>(`${part}-send`, { source: safetyBackup, when: begun }),
     putBack<Facts>(`${part}-data`, {
-      label: "Put the data from before back",
+      label: "Put the previous data back",
       source: safetyBackup,
       version: previous,
       when: begun,
@@ -49,7 +49,7 @@ const goBack = (part: "rescue" | "undo") => {
       when: (context) => stoppedApp(context) && !begun(context),
       putsBack: false,
     }),
-    playbookStep<Facts>(`${part}-install`, "Install the version from before", {
+    playbookStep<Facts>(`${part}-install`, "Install the previous version", {
       playbook: "provision",
       vars: (context) => (begun(context) ? intranetVars(context, { version: previous(context) }) : undefined),
       learned: () => ({ facts: goneBack }),

@@ -53,7 +53,7 @@ test("silence, a closed port and an endless answer are sentences, not exceptions
   respond = () => undefined;
   expect(await probe.answer(url(), { timeoutMs: 50 })).toMatchObject({
     ok: false,
-    sentence: "It does not answer.",
+    sentence: "It doesn't answer.",
   });
   respond = () => ({ status: 200, body: "x".repeat(1_000_000) });
   expect((await probe.answer(url())).ok).toBe(false);

@@ -63,8 +63,8 @@ export function createProbe(): Probe {
         const wrong = variables.filter(({ name, value }) => found.data?.[name] !== value);
         if (asked.status === 200 && wrong.length === 0) return undefined;
         return wrong.length === 0 || asked.status !== 200
-          ? "It does not show its variables yet."
-          : `It does not work with the new ${wrong.map(({ name }) => name).join(", ")} yet.`;
+          ? "It doesn't show its variables yet."
+          : `It doesn't work with the new ${wrong.map(({ name }) => name).join(", ")} yet.`;
       } catch (error) {
         return explain(error);
       }
@@ -112,10 +112,10 @@ const isUnknownName = (error: unknown) => ["ENOTFOUND", "EAI_AGAIN"].includes(co
 function explain(error: unknown): string {
   const code = codeOf(error);
   const name = error instanceof Error ? error.name : "";
-  if (name === "TimeoutError" || name === "AbortError") return "It does not answer.";
+  if (name === "TimeoutError" || name === "AbortError") return "It doesn't answer.";
   if (code === "ECONNREFUSED") return "Nothing listens there yet.";
-  if (isUnknownName(error)) return "Its name is not known yet.";
-  if (code.startsWith("ERR_TLS") || code.includes("CERT")) return "Its certificate is not ready yet.";
+  if (isUnknownName(error)) return "Its name isn't known yet.";
+  if (code.startsWith("ERR_TLS") || code.includes("CERT")) return "Its certificate isn't ready yet.";
   return "The connection broke.";
 }
 

@@ -62,7 +62,7 @@ async function check(
   try {
     return { name, detail, ...(await ask()) };
   } catch (error) {
-    const sentence = error instanceof ProviderError ? error.sentence : "It does not answer.";
+    const sentence = error instanceof ProviderError ? error.sentence : "It doesn't answer.";
     return { name, detail, ok: false, sentence };
   }
 }

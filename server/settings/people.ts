@@ -16,8 +16,8 @@ export async function addPerson(
   const email = person.email.toLowerCase();
   write(db, (tx) => {
     if (tx.select().from(users).where(eq(users.email, email)).get() !== undefined)
-      throw new Refusal("conflict", `${email} is among the people already.`, {
-        email: "This person is on the list already.",
+      throw new Refusal("conflict", `${email} is already on the list.`, {
+        email: "This person is already on the list.",
       });
     const at = Date.now();
     tx.insert(users).values({ id: newId(), email, name: person.name, passwordHash, createdAt: at }).run();
@@ -34,7 +34,7 @@ export function removePerson(db: Db, id: string, who: string): void {
     if (person === undefined) return;
     const left = tx.select({ count: count() }).from(users).get();
     if ((left?.count ?? 0) < 2)
-      throw new Refusal("not-now", "The last person cannot be removed. Add another one first.");
+      throw new Refusal("not-now", "You can't remove the last person. Add another one first.");
     tx.delete(users).where(eq(users.id, id)).run();
     tx.insert(audit)
       .values({ at: Date.now(), who, what: `removed ${person.email} from the people` })
@@ -50,8 +50,8 @@ export async function changePassword(
 ): Promise<void> {
   const row = db.select().from(users).where(eq(users.id, user.id)).get();
   if (row === undefined || !(await verifyPassword(current, row.passwordHash)))
-    throw new Refusal("invalid", "The current password is not right.", {
-      current: "This is not the current password.",
+    throw new Refusal("invalid", "The current password is wrong.", {
+      current: "This isn't the current password.",
     });
   const passwordHash = await hashPassword(next);
   const at = Date.now();

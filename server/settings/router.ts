@@ -38,7 +38,7 @@ export const settingsRouter = router({
     return { people };
   }),
   addPerson: procedure
-    .input(z.object({ email, name: z.string().trim().min(1, "Give a name.").max(100), password }))
+    .input(z.object({ email, name: z.string().trim().min(1, "Enter a name.").max(100), password }))
     .mutation(({ ctx: { web, user }, input }) => addPerson(web.db, input, user.email)),
   removePerson: procedure
     .input(z.object({ id }))

@@ -58,11 +58,11 @@ export function sentenceFor({ finding, instance }: DriftView, now: number): stri
   switch (finding.type) {
     case "orphaned-droplet":
       return finding.isAdoptable
-        ? `${company} ${status === "destroyed" ? "is destroyed" : "has no droplet"}, but its droplet still exists.`
+        ? `${company} ${status === "destroyed" ? "is destroyed" : "has no droplet in our records"}, but its droplet still exists.`
         : `Created ${age(finding.createdAt, now)} for ${company}. No instance uses it.`;
     case "orphaned-snapshot":
       return finding.isAdoptable
-        ? `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. It has no other one to come back from.`
+        ? `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. There is no other one to bring it back from.`
         : `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. Nothing uses it.`;
     case "orphaned-record":
       return `Points to ${finding.address}. ${company} no longer uses it.`;
@@ -120,9 +120,9 @@ export function consequence({ finding, instance, monthlyCents }: DriftView, acti
     case "missing-ssh-key":
       return "The key is added to this DigitalOcean account again.";
     case "changed-address":
-      return `Our records take the address ${finding.actual}, and the DNS records of ${company} point to it. The droplet itself stays as it is.`;
+      return `Our records change to ${finding.actual}, and the DNS records of ${company} point to it. The droplet itself isn’t changed.`;
     case "changed-size":
-      return `Our records take the size ${finding.actual} at ${money(finding.actualPrice)} a month. The droplet itself stays as it is.`;
+      return `Our records change to ${finding.actual} at ${money(finding.actualPrice)} a month. The droplet itself isn’t changed.`;
     case "changed-tags":
       return "The droplet gets its tags back. Nothing else changes.";
     case "missing-droplet":

@@ -48,7 +48,7 @@ export function People() {
               <Button
                 look="danger-line"
                 aria-label={`Remove ${person.name}`}
-                reason={person.id === me.data?.id ? "Somebody else has to remove you." : null}
+                reason={person.id === me.data?.id ? "You can't remove yourself." : null}
                 onClick={() => remove.mutate({ id: person.id })}
               >
                 Remove
@@ -92,7 +92,7 @@ function AddPerson({ onAdded }: { onAdded: () => void }) {
       <TextField id="person-email" label="Their email" type="email" {...field("email")} />
       <TextField
         id="person-password"
-        label="First password"
+        label="Initial password"
         type="password"
         autoComplete="new-password"
         {...field("password")}
@@ -139,7 +139,7 @@ function ChangePassword() {
           autoComplete="new-password"
           value={words.next}
           error={errors.next}
-          hint="It ends all your sessions."
+          hint="This ends all your sessions."
           onChange={(event) => setWords({ ...words, next: event.target.value })}
         />
         <div>

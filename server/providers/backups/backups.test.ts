@@ -100,7 +100,7 @@ describe.each(stores)("%s", (kind, create) => {
   test("what is not there is said to be gone, and removing it is fine", async () => {
     expect(await store().find("nothing")).toBeUndefined();
     await expect(store().get("nothing")).rejects.toMatchObject({
-      sentence: "This backup is not there any more. Choose another one.",
+      sentence: "This backup no longer exists. Choose another one.",
       isMissing: true,
     });
     await store().remove("nothing");
@@ -142,7 +142,7 @@ test("a folder's files are for the Spawner alone, and no key leads out of it", a
 
 test("S3 is named with what to put right, and never with the secret", async () => {
   const cases: [BackupStore, RegExp][] = [
-    [s3Store({ bucket: "elsewhere" }), /bucket elsewhere does not exist/],
+    [s3Store({ bucket: "elsewhere" }), /bucket elsewhere doesn't exist/],
     [s3Store({ accessKeyId: "somebody" }), /BACKUP_ACCESS_KEY_ID/],
   ];
   for (const [store, sentence] of cases) {
@@ -194,7 +194,7 @@ describe("an S3 that takes requests and stays silent", () => {
   const silence = {
     name: "ProviderError",
     retryable: true,
-    sentence: expect.stringMatching(/does not answer/),
+    sentence: expect.stringMatching(/doesn't answer/),
   };
   beforeEach(async () => {
     await s3Store().put("whole", Readable.from([randomBytes(1024 * 1024)]));

@@ -17,8 +17,8 @@ export async function roundTrip(
     await store.remove(key);
     return Buffer.concat(parts).toString() === content
       ? { ok: true, sentence }
-      : { ok: false, sentence: "What was written there comes back as something else." };
+      : { ok: false, sentence: "What was written there reads back differently." };
   } catch (error) {
-    return { ok: false, sentence: error instanceof ProviderError ? error.sentence : "It does not answer." };
+    return { ok: false, sentence: error instanceof ProviderError ? error.sentence : "It doesn't answer." };
   }
 }

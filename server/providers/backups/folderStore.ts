@@ -21,7 +21,7 @@ export function createFolderStore(given: string): BackupStore {
     const path = resolve(folder, key);
     if (path.startsWith(folder + sep)) return path;
     throw new ProviderError({
-      sentence: "This backup has a name that cannot be used. This is a defect of the Spawner.",
+      sentence: "This backup has a name that can't be used. This is a bug in the Spawner.",
       detail: `The key ${JSON.stringify(key)} leads out of the backups' folder.`,
       retryable: false,
     });
@@ -99,10 +99,10 @@ async function syncFolder(folder: string): Promise<void> {
 const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "");
 
 const sentences: Record<string, string> = {
-  ENOENT: "This backup is not there any more. Choose another one.",
+  ENOENT: "This backup no longer exists. Choose another one.",
   ENOSPC: "The Spawner's own disk is full. Make room, then try again.",
-  EACCES: "The folder for backups cannot be used. Let the Spawner read and write it, then try again.",
-  EROFS: "The folder for backups cannot be written: its disk is read-only.",
+  EACCES: "The folder for backups can't be used. Let the Spawner read and write it, then try again.",
+  EROFS: "The folder for backups can't be written to: its disk is read-only.",
 };
 
 /** A fault of the file system as a sentence; what is a ProviderError already (of whoever feeds the stream) stays one. */
@@ -110,7 +110,7 @@ function failure(error: unknown, what: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const code = codeOf(error);
   return new ProviderError({
-    sentence: sentences[code] ?? "The folder for backups could not be used. Try again.",
+    sentence: sentences[code] ?? "The folder for backups couldn't be used. Try again.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
     isMissing: code === "ENOENT",

@@ -181,19 +181,19 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const name = error instanceof Error ? error.name : "";
   const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0;
-  const silence = "The store for backups does not answer. It is tried again.";
+  const silence = "The backup store doesn't answer. Trying again.";
   const known: Record<string, string> = {
-    NoSuchBucket: `The bucket ${bucket} does not exist. Make it, or correct BACKUP_BUCKET.`,
-    NoSuchKey: "This backup is not there any more. Choose another one.",
-    InvalidAccessKeyId: "The store for backups does not know the key. Correct BACKUP_ACCESS_KEY_ID.",
-    SignatureDoesNotMatch: "The store for backups refuses the key. Correct BACKUP_SECRET_ACCESS_KEY.",
+    NoSuchBucket: `The bucket ${bucket} doesn't exist. Create it, or correct BACKUP_BUCKET.`,
+    NoSuchKey: "This backup no longer exists. Choose another one.",
+    InvalidAccessKeyId: "The backup store doesn't know the key. Correct BACKUP_ACCESS_KEY_ID.",
+    SignatureDoesNotMatch: "The backup store refuses the key. Correct BACKUP_SECRET_ACCESS_KEY.",
     Silence: silence,
     TimeoutError: silence,
-    AbortError: "The request to the store for backups was given up.",
-    AccessDenied: `The key may not use the bucket ${bucket}. Allow it to read, write and delete there.`,
+    AbortError: "The request to the backup store was cancelled.",
+    AccessDenied: `The key isn't allowed to use the bucket ${bucket}. Let it read, write and delete there.`,
   };
   return new ProviderError({
-    sentence: known[name] ?? "The store for backups does not answer as it should. It is tried again.",
+    sentence: known[name] ?? "The backup store gave an unexpected answer. Trying again.",
     detail:
       `${what}: ${name} ${status === 0 ? "" : status} ${error instanceof Error ? error.message : ""}`.trim(),
     retryable: known[name] === undefined || passing.has(name),

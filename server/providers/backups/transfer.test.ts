@@ -40,7 +40,7 @@ test("a file of the droplet reaches the store, byte for byte", async () => {
 
 test("a file that is not there stores nothing, and says what to do", async () => {
   await expect(transfer.fetchFile(host(), "backups/none", store, "none")).rejects.toMatchObject({
-    sentence: "The dump is not on the droplet any more. Begin the backup anew.",
+    sentence: "The dump is no longer on the droplet. Start the backup again.",
     retryable: false,
   });
   expect(await store.find("none")).toBeUndefined();

@@ -162,7 +162,7 @@ async function connected(client: Client, host: TransferHost): Promise<void> {
 const strangerAt = ({ address }: TransferHost) =>
   new ProviderError({
     sentence:
-      "Another machine answers at the droplet's address: its host key is not the one from before. Nothing was sent there.",
+      "Another machine answers at the droplet's address: its host key has changed. Nothing was sent there.",
     detail: `${address} shows a host key that is not pinned`,
     retryable: false,
   });
@@ -208,16 +208,16 @@ function failure(error: unknown, { address }: TransferHost, command: string): Pr
     const isFull = /No space left/i.test(error.message);
     return new ProviderError({
       sentence: isMissing
-        ? "The dump is not on the droplet any more. Begin the backup anew."
+        ? "The dump is no longer on the droplet. Start the backup again."
         : isFull
           ? "The droplet's disk is full. Make room there, or resize it, then try again."
-          : "The droplet could not hand over its data. It is tried again.",
+          : "The droplet couldn't hand over its data. Trying again.",
       detail,
       retryable: !isMissing && !isFull,
     });
   }
   return new ProviderError({
-    sentence: "The connection to the droplet broke. It is tried again.",
+    sentence: "The connection to the droplet broke. Trying again.",
     detail,
     retryable: true,
     cause: error,

@@ -45,20 +45,20 @@ export async function verifyArchive(
   if (!opened)
     return {
       ok: false,
-      sentence: "The backup cannot be opened: it was damaged where it is stored. Make another one.",
+      sentence: "The backup can't be opened: it was damaged in storage. Make another one.",
       detail: `${key}: ${fault instanceof Error ? fault.message : String(fault)}`,
     };
   const found = result();
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
     return {
       ok: false,
-      sentence: "The backup is not what was stored: its checksum differs. Make another one.",
+      sentence: "The backup isn't what was stored: its checksum differs. Make another one.",
       detail: `${key}: ${found.bytes} bytes, ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
     };
   if (!tar.isComplete())
     return {
       ok: false,
-      sentence: "The backup ends too early: it was damaged where it is stored. Make another one.",
+      sentence: "The backup ends too early: it was damaged in storage. Make another one.",
       detail: `${key}: the archive has no end`,
     };
   return { ok: true, entries: tar.entries };

@@ -109,8 +109,8 @@ test.each([
   ],
   [422, "You specified an invalid size for Droplet creation.", /size/, false],
   [422, "Droplet already has a pending event.", /busy/, true],
-  [429, "API Rate limit exceeded.", /patience/, true],
-  [503, "Service is currently unavailable.", /problem of its own/, true],
+  [429, "API Rate limit exceeded.", /is limiting requests/, true],
+  [503, "Service is currently unavailable.", /has a problem/, true],
 ])("an answer of %i (%s) becomes a sentence", async (status, message, sentence, retryable) => {
   respond = () => refused(status, message);
   const error = await failureOf(client().createDroplet(wish));
@@ -174,7 +174,7 @@ test("what is gone is gone: a 404 is an answer", async () => {
 test("an answer of another shape is said to be one", async () => {
   respond = () => ({ status: 200, body: { droplet: { id: "seven" } } });
   expect(await failureOf(client().getDroplet(7))).toMatchObject({
-    sentence: expect.stringMatching(/does not understand/),
+    sentence: expect.stringMatching(/doesn't understand/),
   });
 });
 

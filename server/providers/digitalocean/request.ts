@@ -169,7 +169,7 @@ export function createRequester(options: RequesterOptions): Requester {
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     throw new ProviderError({
-      sentence: "DigitalOcean answered in a way that the Spawner does not understand.",
+      sentence: "DigitalOcean gave an answer that the Spawner doesn't understand.",
       detail: `${call.method} /v2/${call.path}: ${parsed.error.message}`,
       retryable: false,
       // It was a 2xx: what was asked for has probably happened.
@@ -182,7 +182,7 @@ export function createRequester(options: RequesterOptions): Requester {
       const { status, json } = await send(call, caller);
       if (status === 404)
         throw new ProviderError({
-          sentence: "DigitalOcean does not know it any more.",
+          sentence: "DigitalOcean no longer knows it.",
           detail: `${call.method} /v2/${call.path}: 404`,
           retryable: false,
         });

@@ -31,10 +31,10 @@ export function explainSilence(init: {
       : causes.map(({ code, message }) => `${code} ${message}`.trim()).join("; ") || String(error);
   return new ProviderError({
     sentence: givenUp
-      ? "The request to DigitalOcean was given up."
+      ? "The request to DigitalOcean was cancelled."
       : timedOut
-        ? "DigitalOcean does not answer. It is asked again."
-        : `DigitalOcean cannot be reached at ${apiUrl}. Check the internet connection of this machine.`,
+        ? "DigitalOcean doesn't answer. Trying again."
+        : `DigitalOcean can't be reached at ${apiUrl}. Check the internet connection of this machine.`,
     detail: `${method} /v2/${path}: ${what}`,
     retryable: true,
     unclear: method === "POST" && sent,

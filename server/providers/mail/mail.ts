@@ -33,7 +33,7 @@ export function createResendMailer(options: { apiKey: string; from: string; apiU
       if (answer.success) return answer.data;
       // Safe to ask again: the idempotency key makes two requests one mail.
       throw new ProviderError({
-        sentence: "Resend answered in a way that the Spawner does not understand.",
+        sentence: "Resend gave an answer that the Spawner doesn't understand.",
         detail: `Resend: ${answer.error.message}`,
         retryable: true,
         unclear: true,
@@ -57,9 +57,9 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
   const unclear = status === 0 || status >= 500 || name === "concurrent_idempotent_requests";
   const passing = unclear || status === 429;
   const sentence = /api_key/.test(name)
-    ? "Resend does not accept the key. Put a valid one into RESEND_API_KEY and start again."
+    ? "Resend doesn't accept the key. Set RESEND_API_KEY to a valid one and start again."
     : passing
-      ? "Resend cannot take the mail at the moment."
+      ? "Resend can't take mail at the moment."
       : `Resend refused the mail: ${message.replace(/\.?$/, ".")}`;
   return new ProviderError({
     sentence,
@@ -75,6 +75,9 @@ export function createOutboxMailer(): Mailer {
     kind: "outbox",
     idempotentForMs: Number.POSITIVE_INFINITY,
     send: async () => ({ id: "outbox" }),
-    check: async () => ({ ok: true, sentence: "No RESEND_API_KEY is set: mail is kept on the Outbox page." }),
+    check: async () => ({
+      ok: true,
+      sentence: "RESEND_API_KEY is not set, so mail stays on the Outbox page.",
+    }),
   };
 }

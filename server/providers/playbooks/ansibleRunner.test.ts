@@ -256,7 +256,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     expect(state).toBe("failed");
     const failure = explainFailure(events);
     expect(failure.sentence).toBe(
-      "The intranet's software could not be downloaded. Check that this version exists, then try again.",
+      "The intranet's software couldn't be downloaded. Check that this version exists, then try again.",
     );
     expect(failure.detail).toContain("404");
     const failed = events.filter((event) => event.failed === true);
@@ -270,7 +270,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
     const failure = explainFailure(events);
-    expect(failure.sentence).toMatch(/^The droplet could not be reached over SSH\./);
+    expect(failure.sentence).toMatch(/^The droplet couldn't be reached over SSH\./);
     expect(failure.detail).toContain("Connection refused");
   });
 
@@ -280,7 +280,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await runner.ensureRun(aRun("spawn-1", {}, { hostKeys: [another] }));
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
-    expect(explainFailure(events).sentence).toMatch(/^The droplet showed another identity/);
+    expect(explainFailure(events).sentence).toMatch(/^The droplet's host key has changed/);
     expect(droplet.commands).toHaveLength(before);
   });
 

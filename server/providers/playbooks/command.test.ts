@@ -156,11 +156,11 @@ describe("playbookCommand", () => {
     { privateKeyFile: "id" },
   ])("refuses host details %j", (host) => {
     expect(() => playbookCommand({ ...run, host: { ...run.host, ...host } }, options)).toThrow(
-      /droplet's details are not complete/,
+      /droplet's details are incomplete/,
     );
   });
 
   it.each(["", "..", "../x", "a/b", ".hidden", "a b"])("refuses the key %j", (key) => {
-    expect(() => runFolder(key, options)).toThrow(/name that cannot be used/);
+    expect(() => runFolder(key, options)).toThrow(/name that can't be used/);
   });
 });

@@ -12,10 +12,10 @@ describe("explainFailure", () => {
   it.each([
     [
       'UNREACHABLE! => {"msg": "Failed to connect to the host via ssh: Connection timed out"}',
-      /could not be reached/,
+      /couldn't be reached/,
     ],
-    [fatal({ msg: "timed out waiting for ping module test: Connection refused" }), /could not be reached/],
-    [fatal({ msg: "timed out waiting for ping: Host key verification failed." }), /another identity/],
+    [fatal({ msg: "timed out waiting for ping module test: Connection refused" }), /couldn't be reached/],
+    [fatal({ msg: "timed out waiting for ping: Host key verification failed." }), /host key has changed/],
     [
       'UNREACHABLE! => {"msg": "root@1.2.3.4: Permission denied (publickey)."}',
       /refused the Spawner's SSH key/,
@@ -30,7 +30,7 @@ describe("explainFailure", () => {
     expect(
       explainFailure([failed(fatal({ changed: false, msg: "non-zero return code", stderr: "boom" }))]),
     ).toEqual({
-      sentence: `The step "Unpack the intranet's software" did not work.`,
+      sentence: `The step "Unpack the intranet's software" failed.`,
       detail: "non-zero return code\nboom",
     });
   });
@@ -38,7 +38,7 @@ describe("explainFailure", () => {
   it("does not take a refused download for a refused connection to the droplet", () => {
     const line = fatal({ msg: "Request failed: <urlopen error [Errno 111] Connection refused>" });
     expect(explainFailure([failed(line, "Download the intranet's software")]).sentence).toMatch(
-      /could not be downloaded/,
+      /couldn't be downloaded/,
     );
   });
 

@@ -11,7 +11,7 @@ const CAUSES: readonly { pattern: RegExp; sentence: string }[] = [
   {
     pattern: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i,
     sentence:
-      "The droplet showed another identity than at first contact, so nothing was sent to it. Destroy the instance and spawn it again.",
+      "The droplet's host key has changed since first contact, so nothing was sent to it. Destroy the instance and spawn it again.",
   },
   {
     pattern: /Permission denied \(publickey|Too many authentication failures/i,
@@ -29,17 +29,17 @@ const CAUSES: readonly { pattern: RegExp; sentence: string }[] = [
     pattern:
       /UNREACHABLE!|Connection refused|No route to host|Network is unreachable|Connection timed out|Operation timed out|Connection closed by|Connection reset|timed out waiting for ping/i,
     sentence:
-      "The droplet could not be reached over SSH. Try again; if it happens again, check at DigitalOcean that it is on.",
+      "The droplet couldn't be reached over SSH. Try again; if that doesn't help, check at DigitalOcean that it's on.",
   },
 ];
 
 const BY_TASK: Readonly<Record<string, string>> = {
   "Download the intranet's software":
-    "The intranet's software could not be downloaded. Check that this version exists, then try again.",
+    "The intranet's software couldn't be downloaded. Check that this version exists, then try again.",
   "Install Docker and the firewall":
-    "The droplet could not install the software it needs. Try again in a few minutes.",
+    "The droplet couldn't install the software it needs. Try again in a few minutes.",
   "Wait for the intranet to answer":
-    "The intranet was started but does not answer. Check its variables and version, then try again.",
+    "The intranet was started but doesn't answer. Check its variables and version, then try again.",
 };
 
 /**
@@ -68,7 +68,7 @@ export function explainFailure(events: readonly PlaybookEvent[]): { sentence: st
     ({ pattern }, index) => pattern.test(text) && (connection || index < CAUSES.length - 1),
   );
   if (cause !== undefined) return { sentence: cause.sentence, detail };
-  return { sentence: BY_TASK[task] ?? `The step "${task}" did not work.`, detail };
+  return { sentence: BY_TASK[task] ?? `The step "${task}" failed.`, detail };
 }
 
 const linesOf = (events: readonly PlaybookEvent[]) =>
@@ -93,7 +93,8 @@ function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: strin
   const lines = linesOf(events);
   const error = lines.findLastIndex((line) => /ERROR/.test(line));
   return {
-    sentence: "The playbook stopped before its first step. This is a defect of the Spawner's installation.",
+    sentence:
+      "The playbook stopped before its first step. Something is wrong with the Spawner's installation.",
     detail: (error === -1 ? lines.slice(-5) : lines.slice(error, error + 5)).join("\n"),
   };
 }

@@ -20,7 +20,7 @@ export async function checkInstallation(
     return {
       ok: false,
       sentence:
-        `${missing.join(" and ")} cannot be run on this machine. On Debian and Ubuntu: ` +
+        `${missing.join(" and ")} can't be run on this machine. On Debian and Ubuntu: ` +
         "apt-get install ansible-core python3-ansible-runner openssh-client; " +
         "elsewhere: pip install ansible-core ansible-runner.",
     };

@@ -35,7 +35,7 @@ export async function prepareRun(
     if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return;
     throw new ProviderError({
       sentence:
-        "The playbook run could not be prepared on the Spawner's own disk. Check that it has free space, then try again.",
+        "The playbook run couldn't be prepared on the Spawner's own disk. Check that it has free space, then try again.",
       detail: `Preparing ${command.cwd}: ${codeOf(error) ?? String(error)}`,
       retryable: true,
     });
@@ -59,7 +59,7 @@ export async function startRun(command: PlaybookCommand): Promise<void> {
     const said = await readFile(join(command.cwd, "start.log"), "utf8").catch(() => "");
     throw new ProviderError({
       sentence:
-        "Ansible could not be started on the Spawner's machine. Look at the playbook runner on the settings page, then try again.",
+        "Ansible couldn't be started on the Spawner's machine. Check the playbook runner on the Settings page, then try again.",
       detail: `ansible-runner start ended with ${status}: ${said.trim().slice(-1000)}`,
       retryable: true,
     });

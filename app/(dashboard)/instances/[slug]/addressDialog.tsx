@@ -10,7 +10,7 @@ import { SelectField, TextField } from "../../../ui/field.tsx";
 import { useBegun } from "./useBegun.ts";
 
 const times = [
-  { days: 0, label: "not at all" },
+  { days: 0, label: "never" },
   { days: 7, label: "for a week" },
   { days: 30, label: "for 30 days" },
   { days: 90, label: "for 90 days" },
@@ -99,7 +99,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
         </div>
         <SelectField
           id="redirect"
-          label={`${instance.slug}.${instance.domain} leads to the new address`}
+          label={`${instance.slug}.${instance.domain} redirects to the new address`}
           value={redirectDays}
           onChange={(event) => setRedirectDays(Number(event.target.value))}
         >

@@ -50,7 +50,7 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
             autoComplete="off"
             value={slug}
             error={error}
-            hint={`${instance.slug}.${instance.domain} has been taken meanwhile.`}
+            hint={`${instance.slug}.${instance.domain} has since been taken.`}
             onChange={(event) => {
               back.reset();
               setTyped(event.target.value);
@@ -75,8 +75,8 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
 
 /** Of a droplet that vanished there is no snapshot, and a backup is what is left. */
 function source({ bringsBack }: InstanceDetail): string {
-  if (bringsBack === null) return "A droplet is made";
+  if (bringsBack === null) return "We create a droplet";
   return bringsBack.from === "snapshot"
-    ? `A droplet is made from the snapshot of ${exact(bringsBack.at)}`
-    : `A new droplet is provisioned and gets the backup of ${exact(bringsBack.at)}`;
+    ? `We create a droplet from the snapshot of ${exact(bringsBack.at)}`
+    : `We provision a new droplet and restore the backup of ${exact(bringsBack.at)}`;
 }

@@ -37,7 +37,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
           <>
             {instance.status !== "off" && "It goes offline when its snapshot begins. "}Until{" "}
             <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
-            and with the same address while nobody else has taken it.
+            at the same address if that's still free.
           </>
         ) : (
           <>
@@ -84,7 +84,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       {stood && (
         <p className="flex gap-2 text-sm text-ink-2">
           <ShieldCheck size={16} strokeWidth={1.9} className="shrink-0 text-ok-ink" aria-hidden />
-          The snapshot comes first. If it cannot be completed, nothing is destroyed.
+          The snapshot comes first. If it can't be completed, nothing is destroyed.
         </p>
       )}
       <form

@@ -29,8 +29,8 @@ function Protection({ instance }: { instance: InstanceDetail }) {
         </h2>
         <p className="text-ink-2">
           {instance.isProtected
-            ? "It is protected: it can’t be destroyed until you turn off protection."
-            : "Anybody who is signed in can destroy it, once they have typed its slug."}
+            ? "It’s protected: it can’t be destroyed until you turn off protection."
+            : "Anyone who is signed in can destroy it by typing its slug."}
         </p>
         {protect.isError && (
           <p role="alert" className="mt-1 text-sm text-bad-ink">
@@ -58,7 +58,7 @@ function PutBack({ instance }: { instance: InstanceDetail }) {
   const names = previousVariables.variables.map((variable) => variable.name).join(", ");
   return (
     <section
-      aria-label="Variables from before"
+      aria-label="Previous variables"
       className="mt-6 flex flex-wrap items-start justify-between gap-4"
     >
       <p className="min-w-0 max-w-prose break-words text-sm text-ink-2">
@@ -69,7 +69,7 @@ function PutBack({ instance }: { instance: InstanceDetail }) {
         reason={instance.refusals.editVariables}
         onClick={() => restore.mutate({ instanceId: instance.id, set: previousVariables.set })}
       >
-        Put the previous ones back
+        Put previous variables back
       </Button>
       {restore.isError && (
         <p role="alert" className="w-full text-sm text-bad-ink">

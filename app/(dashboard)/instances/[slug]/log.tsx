@@ -41,10 +41,10 @@ export function Log({
   async function copy() {
     try {
       await navigator.clipboard.writeText(text());
-      say(all.length === 1 ? "The log is copied, 1 line." : `The log is copied, ${all.length} lines.`);
+      say(all.length === 1 ? "Log copied, 1 line." : `Log copied, ${all.length} lines.`);
     } catch {
       // Refused, or not there at all where the page did not come over HTTPS.
-      say("This browser did not allow copying. Download gives the same.");
+      say("This browser doesn't allow copying. Download the log instead.");
     }
   }
 
@@ -78,7 +78,7 @@ export function Log({
         <button
           type="button"
           className={control}
-          aria-label={paused === undefined ? "Pause" : "Go on"}
+          aria-label={paused === undefined ? "Pause" : "Resume"}
           onClick={() => setPaused(paused === undefined ? (all.at(-1)?.id ?? 0) : undefined)}
         >
           {paused === undefined ? <Pause {...icon} /> : <Play {...icon} />}

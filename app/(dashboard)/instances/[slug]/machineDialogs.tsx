@@ -25,7 +25,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
       open
       onOpenChange={onClose}
       title={`Resize ${instance.company}?`}
-      description="It is switched off for a minute or two. Memory and CPUs change, the disk stays as it is, so that it can be made smaller again."
+      description="It's switched off for a minute or two. Memory and CPUs change; the disk stays the same, so you can make it smaller again."
     >
       <div className="mt-5 grid gap-4">
         <SelectField
@@ -83,7 +83,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
       open
       onOpenChange={onClose}
       title={`Upgrade ${instance.company}?`}
-      description={`It has version ${instance.version}. We back it up first, with the intranet stopped. If the new version doesn't answer, this version and its data are restored automatically.`}
+      description={`It runs version ${instance.version}. We back it up first, with the intranet stopped. If the new version doesn't answer, this version and its data are restored automatically.`}
     >
       <div className="mt-5 grid gap-4">
         <SelectField
@@ -102,7 +102,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
           <Button
             look="primary"
             sending={upgrade.isPending}
-            reason={version === undefined ? "It runs the newest version." : null}
+            reason={version === undefined ? "It already runs the newest version." : null}
             onClick={() => version !== undefined && upgrade.mutate({ instanceId: instance.id, version })}
           >
             Upgrade

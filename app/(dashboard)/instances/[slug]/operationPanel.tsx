@@ -87,7 +87,7 @@ function Time({ operation }: { operation: OperationView }) {
         </p>
         <p className="text-right">
           <span className="block text-title font-medium tabular-nums">{words}</span>
-          <span className="text-sm text-ink-3">began {exact(operation.createdAt)}</span>
+          <span className="text-sm text-ink-3">started {exact(operation.createdAt)}</span>
         </p>
       </div>
       {operation.aftermath !== null && <p className="mt-4 text-lead text-ink-2">{operation.aftermath}</p>}

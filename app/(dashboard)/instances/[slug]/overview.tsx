@@ -55,7 +55,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             )}
             {instance.redirects.map(({ url, until }) => (
               <span key={url} className="block text-sm break-all text-ink-3">
-                {url.replace(/^https?:\/\//, "")} leads here{until === null ? "" : ` until ${day(until)}`}
+                {url.replace(/^https?:\/\//, "")} redirects here{until === null ? "" : ` until ${day(until)}`}
               </span>
             ))}
           </Fact>
@@ -69,10 +69,10 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             <span className="block">{nameOf(instance.size, instance.region)}</span>
             <span className="text-sm text-ink-3">
               {instance.status === "destroyed"
-                ? "costs nothing any more"
+                ? "no longer costs anything"
                 : instance.dropletGoneAt === null
                   ? `${money(instance.priceMonthlyCents)} a month`
-                  : "costs nothing: its droplet is gone"}
+                  : "costs nothing, because its droplet is gone"}
             </span>
           </Fact>
           <Fact name="Contact">
@@ -119,7 +119,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
 function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }) {
   const newest = instance.backups.find((backup) => backup.state === "good");
   const next =
-    instance.nextBackupAt === null ? "None is planned." : `Next one ${exact(instance.nextBackupAt)}.`;
+    instance.nextBackupAt === null ? "No backup is scheduled." : `Next one ${exact(instance.nextBackupAt)}.`;
   return (
     <>
       {newest === undefined ? (
@@ -150,7 +150,7 @@ function headline(instance: InstanceDetail): string {
   if (instance.status === "off") return "Switched off";
   if (instance.status === "unreachable" && instance.silentSince !== null)
     return `No answer since ${exact(instance.silentSince)}`;
-  return instance.answeredInMs === null ? "Not looked at yet" : `Answers in ${instance.answeredInMs} ms`;
+  return instance.answeredInMs === null ? "Not checked yet" : `Answers in ${instance.answeredInMs} ms`;
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {

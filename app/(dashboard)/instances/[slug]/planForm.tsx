@@ -49,8 +49,8 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
       </h2>
       <p className="mb-4 text-ink-2">
         {instance.nextBackupAt === null
-          ? "No backup is planned."
-          : `The next backup is made ${exact(instance.nextBackupAt)}.`}
+          ? "No backup is scheduled."
+          : `Next backup: ${exact(instance.nextBackupAt)}.`}
       </p>
       <div className="grid gap-4 sm:grid-cols-4">
         <SelectField
@@ -127,10 +127,10 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
           <option value="month">every month</option>
         </SelectField>
       </div>
-      <p className="mt-2 text-sm text-ink-3">The last good backup is never removed by this.</p>
+      <p className="mt-2 text-sm text-ink-3">The last good backup is never removed.</p>
       <div className="mt-4 flex items-center gap-4">
         <Button type="submit" sending={save.isPending}>
-          Save the plan
+          Save schedule
         </Button>
         <span role="status" className="text-sm text-ink-2">
           {save.isSuccess ? "Saved." : ""}

@@ -30,10 +30,10 @@ export function CancelDialog(props: {
 }
 
 const powers = {
-  restart: { label: "Restart", text: "It is away for about half a minute. Its data stays as it is." },
+  restart: { label: "Restart", text: "It's down for about half a minute. Its data isn't changed." },
   off: {
     label: "Power off",
-    text: "Nobody reaches the intranet until you switch it on again. The droplet costs the same while it is off.",
+    text: "Nobody can reach the intranet until you power it on again. The droplet costs the same while it's off.",
   },
   on: { label: "Power on", text: "The droplet starts, and the intranet with it." },
 } as const;
@@ -71,9 +71,9 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
       title={`Restore ${backup.company}?`}
       description={
         <>
-          Its data becomes what it was on {exact(backup.takenAt ?? backup.createdAt)}. What is there now is
-          backed up first, so that it can be restored as well; if the backup does not work, it comes back by
-          itself.
+          Its data goes back to {exact(backup.takenAt ?? backup.createdAt)}. We back up the current data
+          first, so you can restore that as well. If the backup doesn't work, the current data is put back
+          automatically.
         </>
       }
       confirm="Restore"

@@ -36,10 +36,10 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
     <Dialog
       open
       onOpenChange={onClose}
-      title={shows ? "This is the difference" : `Edit the variables of ${instance.company}`}
+      title={shows ? "Review changes" : `Edit the variables of ${instance.company}`}
       description={
         shows
-          ? "The intranet restarts with them, which takes a few seconds. If it does not answer, the variables from before come back by themselves."
+          ? "The intranet restarts with them, which takes a few seconds. If it doesn't answer, the previous variables are put back automatically."
           : "A secret keeps its value until you type another one."
       }
     >
@@ -94,7 +94,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
                   spellCheck={false}
                   autoComplete="off"
                   masked={row.secret}
-                  placeholder={row.kept ? "kept as it is" : undefined}
+                  placeholder={row.kept ? "unchanged" : undefined}
                   value={row.value ?? ""}
                   error={sent[`variables.${index}.value`]}
                   onChange={(event) => set(index, { value: event.target.value, kept: false })}
@@ -125,9 +125,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
         </p>
       )}
       <div className="mt-6 flex justify-end gap-2">
-        <Button onClick={shows ? () => setShows(false) : onClose}>
-          {shows ? "Go on editing" : "Leave them"}
-        </Button>
+        <Button onClick={shows ? () => setShows(false) : onClose}>{shows ? "Keep editing" : "Cancel"}</Button>
         {shows ? (
           <Button
             look="primary"
@@ -150,14 +148,14 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
             look="primary"
             reason={
               changes.length === 0
-                ? "Nothing is different yet."
+                ? "Nothing has changed yet."
                 : isSound
                   ? null
-                  : "There is something to put right first."
+                  : "Fix the highlighted fields first."
             }
             onClick={() => setShows(true)}
           >
-            Show the difference
+            Review changes
           </Button>
         )}
       </div>

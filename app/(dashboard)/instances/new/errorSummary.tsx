@@ -25,7 +25,7 @@ export function ErrorSummary({ problems }: { problems: Record<string, string> })
     <div className="mt-4">
       <Notice tone="bad" alert>
         <strong className="font-semibold">
-          {paths.length === 1 ? "1 thing to put right." : `${paths.length} things to put right.`}
+          {paths.length === 1 ? "1 thing to fix." : `${paths.length} things to fix.`}
         </strong>{" "}
         <span className="text-ink-2">Nothing was bought, and everything you typed is still here: </span>
         {paths.map((path, index) => (

@@ -143,7 +143,7 @@ export default function NewInstancePage() {
         note={
           Object.keys(shown).length === 0
             ? ""
-            : `${Object.keys(shown).length} ${Object.keys(shown).length === 1 ? "thing" : "things"} to put right first`
+            : `${Object.keys(shown).length} ${Object.keys(shown).length === 1 ? "thing" : "things"} to fix first`
         }
       />
     </form>

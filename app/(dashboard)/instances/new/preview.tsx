@@ -37,7 +37,7 @@ export function Preview({
               <span className="grow">{step.label}</span>
               <span className="text-ink-3 tabular-nums">
                 {step.branch !== null && step.branch > 0
-                  ? "meanwhile"
+                  ? "at the same time"
                   : step.usualMs === null
                     ? ""
                     : duration(step.usualMs)}
