@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hunt, readKnownSeeds, withBug } from "./hunt.ts";
 import { plantedBugs } from "./plantedBugs.ts";
@@ -6,6 +8,12 @@ const known = readKnownSeeds();
 
 test("at least thirty bugs are planted, each under a name of its own", () => {
   expect(new Set(plantedBugs.map(({ name }) => name)).size).toBeGreaterThanOrEqual(30);
+});
+
+test("each of them can be planted in today's sources", () => {
+  const isPlantable = ({ file, from }: (typeof plantedBugs)[number]) =>
+    readFileSync(join(import.meta.dirname, "..", file), "utf8").includes(from);
+  expect(plantedBugs.filter((bug) => !isPlantable(bug)).map(({ name }) => name)).toEqual([]);
 });
 
 // The seeds that found a bug are written down by `npm run simulate -- --bugs`, which also names those that none has

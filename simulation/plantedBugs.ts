@@ -229,8 +229,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "a cancelled restore keeps the backup's data",
     focus: { actions: ["restore"], faults: ["slow-boot"] },
     file: `${operations}/restoreSteps.ts`,
-    from: "const rounds = options.putsBack ?",
-    to: "const rounds = options.putsBack && round < 0 ?",
+    from: "restore_ids: options.putsBack ?",
+    to: "restore_ids: options.putsBack && round < 0 ?",
   },
   {
     name: "variables that don't work stay",
