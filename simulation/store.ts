@@ -102,7 +102,7 @@ async function silent(process: Process, signal?: AbortSignal): Promise<never> {
 
 const gone = (key: string) =>
   new ProviderError({
-    sentence: "This backup is not there any more.",
+    sentence: "This backup no longer exists.",
     detail: key,
     retryable: false,
     isMissing: true,
