@@ -45,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       faults: ["playbook-fails", "transfer-breaks"],
     },
     file: `${operations}/outcome.ts`,
-    from: 'if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return;',
+    from: 'if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return false;',
     to: "",
   },
   {
@@ -72,9 +72,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "log lines are not masked",
     focus: { actions: ["edit-variables"], faults: ["clock-back"] },
-    file: `${operations}/outcome.ts`,
-    from: "maskSecrets(line.text, secrets())",
-    to: "line.text",
+    file: "server/masking.ts",
+    from: 'if (secrets.length === 0 || text === "") return text;',
+    to: "return text;",
   },
   {
     name: "lost wake-ups are not added again",

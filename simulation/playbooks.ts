@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { maskSecrets } from "../server/masking.ts";
 import type {
   PlaybookEvent,
   PlaybookRun,
@@ -240,7 +241,7 @@ export function createPlaybooks(
           if (run === undefined) return { state: "lost" as const, events: [], cursor };
           const events = run.events
             .slice(cursor)
-            .map((event) => ({ ...event, line: mask(event.line, secrets) }));
+            .map((event) => ({ ...event, line: maskSecrets(event.line, secrets) }));
           return { state: run.state, events, cursor: Math.max(cursor, run.events.length) };
         },
         { ms: 5 },
@@ -285,6 +286,3 @@ export function createPlaybooks(
     },
   };
 }
-
-const mask = (line: string, secrets: readonly string[]) =>
-  secrets.reduce((masked, secret) => masked.replaceAll(secret, "••••••"), line);
