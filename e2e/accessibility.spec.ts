@@ -77,7 +77,7 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
     const restore = page.getByRole("button", { name: /^Restore Alla Kan, / });
     await restore.click();
     await leave("Restore", restore);
-    const more = page.getByRole("button", { name: /^More with the backup of Alla Kan, / });
+    const more = page.getByRole("button", { name: /^More actions for the backup of Alla Kan, / });
     for (const name of ["Restore as a new instance", "Prove"]) {
       await more.click();
       await page.getByRole("menuitem", { name }).click();
