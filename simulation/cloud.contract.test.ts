@@ -29,6 +29,7 @@ function simulated(): Subject {
     timeline,
     random: createRandom("contract"),
     wall: { base: Date.UTC(2027, 0, 1), shift: 0 },
+    hasStrangersToken: false,
   };
   const nothing = () => {};
   const cloud = createCloud(machine, createFaults(timeline), {

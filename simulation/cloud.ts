@@ -28,6 +28,10 @@ export type SimDroplet = {
   listedUntil: number;
   /** GET answers 404 until then. */
   foundFrom: number;
+  /** Its process was stopped between its decision to ask for it and the sending: nobody can expect it any more. */
+  isSentLate: boolean;
+  /** Bought with another team's token: only that one sees it. */
+  isStrangers: boolean;
   isGone: boolean;
   busyUntil: number;
   disk: Disk;
@@ -37,6 +41,7 @@ export type SimSnapshot = {
   name: string;
   dropletId: number;
   createdAt: number;
+  isStrangers: boolean;
   disk: Disk;
   sizeGb: number;
 };
@@ -113,12 +118,19 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
   });
   const statusOf = (droplet: SimDroplet) =>
     droplet.status === "new" && timeline.now >= droplet.activeAt ? "active" : droplet.status;
-  const living = (id: number) => {
+  const living = (id: number, isStranger: boolean) => {
     const droplet = droplets.get(id);
-    return droplet === undefined || droplet.isGone ? undefined : droplet;
+    return droplet === undefined || droplet.isGone || droplet.isStrangers !== isStranger
+      ? undefined
+      : droplet;
   };
+  const snapshotsOf = (isStranger: boolean) =>
+    [...snapshots.values()].filter((one) => one.isStrangers === isStranger);
 
-  function createDroplet(body: Body): Answer {
+  function createDroplet(
+    body: Body,
+    { isStranger: isStrangers, isSentLate }: { isStranger: boolean; isSentLate: boolean },
+  ): Answer {
     const image = body.image;
     const snapshot =
       typeof image === "number" || /^\d+$/.test(String(image)) ? snapshots.get(Number(image)) : undefined;
@@ -146,6 +158,8 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       listedFrom: timeline.now + lag,
       listedUntil: Number.POSITIVE_INFINITY,
       foundFrom: timeline.now + hidden,
+      isSentLate,
+      isStrangers,
       isGone: false,
       busyUntil: activeAt,
       disk: snapshot === undefined ? emptyDisk() : copyOf(snapshot.disk),
@@ -190,6 +204,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
           name: String(body.name),
           dropletId: droplet.id,
           createdAt: action.startedAt,
+          isStrangers: droplet.isStrangers,
           disk: copyOf(droplet.disk),
           sizeGb: 1.5,
         };
@@ -286,10 +301,10 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     return ok(200, { domain_record: record });
   }
 
-  function tagRoutes(tag: string, method: string, body: Body): Answer {
+  function tagRoutes(tag: string, method: string, body: Body, isStranger: boolean): Answer {
     const resources = Array.isArray(body.resources) ? body.resources : [];
     for (const one of resources) {
-      const droplet = living(Number(one.resource_id));
+      const droplet = living(Number(one.resource_id), isStranger);
       if (droplet === undefined) return notFound;
       droplet.tags = droplet.tags.filter((known) => known !== tag);
       if (method === "POST") droplet.tags.push(tag);
@@ -303,7 +318,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     path: string,
     query: URLSearchParams,
     body: Body,
-    isStranger: boolean,
+    { isStranger, isSentLate }: { isStranger: boolean; isSentLate: boolean },
   ): Answer {
     const [first = "", second, third, fourth] = path.split("/");
     if (first === "account" && second === undefined)
@@ -331,21 +346,21 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     }
     if (first === "tags" && method === "POST" && second === undefined)
       return ok(201, { tag: { name: String(body.name) } });
-    if (first === "tags" && third === "resources") return tagRoutes(second ?? "", method, body);
+    if (first === "tags" && third === "resources") return tagRoutes(second ?? "", method, body, isStranger);
     if (first === "droplets" && second === undefined && method === "GET") {
       const tag = query.get("tag_name");
       const listed = [...droplets.values()].filter(
         (one) =>
-          !isStranger &&
+          one.isStrangers === isStranger &&
           (tag === null || one.tags.includes(tag)) &&
           one.listedFrom <= timeline.now &&
           one.listedUntil > timeline.now,
       );
       return page("droplets", listed, query, view);
     }
-    if (first === "droplets" && second === undefined) return createDroplet(body);
+    if (first === "droplets" && second === undefined) return createDroplet(body, { isStranger, isSentLate });
     if (first === "droplets") {
-      const droplet = isStranger ? undefined : living(Number(second));
+      const droplet = living(Number(second), isStranger);
       if (third === "snapshots" && droplet !== undefined)
         return page(
           "snapshots",
@@ -365,14 +380,14 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     }
     if (first === "actions") {
       const action = actions.get(Number(second));
-      return action === undefined || isStranger ? notFound : ok(200, { action: actionView(action) });
+      return action === undefined || droplets.get(action.dropletId)?.isStrangers !== isStranger
+        ? notFound
+        : ok(200, { action: actionView(action) });
     }
     if (first === "snapshots" && second === undefined)
-      return page("snapshots", isStranger ? [] : [...snapshots.values()], query, (one) =>
-        snapshotView(one, String(one.id)),
-      );
+      return page("snapshots", snapshotsOf(isStranger), query, (one) => snapshotView(one, String(one.id)));
     if (first === "snapshots" || first === "images") {
-      const snapshot = isStranger ? undefined : snapshots.get(Number(second));
+      const snapshot = snapshotsOf(isStranger).find((one) => one.id === Number(second));
       if (snapshot === undefined) return notFound;
       return method === "DELETE"
         ? removeSnapshot(snapshot.id)
@@ -413,6 +428,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       const path = pathname.replace(/^\/v2\//, "");
       const body = parse(init.body);
       if (faults.strikes("worker-stopped")) process.stopFor(random.int(2000, 60_000));
+      const isSentLate = process.isStopped;
       const isVoid = faults.strikes("never-sent");
       const isAnswerLost = isVoid || faults.strikes("answer-lost");
       const answer = process.call(
@@ -425,10 +441,13 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
               headers: { "retry-after": String(random.int(1, 20)) },
             };
           if (faults.strikes("error-before-effect")) return refusal(503, "Service is currently unavailable.");
-          const isStranger = faults.isArmed("wrong-account");
-          if (isStranger) faults.count("wrong-account");
-          const done = handle(init.method, path, searchParams, body, isStranger);
-          if (init.method !== "GET" && faults.strikes("worker-killed-in-call")) process.dieInCall();
+          const done = handle(init.method, path, searchParams, body, {
+            isStranger: process.isStrangers,
+            isSentLate,
+          });
+          // What only looks has no effect that an error could come after.
+          if (init.method === "GET") return done;
+          if (faults.strikes("worker-killed-in-call")) process.dieInCall();
           return faults.strikes("error-after-effect") ? refusal(502, "Bad gateway") : done;
         },
         { isAnswerLost },

@@ -40,7 +40,12 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   const random = createRandom(`${plan.seed}/life`);
   setRandomSource(random.bytes);
   const timeline = new Timeline();
-  const machine: Machine = { timeline, random, wall: { base: plan.begins, shift: 0 } };
+  const machine: Machine = {
+    timeline,
+    random,
+    wall: { base: plan.begins, shift: 0 },
+    hasStrangersToken: false,
+  };
   const faults = createFaults(timeline);
   const connection = withKeptStatements(new Database(template));
   connection.pragma("foreign_keys = ON");
@@ -60,7 +65,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     machine,
     faults,
     {
-      created: (droplet) => tell(`DigitalOcean makes droplet ${droplet.id} ${droplet.tags.join(" ")}`),
+      created: (droplet) => rules.created(droplet),
       destroying: (droplet) => rules.destroying(droplet),
       snapshotRemoved: (snapshot) => rules.snapshotRemoved(snapshot),
       recordChanged: (zone, before, after) => rules.recordChanged(zone, before, after),
@@ -86,7 +91,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   );
   const world: World = {
     ...{ machine, faults, db, connection, cloud, intranets, playbooks, store, tell },
-    transferFor: createTransfers(faults, cloud),
+    transferFor: createTransfers(machine, faults, cloud),
     post: createPost(machine, faults),
     queue: createQueue(machine, faults),
     keepDestroyedMs: plan.keepDestroyedMs,
@@ -193,6 +198,13 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
         machine.wall.shift -= 3_600_000;
         return true;
       },
+      "wrong-account": () => {
+        changeToken(true);
+        timeline.push(lastsMs + 1, () => {
+          if (!faults.isArmed("wrong-account")) changeToken(false);
+        });
+        return true;
+      },
       "disk-full": () => {
         connection.pragma(`max_page_count = ${connection.pragma("page_count", { simple: true })}`);
         timeline.push(5000 + chance * 60_000, () => connection.pragma("max_page_count = 1000000"));
@@ -209,6 +221,15 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     faults.arm(kind, times, lastsMs);
   }
 
+  /** Somebody puts another token into the configuration and starts the Spawner again. */
+  function changeToken(hasStrangersToken: boolean): void {
+    if (machine.hasStrangersToken === hasStrangersToken) return;
+    machine.hasStrangersToken = hasStrangersToken;
+    people.process.isStrangers = hasStrangersToken;
+    for (const worker of workersOf(world))
+      worker.die(hasStrangersToken ? "another team's token is put in" : "our token is put in again");
+  }
+
   const crash = (error: unknown) => broken("no crash", String(error instanceof Error ? error.stack : error));
   process.on("unhandledRejection", crash);
   try {
@@ -216,6 +237,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     await timeline.run(plan.calmAt);
     tell("— the faults are over —");
     faults.end();
+    changeToken(false);
     playbooks.broken.clear();
     connection.pragma("max_page_count = 1000000");
     for (let round = 0; ; round += 1) {

@@ -200,7 +200,7 @@ export function createPeople(world: World, env: Env) {
   }
 
   return {
-    web,
+    process,
     /** Presses the first of the choices that is not refused, and says which it was. */
     async click(choice: readonly Action[], chance: number, times: number): Promise<Action | undefined> {
       const rows = db.select().from(instances).all();

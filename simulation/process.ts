@@ -8,6 +8,8 @@ export type Machine = {
   random: Random;
   /** Unix ms at which the life begins, and by how much the wall clock has been set since. */
   wall: { base: number; shift: number };
+  /** Whether the token that processes are started with is another team's. */
+  hasStrangersToken: boolean;
 };
 
 /**
@@ -16,6 +18,8 @@ export type Machine = {
  */
 export class Process {
   isAlive = true;
+  /** Whether it has been started with another team's token. */
+  isStrangers: boolean;
   private stoppedUntil = 0;
   readonly machine: Machine;
   readonly name: string;
@@ -28,6 +32,7 @@ export class Process {
   constructor(machine: Machine, name: string) {
     this.machine = machine;
     this.name = name;
+    this.isStrangers = machine.hasStrangersToken;
     const { timeline, wall } = machine;
     this.clock = {
       now: () => wall.base + Math.floor(timeline.now) + wall.shift,

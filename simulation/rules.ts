@@ -2,7 +2,7 @@ import { z } from "zod";
 import { openVariables } from "../server/instances/variables.ts";
 import type { CloudWatcher, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
-import { postsOn } from "./disk.ts";
+import { postsOn, treeOf } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { domain } from "./people.ts";
 import { variablesKey, type World } from "./spawner.ts";
@@ -18,6 +18,9 @@ const tagPrefix = "spawner-instance-";
 /** Whose intranet a droplet is; undefined for a throwaway. */
 export const instanceOf = (droplet: SimDroplet): string | undefined =>
   droplet.tags.find((tag) => tag.startsWith(tagPrefix))?.slice(tagPrefix.length);
+
+const operationTagOf = (droplet: SimDroplet): string | undefined =>
+  droplet.tags.find((tag) => tag.startsWith("spawner-op-"));
 
 const observed = z.object({ state: z.string().optional(), kind: z.string().optional() });
 type InstanceFields = {
@@ -56,6 +59,8 @@ const leavesAsItWas = new Set([
 ]);
 /** Operations whose Cancel gives up the droplet they bought, and what was posted there. */
 const givesUpDroplet = new Set(["spawn", "restore-as-new", "bring-back"]);
+/** Operations after whose Cancel none of the droplets that they bought is left. */
+const leavesNoDroplet = new Set([...givesUpDroplet, "prove"]);
 
 /** Tasks after which there is something to go back from, and those that do. */
 const changesIntranet = new Set(["Put the backup's data in its place", "Unpack the intranet's software"]);
@@ -118,6 +123,14 @@ export function createRules(
     pending.push({ id: String(id), state, kind });
     return null;
   });
+  const good: string[] = [];
+  connection.function("observe_good", (key: unknown) => {
+    good.push(String(key));
+    return null;
+  });
+  connection.exec(
+    "create temp trigger called_good after update of state on backups when new.state = 'good' and old.state <> 'good' begin select observe_good(new.key); end",
+  );
   connection.exec(
     "create temp trigger observed after insert on events when new.kind = 'operation' begin select observe(new.operation_id, new.data); end",
   );
@@ -160,6 +173,10 @@ export function createRules(
     }
     if (kind === "destroy" && state === "done" && row.droplet_id !== null)
       broken("destroy destroys", `${row.slug} still has droplet ${row.droplet_id}`);
+    if (state === "cancelled" && leavesNoDroplet.has(kind))
+      nothingIsLeft(found, ({ tags }) => tags.includes(`spawner-op-${id}`));
+    if (state === "done" && kind === "destroy")
+      nothingIsLeft(found, (droplet) => instanceOf(droplet) === instance_id);
     if (givesUpDroplet.has(kind) && state === "cancelled") {
       if (row.status !== "destroyed")
         broken("cancel", `${row.slug} is ${row.status} after its ${kind} was cancelled`);
@@ -170,6 +187,23 @@ export function createRules(
         if (was[field] !== row[field])
           broken("cancel leaves it as it was", `${kind}: ${field} is ${row[field]}, was ${was[field]}`);
     atRest(instance_id);
+  }
+
+  /** The operation was to end these droplets: what costs money after it is nobody's any more. */
+  function nothingIsLeft({ kind, id }: OperationFields, isOfIt: (droplet: SimDroplet) => boolean): void {
+    for (const droplet of cloud.ours())
+      if (isOfIt(droplet) && !droplet.isSentLate)
+        broken("nothing is left that costs money", `droplet ${droplet.id} after ${kind} ${id}`);
+  }
+
+  /** A backup that is called good holds what its manifest says, where backups live. */
+  function calledGood(key: string): void {
+    const row = findBackup.get(key);
+    const { tree } = contentsOf.parse(JSON.parse(row?.contents ?? "{}"));
+    const posts = store.postsOf(key);
+    // What the store forgets is not the Spawner's doing.
+    if (store.objects.has(key) && (posts === undefined || treeOf(posts) !== tree))
+      broken("a good backup is whole", `${key} is not what was dumped`);
   }
 
   /** What is expected of an instance follows its data: to the safety backup, to the other data, and back. */
@@ -228,9 +262,10 @@ export function createRules(
 
   const isPurging = (instanceId: string) => newestOf.get(instanceId)?.kind === "purge";
 
-  const findBackup = connection.prepare<[string], { id: string; instance_id: string; state: string }>(
-    "select id, instance_id, state from backups where key = ?",
-  );
+  const findBackup = connection.prepare<
+    [string],
+    { id: string; instance_id: string; state: string; contents: string | null }
+  >("select id, instance_id, state, contents from backups where key = ?");
   const open = connection.prepare<[], OperationFields>(
     "select * from operations where state in ('running', 'cancelling', 'failed')",
   );
@@ -244,6 +279,14 @@ export function createRules(
     });
 
   return {
+    created(droplet) {
+      tell(`DigitalOcean makes droplet ${droplet.id} ${droplet.tags.join(" ")}`);
+      const tag = operationTagOf(droplet);
+      const others = cloud.ours().filter((other) => other !== droplet && operationTagOf(other) === tag);
+      for (const other of others)
+        if (!droplet.isSentLate && !other.isSentLate)
+          broken("one droplet each", `${droplet.id} is bought while ${other.id} is there (${tag})`);
+    },
     destroying(droplet) {
       tell(`DigitalOcean destroys droplet ${droplet.id}`);
       if (!droplet.tags.includes("spawner")) broken("foreign", `droplet ${droplet.id} is not ours`);
@@ -310,6 +353,7 @@ export function createRules(
       return true;
     },
     afterEach() {
+      for (const key of good.splice(0)) calledGood(key);
       for (const { id, state, kind } of pending.splice(0)) {
         const found = operation.get(id);
         if (found === undefined) continue;
@@ -432,7 +476,9 @@ function dropletIn(facts: string): number | null {
   return factsWithDroplet.safeParse(JSON.parse(facts)).data?.dropletId ?? null;
 }
 
-export type Rules = Pick<CloudWatcher, "destroying" | "snapshotRemoved" | "recordChanged"> & {
+const contentsOf = z.object({ tree: z.string().optional() });
+
+export type Rules = Pick<CloudWatcher, "created" | "destroying" | "snapshotRemoved" | "recordChanged"> & {
   backupRemoved: (key: string) => void;
   backupForgotten: (key: string) => void;
   diskChanged: (droplet: SimDroplet, run: string, task: string) => void;

@@ -6,7 +6,7 @@ import type { Transfer, TransferHost } from "../server/providers/backups/transfe
 import type { Verified } from "../server/providers/backups/verify.ts";
 import { ProviderError } from "../server/providers/errors.ts";
 import type { Cloud } from "./cloud.ts";
-import { type Post, postsIn } from "./disk.ts";
+import { archiveOf, type Post, postsIn } from "./disk.ts";
 import type { Faults } from "./faults.ts";
 import type { Machine, Process } from "./process.ts";
 
@@ -113,7 +113,15 @@ const storedOf = (content: Buffer): Stored => ({
 });
 
 /** The way between a droplet and the store, over SSH. */
-export function createTransfers(faults: Faults, cloud: Cloud) {
+export function createTransfers({ random }: Machine, faults: Faults, cloud: Cloud) {
+  /** What arrives of it: bytes of another kind, or an archive that opens and lacks something. */
+  function arrivesAs(sent: Buffer): Buffer {
+    if (!faults.strikes("transfer-damages")) return sent;
+    const posts = postsIn(sent) ?? [];
+    return posts.length > 0 && random.chance(0.5)
+      ? archiveOf(posts.slice(0, -1))
+      : Buffer.from(sent).fill("x", 0, 2);
+  }
   const broke = () =>
     new ProviderError({ sentence: "The connection to the droplet broke.", detail: "reset", retryable: true });
 
@@ -138,13 +146,13 @@ export function createTransfers(faults: Faults, cloud: Cloud) {
   return (process: Process): Transfer => ({
     async fetchFile(host, path, store, key, { signal } = {}) {
       const file = await process.call(() => fileOf(host, path), { ms: 300 });
-      const content = faults.strikes("transfer-damages") ? Buffer.from(file).fill("x", 0, 2) : file;
+      const content = arrivesAs(file);
       signal?.throwIfAborted();
       return store.put(key, ReadableStream.from([content]), signal);
     },
     async sendFile(store, key, host, path, { signal } = {}) {
       const stored = await collect(await store.get(key, signal));
-      const content = faults.strikes("transfer-damages") ? Buffer.from(stored).fill("x", 0, 2) : stored;
+      const content = arrivesAs(stored);
       signal?.throwIfAborted();
       await process.call(() => diskOf(host).files.set(path, content), { ms: 300 });
       return storedOf(content);
@@ -175,5 +183,7 @@ export async function verifyStored(
   const found = storedOf(content);
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
     return { ok: false, sentence: "The backup isn't what was stored: its checksum differs.", detail: key };
+  if (postsIn(content) === undefined)
+    return { ok: false, sentence: "The backup can't be opened.", detail: key };
   return { ok: true, entries: [{ name: "files/posts.json", bytes: content.length }] };
 }
