@@ -15,12 +15,15 @@ export type Running = {
 
 const running = new Set<number>();
 
-/** Ctrl-C, or whatever ends this process, leaves nothing behind that it has started. */
+/**
+ * Ctrl-C, or whatever ends this process, leaves nothing behind that it has started. The signal comes more than once, from
+ * the terminal and from the parent: the second one must not end what the first one has begun.
+ */
 export function endEverythingAtExit(): void {
   process.on("exit", () => {
     for (const pid of running) signal(pid, "SIGTERM");
   });
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => process.exit(130));
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => process.exit(130));
 }
 
 /** Runs a TypeScript file of the checkout as a process; what it says is appended to `log`. */
