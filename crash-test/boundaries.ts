@@ -34,8 +34,10 @@ export type Moment =
   | "after stop"
   | "committed stop";
 
-/** How long other steps may take to come to a boundary of their own, once one of them waits for the end. */
-const gatherMs = 1000;
+/** How long other operations may take to come to a boundary of their own, once one of them waits for the end. */
+const gatherMs = 5000;
+/** What is to come in this time has come: no step runs apart from those that stand at a boundary. */
+const quietMs = 300;
 
 /**
  * Wraps an engine's operations from outside, so that this process ends itself at each chosen boundary, once ever. An
@@ -75,22 +77,32 @@ export function watchBoundaries<Watched extends Engine>(
 
   function endSoon(boundary: string): void {
     reached.push(boundary);
-    if (running === 0 || plan.at !== undefined) end();
-    else if (reached.length === 1) setTimeout(end, gatherMs);
+    if (plan.at !== undefined) end();
+    else if (reached.length === 1) gather();
   }
 
-  /** Stays there while the end is near. */
+  function gather(): void {
+    const since = Date.now();
+    let busyAt = since;
+    setInterval(() => {
+      const now = Date.now();
+      if (running > 0) busyAt = now;
+      if (now - busyAt >= quietMs || now - since >= gatherMs) end();
+    }, 20);
+  }
+
+  /** Stays there until the end where that is near; others go on until they come to a boundary of their own. */
   async function stayAt(boundary: string): Promise<void> {
-    const isLast = isEnd(boundary);
-    if (!isLast && reached.length === 0) return;
+    if (!isEnd(boundary)) return;
     running -= 1;
-    if (isLast) endSoon(boundary);
-    else if (running === 0) end();
+    endSoon(boundary);
     // A process that was only stopped goes on.
     if (plan.signal === "SIGKILL") await never;
     running += 1;
   }
 
+  /** Operations that stand where something has just been written. */
+  const committed = new Set<string>();
   /** What is written when the engine next tells the queue about an operation. */
   const uncommitted = new Map<string, { operationId: string; step: string; boundaries: string[] }>();
   function reachCommitted(operationId: string): void {
@@ -99,7 +111,10 @@ export function watchBoundaries<Watched extends Engine>(
       const row = stepsOf(engine.db, operationId).find(({ name }) => name === step);
       if (row?.claimedBy !== null) continue;
       uncommitted.delete(key);
-      for (const boundary of boundaries) if (isEnd(boundary)) endSoon(boundary);
+      for (const boundary of boundaries.filter(isEnd)) {
+        committed.add(operationId);
+        endSoon(boundary);
+      }
     }
   }
 
@@ -203,8 +218,8 @@ export function watchBoundaries<Watched extends Engine>(
     catalogue: mapValues(engine.catalogue, wrapped),
     wake(operationId: string) {
       reachCommitted(operationId);
-      // What has been written stays as it is until the end.
-      if (reached.length === 0) engine.wake(operationId);
+      // What has been written there stays as it is until the end.
+      if (!committed.has(operationId)) engine.wake(operationId);
     },
   };
 }
