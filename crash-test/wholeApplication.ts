@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
@@ -40,6 +40,7 @@ const troubles: readonly Trouble[] = [
   { name: "local cloud killed", cause: ({ kill }) => kill("local-cloud"), takesDroplets: true },
   { name: "ansible-runner killed", cause: killPlaybooks },
   { name: "everything killed at once", cause: killEverything, takesDroplets: true },
+  { name: `PostgreSQL away for ${postgresAwayMs / 1000} s`, cause: keepPostgresAway },
   { name: `PostgreSQL frozen for ${postgresAwayMs / 1000} s`, cause: freezePostgres },
   { name: "PostgreSQL's data deleted", cause: deletePostgres },
 ];
@@ -138,6 +139,19 @@ async function killEverything(application: Application) {
   for (const pid of pids) signal(pid, "SIGKILL");
   await application.start();
   return { kills: pids.length + 1 };
+}
+
+/** Without this file PostgreSQL ends as soon as it is started: connections are refused, and its supervisor tries on. */
+async function keepPostgresAway({ dataDir, kill }: Application) {
+  const needed = join(clusterFolder(dataDir, postgresAccount()).folder, "global/pg_control");
+  renameSync(needed, `${needed}.away`);
+  try {
+    const killed = await kill("postgres");
+    await wait(postgresAwayMs);
+    return killed;
+  } finally {
+    renameSync(`${needed}.away`, needed);
+  }
 }
 
 async function freezePostgres({ processes }: Application) {
