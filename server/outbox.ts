@@ -22,7 +22,7 @@ export function addReadyMail(tx: Tx, clock: MailClock, operationId: string): voi
 }
 
 /**
- * "Failed": once for each round of an operation. Of what the Spawner begins by itself, and might begin again every
+ * "Failed": once for each round of an operation. Of what the Spawner starts automatically, and might start again every
  * minute, only one a day is written for each instance and kind.
  */
 export function addFailedMail(tx: Tx, clock: MailClock, operation: Operation): void {

@@ -142,7 +142,7 @@ export type DriftView = {
   operation: { id: string; kind: OperationKind; state: OperationState; sentence: string | null } | null;
 };
 
-/** The newest round of reconciliation; `failure`: why it did not come to its end. */
+/** The newest round of reconciliation; `failure`: why it failed. */
 export type DriftCheckView = {
   checkedAt: number | null;
   failure: { at: number; sentence: string } | null;

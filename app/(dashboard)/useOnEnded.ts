@@ -2,7 +2,7 @@
 import { useEffect } from "react";
 import { useInstances } from "./useInstances.ts";
 
-/** Calls `then` whenever an operation has begun or come to its end: for what is read and does not stream. */
+/** Calls `then` whenever an operation has started or ended, for what is read and doesn't stream. */
 export function useOnEnded(then: () => unknown): void {
   const { instances = [] } = useInstances();
   const mark = instances.map((row) => `${row.operation?.id} ${row.operation?.state}`).join();

@@ -35,7 +35,7 @@ export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked
   if (digest !== null && digest !== digestOf(key, asked))
     throw new Refusal(
       "conflict",
-      `This form has already started ${begun.slug}, with other details. Reload the page to start another instance.`,
+      `This form has already started ${begun.slug}, with other details. Open the form in a new tab to start another instance.`,
     );
   return begun;
 }

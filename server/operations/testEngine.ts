@@ -171,7 +171,5 @@ export async function runToEnd(
     if (wakeUp === undefined) return;
     await wait(wakeUp.dueAt);
   }
-  throw new Error(
-    `The operation did not come to an end: ${JSON.stringify(stepsOf(engine.db, operationId), null, 1)}`,
-  );
+  throw new Error(`The operation didn't end: ${JSON.stringify(stepsOf(engine.db, operationId), null, 1)}`);
 }

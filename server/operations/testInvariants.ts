@@ -139,7 +139,7 @@ function bookRules(db: Db): string[] {
   if (new Set(mails).size !== mails.length) broken.push("6: a mail was written twice");
   const all = db.select().from(operations).all();
   const live = all.filter((row) => row.state === "running" || row.state === "cancelling");
-  for (const row of live) broken.push(`7: ${row.kind} ${row.id} has not come to an end`);
+  for (const row of live) broken.push(`7: ${row.kind} ${row.id} hasn't ended`);
   for (const row of live)
     if (
       row.mutating &&
