@@ -11,8 +11,8 @@ import {
   useRef,
   useState,
 } from "react";
-import type { ChangeEvent, EventView, LineEvent } from "../server/views.ts";
-import { newestChanges } from "./fold.ts";
+import type { ChangeEvent, EventView, LineEvent } from "#server/api/views.ts";
+import { newestChanges } from "./applyEvent.ts";
 import { isUnauthorized, useTRPC } from "./trpc.tsx";
 
 /** More lines than an operation writes while a page looks at it. */

@@ -11,7 +11,7 @@ import {
   Trash2,
   Unplug,
 } from "lucide-react";
-import type { InstanceStatus, StepState } from "../server/views.ts";
+import type { InstanceStatus, StepState } from "#server/api/views.ts";
 
 type Look = { word: string; icon: LucideIcon; ink: string; tint: string };
 const move = { ink: "text-move-ink", tint: "bg-move-tint" };

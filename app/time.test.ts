@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { instanceRow } from "./testViews.ts";
+import { instanceRow } from "./testing/testViews.ts";
 import { age, bytes, clock, counted, duration, monthlyCents, when } from "./time.ts";
 
 const at = (text: string) => new Date(text).getTime();

@@ -1,6 +1,6 @@
 "use client";
 import { useEffect, useState } from "react";
-import type { InstanceRow } from "../server/views.ts";
+import type { InstanceRow } from "#server/api/views.ts";
 
 /** The present in ms, moving on every `everyMs`; stands still while `frozen`. */
 export function useNow(everyMs: number, frozen = false): number {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
-import { createProbe } from "../server/providers/probe.ts";
-import { scanHostKey } from "../server/providers/ssh.ts";
+import { createProbe } from "#server/providers/probe.ts";
+import { scanHostKey } from "#server/providers/ssh.ts";
 import type { Stack } from "./stack.ts";
 
 const key = z.object({ ssh_keys: z.array(z.object({ id: z.number(), name: z.string() })) });

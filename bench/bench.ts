@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { percentile } from "../server/operations/durations.ts";
+import { percentile } from "#server/operations/engine/durations.ts";
 import { bareSpawn } from "./bareSpawn.ts";
 import { answerEverywhere, spawnAtOnce } from "./crowd.ts";
 import { latency } from "./latency.ts";

@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { chromium } from "playwright";
-import { openDatabase, write } from "../db/client.ts";
-import { appendEvent } from "../server/operations/events.ts";
+import { openDatabase, write } from "#db/client.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
 import type { Stack } from "./stack.ts";
 
 /** Pages that are open: one in a browser, that measures, the others streams in a process of their own. */

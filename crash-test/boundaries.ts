@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
-import { cancelOperation } from "../server/operations/commands.ts";
+import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type {
   AnyDefinition,
   AnyFacts,
   Step,
   StepContext,
   StepProviders,
-} from "../server/operations/definition.ts";
-import type { Engine } from "../server/operations/engine.ts";
-import { stepsOf } from "../server/operations/outcome.ts";
-import { ProviderError } from "../server/providers/errors.ts";
+} from "#server/operations/engine/define.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { stepsOf } from "#server/operations/engine/outcome.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { appendEntry, type Life, type Plan, readEntries } from "./plan.ts";
 import { wait } from "./processes.ts";
 

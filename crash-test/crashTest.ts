@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { catalogue } from "../server/operations/catalogue.ts";
-import { percentile } from "../server/operations/durations.ts";
+import { percentile } from "#server/operations/engine/durations.ts";
+import { catalogue } from "#server/operations/registry.ts";
 import { killAtBoundaries, livesOf, unreached } from "./everyBoundary.ts";
 import { fullDisk } from "./fullDisk.ts";
 import { withPostgres } from "./postgres.ts";

@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import type { OperationKind } from "../db/schema.ts";
-import { retryOperation } from "../server/operations/commands.ts";
-import { type AnyDefinition, plannedSteps } from "../server/operations/definition.ts";
-import { leaseMs } from "../server/operations/lease.ts";
-import { stepsByName } from "../server/operations/plan.ts";
-import { insertInstance } from "../server/operations/testEngine.ts";
-import { startOf } from "../server/operations/testStarts.ts";
+import type { OperationKind } from "#db/schema.ts";
+import { retryOperation } from "#server/operations/cancelAndRetry.ts";
+import { type AnyDefinition, plannedSteps } from "#server/operations/engine/define.ts";
+import { leaseMs } from "#server/operations/engine/lease.ts";
+import { stepsByName } from "#server/operations/engine/plan.ts";
+import { insertInstance } from "#server/operations/testing/testEngine.ts";
+import { startOf } from "#server/operations/testing/testStarts.ts";
 import { type Entry, type Life, readEntries, writePlan } from "./plan.ts";
 import { type Running, signal, wait } from "./processes.ts";
 import { type Story, tell } from "./story.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "../start/postgres.ts";
+import { startPostgres } from "#start/postgres.ts";
 import { processesWith, signal } from "./processes.ts";
 
 /** Lends `work` an empty PostgreSQL of its own. */

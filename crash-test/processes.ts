@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { root } from "../start/env.ts";
-import { nodeArgs } from "../start/services.ts";
+import { root } from "#start/env.ts";
+import { nodeArgs } from "#start/services.ts";
 
 export type Ended = { code: number | null; signal: NodeJS.Signals | null };
 export type Running = {

@@ -1,4 +1,4 @@
-import { catalogue } from "../server/operations/catalogue.ts";
+import { catalogue } from "#server/operations/registry.ts";
 import { killAtBoundaries, livesOf } from "./everyBoundary.ts";
 import { createRandom, type Story } from "./story.ts";
 

@@ -2,19 +2,19 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Clock } from "../server/clock.ts";
-import type { Env } from "../server/env.ts";
-import type { Providers } from "../server/operations/definition.ts";
-import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
+import type { Clock } from "#server/clock.ts";
+import type { Env } from "#server/env.ts";
+import type { Providers } from "#server/operations/engine/define.ts";
+import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 import type {
   JsonValue,
   PlaybookName,
   PlaybookRun,
   PlaybookRunner,
   PlaybookState,
-} from "../server/providers/playbooks/playbooks.ts";
-import type { Probe } from "../server/providers/probe.ts";
-import { root } from "../start/env.ts";
+} from "#server/providers/playbooks/playbooks.ts";
+import type { Probe } from "#server/providers/probe.ts";
+import { root } from "#start/env.ts";
 
 /**
  * Playbooks and intranets that cost next to nothing, for hundreds of kills. All they know is on disk, so that it

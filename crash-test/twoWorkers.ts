@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { z } from "zod";
-import { catalogue } from "../server/operations/catalogue.ts";
-import { leaseMs } from "../server/operations/lease.ts";
-import { begin, insertInstance } from "../server/operations/testEngine.ts";
+import { leaseMs } from "#server/operations/engine/lease.ts";
+import { catalogue } from "#server/operations/registry.ts";
+import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { readEntries, writePlan } from "./plan.ts";
 import { descendantsOf, signal, wait } from "./processes.ts";
 import { type Story, tell } from "./story.ts";

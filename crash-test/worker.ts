@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { createEngine } from "../server/engine.ts";
-import { readEnv } from "../server/env.ts";
-import { startWorker } from "../server/worker.ts";
+import { createEngine } from "#server/createEngine.ts";
+import { readEnv } from "#server/env.ts";
+import { startWorker } from "#server/worker.ts";
 import { watchBoundaries } from "./boundaries.ts";
 import { readPlan } from "./plan.ts";
 import { standIns, withoutBudget } from "./standIns.ts";

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { openDatabase } from "./client.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { backups, instances, mail, operations, snapshots, steps, variables, wakeUps } from "./schema.ts";
-import { olderMigrations } from "./testMigrations.ts";
+import { olderMigrations } from "./testing/testMigrations.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-migrate-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

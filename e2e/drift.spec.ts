@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
-import { instances } from "../db/schema.ts";
-import { instanceTag } from "../server/operations/droplet.ts";
+import { instances } from "#db/schema.ts";
+import { instanceTag } from "#server/operations/steps/droplet.ts";
 import {
   askIntranet,
   cloud,

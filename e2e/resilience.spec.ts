@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq } from "drizzle-orm";
-import { events, instances, mail, operations, steps } from "../db/schema.ts";
+import { events, instances, mail, operations, steps } from "#db/schema.ts";
 import {
   arm,
   askIntranet,

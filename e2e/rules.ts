@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type APIRequestContext, expect } from "playwright/test";
-import { openDatabase } from "../db/client.ts";
-import { brokenRules } from "../server/operations/testInvariants.ts";
-import { createFolderStore } from "../server/providers/backups/folderStore.ts";
+import { openDatabase } from "#db/client.ts";
+import { brokenRules } from "#server/operations/testing/testInvariants.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
 import { cloudUrl } from "./world.ts";
 
 /** What SQLite says and what the cloud really has agree, once nothing is under way any more. */

@@ -3,16 +3,16 @@ import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
-import { createActionEngine } from "./actions.ts";
-import { claimAddressBlock } from "./addressBlock.ts";
-import { createApi } from "./api.ts";
+import { createActionEngine } from "./api/actions.ts";
+import { createApi } from "./api/api.ts";
+import { createFaults } from "./api/faults.ts";
+import { createRequestCounts } from "./api/requests.ts";
 import type { Cloud } from "./context.ts";
-import { createEdge } from "./edge.ts";
-import { createFaults } from "./faults.ts";
-import { createMachines } from "./machines.ts";
+import { createEdge } from "./edge/edge.ts";
+import { claimAddressBlock } from "./host/addressBlock.ts";
+import { createMachines } from "./host/machines.ts";
+import { openStore } from "./host/state.ts";
 import { type CloudOptionsInput, parseOptions } from "./options.ts";
-import { createRequestCounts } from "./requests.ts";
-import { openStore } from "./state.ts";
 
 export type LocalCloud = {
   /** `http://127.0.0.1:<port>`; paths begin with /v2. */

@@ -1,9 +1,9 @@
-import type { ActionEngine } from "./actions.ts";
-import type { Faults } from "./faults.ts";
-import type { Machines } from "./machines.ts";
+import type { ActionEngine } from "./api/actions.ts";
+import type { Faults } from "./api/faults.ts";
+import type { RequestCounts } from "./api/requests.ts";
+import type { Machines } from "./host/machines.ts";
+import type { Store } from "./host/state.ts";
 import type { CloudOptions } from "./options.ts";
-import type { RequestCounts } from "./requests.ts";
-import type { Store } from "./state.ts";
 
 /** What every part of the local cloud works with. */
 export type Cloud = {

@@ -1,8 +1,8 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { settings } from "../db/schema.ts";
+import { settings } from "#db/schema.ts";
 import { createClock } from "./clock.ts";
-import { createTestEngine } from "./operations/testEngine.ts";
+import { createTestEngine } from "./operations/testing/testEngine.ts";
 
 let world: ReturnType<typeof createTestEngine>;
 beforeEach(() => {

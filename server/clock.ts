@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { platform } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
-import { type Db, write } from "../db/client.ts";
-import { readSetting, writeSetting } from "../db/settings.ts";
+import { type Db, write } from "#db/client.ts";
+import { readSetting, writeSetting } from "#db/settings.ts";
 
 /** Time and chance as the server uses them. Production has one of these; a simulation brings its own. */
 export type Clock = {

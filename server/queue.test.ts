@@ -3,9 +3,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { wakeUps } from "../db/schema.ts";
-import { catalogue } from "./operations/catalogue.ts";
-import { begin, createTestEngine, insertInstance, realClock } from "./operations/testEngine.ts";
+import { wakeUps } from "#db/schema.ts";
+import { catalogue } from "./operations/registry.ts";
+import { begin, createTestEngine, insertInstance, realClock } from "./operations/testing/testEngine.ts";
 import {
   type AddJob,
   createQueueClient,

@@ -1,12 +1,12 @@
 import { eq } from "drizzle-orm";
 import { makeWorkerUtils } from "graphile-worker";
 import { Client, Pool, type PoolClient } from "pg";
-import type { Db } from "../db/client.ts";
-import { wakeUps } from "../db/schema.ts";
+import type { Db } from "#db/client.ts";
+import { wakeUps } from "#db/schema.ts";
 import type { Clock } from "./clock.ts";
-import { hotQueries } from "./operations/hotQueries.ts";
+import { hotQueries } from "./operations/engine/preparedQueries.ts";
 import { report } from "./report.ts";
-import { within } from "./within.ts";
+import { within } from "./timeLimit.ts";
 
 export const advanceTask = "advance";
 /** What is asked of Graphile Worker's `addJob`. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDatabase } from "../db/client.ts";
-import { createTestEngine } from "./operations/testEngine.ts";
+import { openDatabase } from "#db/client.ts";
+import { createTestEngine } from "./operations/testing/testEngine.ts";
 import { createRequestLedger } from "./requestLedger.ts";
 
 let world: ReturnType<typeof createTestEngine>;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type Db, write } from "../db/client.ts";
-import { readSetting, writeSetting } from "../db/settings.ts";
+import { type Db, write } from "#db/client.ts";
+import { readSetting, writeSetting } from "#db/settings.ts";
 import type { Clock } from "./clock.ts";
 import { grantLease, type Ledger } from "./providers/digitalocean/budget.ts";
 

@@ -1,10 +1,10 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { wakeUps } from "../db/schema.ts";
-import { advance } from "./operations/advance.ts";
-import { catalogue } from "./operations/catalogue.ts";
-import { defineOperation, step } from "./operations/definition.ts";
-import { begin, createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import { wakeUps } from "#db/schema.ts";
+import { advance } from "./operations/engine/advance.ts";
+import { defineOperation, step } from "./operations/engine/define.ts";
+import { catalogue } from "./operations/registry.ts";
+import { begin, createTestEngine, insertInstance } from "./operations/testing/testEngine.ts";
 import { createWatchdog } from "./watchdog.ts";
 
 let world: ReturnType<typeof createTestEngine>;

@@ -1,6 +1,6 @@
 import { and, eq, gt, isNotNull, lt, notExists } from "drizzle-orm";
-import { steps, wakeUps, workers } from "../db/schema.ts";
-import type { Engine } from "./operations/engine.ts";
+import { steps, wakeUps, workers } from "#db/schema.ts";
+import type { Engine } from "./operations/engine/engine.ts";
 
 /** How long wake-ups may be overdue while nothing is taken from the queue, ms. */
 const patienceMs = 60_000;

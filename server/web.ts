@@ -1,9 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import type Database from "better-sqlite3";
-import { type Db, openDatabase } from "../db/client.ts";
+import { type Db, openDatabase } from "#db/client.ts";
+import { type Live, watchEvents } from "./api/liveFeed.ts";
 import { type Clock, createClock } from "./clock.ts";
 import { type Env, readEnv } from "./env.ts";
-import { type Live, watchEvents } from "./live.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
 import { connectQueue, createQueueClient, createWaker } from "./queue.ts";

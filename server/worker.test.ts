@@ -4,9 +4,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { startPostgres } from "../start/postgres.ts";
-import { catalogue } from "./operations/catalogue.ts";
-import { begin, createTestEngine, insertInstance } from "./operations/testEngine.ts";
+import { startPostgres } from "#start/postgres.ts";
+import { catalogue } from "./operations/registry.ts";
+import { begin, createTestEngine, insertInstance } from "./operations/testing/testEngine.ts";
 
 /** A DigitalOcean that takes requests and never answers one. */
 async function startSilentCloud(): Promise<{ url: string; asked: Promise<unknown> }> {

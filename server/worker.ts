@@ -1,13 +1,13 @@
 import { run } from "graphile-worker";
 import { z } from "zod";
-import { openDatabase } from "../db/client.ts";
+import { openDatabase } from "#db/client.ts";
 import { createClock } from "./clock.ts";
-import { createEngine } from "./engine.ts";
+import { createEngine } from "./createEngine.ts";
 import { type Env, readEnv } from "./env.ts";
 import { watchHealth } from "./instances/health.ts";
-import { keepSendingMail } from "./mailbox.ts";
+import { keepSendingMail } from "./mail/sender.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
-import { advance } from "./operations/advance.ts";
+import { advance } from "./operations/engine/advance.ts";
 import { advanceTask, createQueuePool, createWaker } from "./queue.ts";
 import { report } from "./report.ts";
 import { createWatchdog } from "./watchdog.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Env } from "../server/env.ts";
+import type { Env } from "#server/env.ts";
 import { type FaultKind, faultKinds } from "./faults.ts";
 import { live } from "./life.ts";
 import { focusSchema, planOf } from "./plan.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { image, startTestCloud, type TestCloud } from "../local-cloud/testCloud.ts";
+import { image, startTestCloud, type TestCloud } from "#local-cloud/testing/testCloud.ts";
 import { createCloud } from "./cloud.ts";
 import { createFaults } from "./faults.ts";
 import { type Machine, Process } from "./process.ts";

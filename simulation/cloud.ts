@@ -1,4 +1,4 @@
-import type { Fetch } from "../server/providers/digitalocean/request.ts";
+import type { Fetch } from "#server/providers/digitalocean/request.ts";
 import { copyOf, type Disk, emptyDisk } from "./disk.ts";
 import type { Faults } from "./faults.ts";
 import type { Machine, Process } from "./process.ts";

@@ -1,4 +1,4 @@
-import type { Probe, Answer as ProbeAnswer } from "../server/providers/probe.ts";
+import type { Probe, Answer as ProbeAnswer } from "#server/providers/probe.ts";
 import type { Cloud, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
 import type { Faults } from "./faults.ts";

@@ -1,8 +1,8 @@
 import Database from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import type { Env } from "../server/env.ts";
-import { setRandomSource } from "../server/ids.ts";
-import { setReportOutput } from "../server/report.ts";
+import type { Env } from "#server/env.ts";
+import { setRandomSource } from "#server/ids.ts";
+import { setReportOutput } from "#server/report.ts";
 import { createCloud } from "./cloud.ts";
 import { createFaults, type FaultKind, harmlessFaults } from "./faults.ts";
 import { createIntranets } from "./intranet.ts";

@@ -1,5 +1,5 @@
-import { ProviderError } from "../server/providers/errors.ts";
-import type { Mail, Mailer } from "../server/providers/mail/mail.ts";
+import { ProviderError } from "#server/providers/errors.ts";
+import type { Mail, Mailer } from "#server/providers/mail/mail.ts";
 import type { Faults } from "./faults.ts";
 import type { Machine, Process } from "./process.ts";
 

@@ -1,32 +1,26 @@
 import { desc, eq } from "drizzle-orm";
-import { backups, instances, operations } from "../db/schema.ts";
-import {
-  backUp,
-  proveBackup,
-  restoreAsNew,
-  restoreBackup,
-  setBackupPlan,
-} from "../server/backups/commands.ts";
-import { resolveDrift } from "../server/drift/commands.ts";
-import { driftViews } from "../server/drift/queries.ts";
-import type { Env } from "../server/env.ts";
-import { newId } from "../server/ids.ts";
-import { inBulk } from "../server/instances/bulk.ts";
+import { backups, instances, operations } from "#db/schema.ts";
+import { inBulk } from "#server/api/bulk.ts";
+import { backUp, proveBackup, restoreAsNew, restoreBackup, setBackupPlan } from "#server/backups/commands.ts";
+import { Refusal } from "#server/commandError.ts";
+import { resolveDrift } from "#server/drift/commands.ts";
+import { driftViews } from "#server/drift/queries.ts";
+import type { Env } from "#server/env.ts";
+import { newId } from "#server/ids.ts";
 import {
   changeAddress,
   editVariables,
   resizeInstance,
   setPower,
   upgradeInstance,
-} from "../server/instances/changes.ts";
-import { spawnInstance } from "../server/instances/commands.ts";
-import { bringBack, destroyInstance, purgeInstance } from "../server/instances/life.ts";
-import { cancelOperation, retryOperation } from "../server/operations/commands.ts";
-import { createDigitalOcean } from "../server/providers/digitalocean/digitalocean.ts";
-import { ProviderError } from "../server/providers/errors.ts";
-import { Refusal } from "../server/refusal.ts";
-import { createRequestLedger } from "../server/requestLedger.ts";
-import type { Web } from "../server/web.ts";
+} from "#server/instances/changes.ts";
+import { spawnInstance } from "#server/instances/commands/spawn.ts";
+import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
+import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
+import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
+import { ProviderError } from "#server/providers/errors.ts";
+import { createRequestLedger } from "#server/requestLedger.ts";
+import type { Web } from "#server/web.ts";
 import type { Action } from "./plan.ts";
 import { Process } from "./process.ts";
 import { token, variablesKey, type World, wakerOf } from "./spawner.ts";

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { maskSecrets } from "../server/masking.ts";
+import { maskSecrets } from "#server/masking.ts";
 import type {
   PlaybookEvent,
   PlaybookRun,
   PlaybookRunner,
   PlaybookState,
-} from "../server/providers/playbooks/playbooks.ts";
+} from "#server/providers/playbooks/playbooks.ts";
 import type { Cloud, SimDroplet } from "./cloud.ts";
 import { back, DiskError, dump, swap, unpack } from "./disk.ts";
 import type { Faults } from "./faults.ts";

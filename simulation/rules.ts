@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { openVariables } from "../server/instances/variables.ts";
+import { openVariables } from "#server/instances/variables.ts";
 import type { CloudWatcher, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
 import { postsOn, treeOf } from "./disk.ts";

@@ -1,4 +1,4 @@
-import type { Env } from "../server/env.ts";
+import type { Env } from "#server/env.ts";
 import { type LifeResult, live } from "./life.ts";
 import type { Plan } from "./plan.ts";
 

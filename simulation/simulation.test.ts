@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Env } from "../server/env.ts";
+import type { Env } from "#server/env.ts";
 import { merge } from "./batch.ts";
 import { liveInParallel } from "./crew.ts";
 import { live } from "./life.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { Readable as ReadableStream } from "node:stream";
-import type { BackupStore, Stored } from "../server/providers/backups/backups.ts";
-import type { Transfer, TransferHost } from "../server/providers/backups/transfer.ts";
-import type { Verified } from "../server/providers/backups/verify.ts";
-import { ProviderError } from "../server/providers/errors.ts";
+import type { BackupStore, Stored } from "#server/providers/backups/backups.ts";
+import type { Transfer, TransferHost } from "#server/providers/backups/transfer.ts";
+import type { Verified } from "#server/providers/backups/verify.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { Cloud } from "./cloud.ts";
 import { archiveOf, type Post, postsIn } from "./disk.ts";
 import type { Faults } from "./faults.ts";

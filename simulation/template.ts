@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { migrateDatabase } from "../db/migrate.ts";
-import { type Env, readEnv } from "../server/env.ts";
+import { migrateDatabase } from "#db/migrate.ts";
+import { type Env, readEnv } from "#server/env.ts";
 
 /** Who clicks, and gets the mail. */
 export const operator = "joe@intranet.localhost";

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { root } from "./env.ts";
-import { freshFolder } from "./testProcesses.ts";
+import { freshFolder } from "./testing/testProcesses.ts";
 
 /** bootstrap.mjs as it is, in a checkout whose start.ts only says that it was reached, and by which Node. */
 function checkout({ isInstalled }: { isInstalled: boolean }): string {

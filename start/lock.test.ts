@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { identify } from "./identity.ts";
 import { isLeaving, takeLock, waitForLock } from "./lock.ts";
-import { freshFolder, kill, runSleeper } from "./testProcesses.ts";
+import { freshFolder, kill, runSleeper } from "./testing/testProcesses.ts";
 
 const lockOf = (folder: string) => join(folder, "supervisor.lock");
 

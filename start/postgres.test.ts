@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { livingPostmaster, openCluster } from "./cluster.ts";
 import { createDatabase, type Postgres, startPostgres } from "./postgres.ts";
-import { freshFolder, kill, runScript } from "./testProcesses.ts";
+import { freshFolder, kill, runScript } from "./testing/testProcesses.ts";
 
 const started: Postgres[] = [];
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { endProcess, identify } from "./identity.ts";
 import { processNotes } from "./processes.ts";
-import { freshFolder, kill, runScript, runSleeper } from "./testProcesses.ts";
+import { freshFolder, kill, runScript, runSleeper } from "./testing/testProcesses.ts";
 
 const started: Awaited<ReturnType<typeof runSleeper>>[] = [];
 afterEach(async () => {

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { playwrightCounts, readReport, vitestCounts } from "./reports.ts";
-import { freshFolder } from "./testProcesses.ts";
+import { freshFolder } from "./testing/testProcesses.ts";
 
 const unit = {
   numPassedTests: 7,

@@ -3,12 +3,12 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openDatabase } from "../db/client.ts";
-import { signIn } from "../server/sessions.ts";
+import { openDatabase } from "#db/client.ts";
+import { signIn } from "#server/auth/sessions.ts";
 import { type ChildEnv, root } from "./env.ts";
 import { takeLock } from "./lock.ts";
 import { findFreePort, isPortFree } from "./ports.ts";
-import { freshFolder } from "./testProcesses.ts";
+import { freshFolder } from "./testing/testProcesses.ts";
 
 /** `npm start` without what it would install first. It is stopped as soon as it has said `until`. */
 function startSpawner(

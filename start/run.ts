@@ -153,7 +153,7 @@ async function startDatabase(env: StartEnv, begin: Begin, onBackAgain: () => voi
 /** Migrates SQLite and makes the first user; what that says (the password, once) is for the person here. */
 async function prepareData(env: StartEnv, given: Given, mode: Mode): Promise<void> {
   const log = join(env.dataDir, "prepare.out");
-  const outcome = await runLogged([process.execPath, ...nodeArgs("server/prepare.ts")], {
+  const outcome = await runLogged([process.execPath, ...nodeArgs("server/setup.ts")], {
     log,
     cwd: root,
     env: applicationEnv(env, given, mode),

@@ -6,7 +6,7 @@ import { identify } from "./identity.ts";
 import { logFile } from "./logs.ts";
 import { processNotes } from "./processes.ts";
 import { type ProcessPlan, pauseBeforeStart, type Supervised, supervise } from "./supervise.ts";
-import { freshFolder, until } from "./testProcesses.ts";
+import { freshFolder, until } from "./testing/testProcesses.ts";
 
 const supervised: Supervised[] = [];
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { root } from "./env.ts";
-import { freshFolder } from "./testProcesses.ts";
+import { freshFolder } from "./testing/testProcesses.ts";
 
 /** A machine: a folder of commands, and whether they are run as root. */
 function machine(commands: Record<string, string>) {

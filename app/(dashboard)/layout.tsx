@@ -1,8 +1,8 @@
 "use client";
 import type { ReactNode } from "react";
-import { LiveProvider } from "../live.tsx";
-import { ToastProvider } from "../ui/toast.tsx";
-import { Rail } from "./rail.tsx";
+import { LiveProvider } from "#app/live.tsx";
+import { ToastProvider } from "#app/ui/toast.tsx";
+import { Rail } from "./_shell/sidebar.tsx";
 
 export default function DashboardLayout({ children }: { children: ReactNode }) {
   return (

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { StepView } from "../../server/views.ts";
-import { stretches } from "../progress/stretches.ts";
-import { operationView } from "../testViews.ts";
+import { stretches } from "#app/progress/segments.ts";
+import { operationView } from "#app/testing/testViews.ts";
+import type { StepView } from "#server/api/views.ts";
 import { drawArrival } from "./draw.ts";
 import { planOf, tall, wide } from "./geometry.ts";
 

@@ -1,6 +1,6 @@
 import { html, raw } from "hono/html";
-import type { Arrival } from "../../server/arrival.ts";
-import { stretches, timeLeft } from "../progress/stretches.ts";
+import { stretches, timeLeft } from "#app/progress/segments.ts";
+import type { Arrival } from "#server/api/arrival.ts";
 import { type Dot, type Drawing, planOf, tall, wide } from "./geometry.ts";
 
 /** Steps in words for visitors; what they need not know has none. */

@@ -1,4 +1,4 @@
-import type { Stretch } from "../progress/stretches.ts";
+import type { Stretch } from "#app/progress/segments.ts";
 
 /** How far a point of the line is: behind, where it happens now, or still ahead. */
 export type Tone = "past" | "now" | "ahead";

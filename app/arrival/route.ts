@@ -1,5 +1,5 @@
-import { arrivalAt } from "../../server/arrival.ts";
-import { web } from "../../server/web.ts";
+import { arrivalAt } from "#server/api/arrival.ts";
+import { web } from "#server/web.ts";
 import { drawArrival } from "./draw.ts";
 
 export const dynamic = "force-dynamic";

@@ -1,10 +1,10 @@
 "use client";
 import { signIn } from "next-auth/react";
 import { type FormEvent, useState } from "react";
-import { Mark } from "../mark.tsx";
-import { Button } from "../ui/button.tsx";
-import { TextField } from "../ui/field.tsx";
-import { Notice } from "../ui/notice.tsx";
+import { Mark } from "#app/mark.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { TextField } from "#app/ui/field.tsx";
+import { Notice } from "#app/ui/notice.tsx";
 
 /** Only an address of this site: a link must not lead somebody who signs in elsewhere. */
 function wayBack(): string {

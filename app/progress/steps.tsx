@@ -1,9 +1,9 @@
 "use client";
 import { Check, ChevronsRight, Minus, X } from "lucide-react";
-import type { OperationView, StepView } from "../../server/views.ts";
-import { stepWords } from "../status.tsx";
-import { duration, useNow } from "../time.ts";
-import { companions, share, stretches } from "./stretches.ts";
+import { stepWords } from "#app/status.tsx";
+import { duration, useNow } from "#app/time.ts";
+import type { OperationView, StepView } from "#server/api/views.ts";
+import { companions, share, stretches } from "./segments.ts";
 
 type Props = {
   operation: OperationView;

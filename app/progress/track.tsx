@@ -1,8 +1,8 @@
 "use client";
 import type { ReactNode } from "react";
-import type { OperationView, StepView } from "../../server/views.ts";
-import { useNow } from "../time.ts";
-import { aboutLeft, position, share, stretches, timeLeft, usual } from "./stretches.ts";
+import { useNow } from "#app/time.ts";
+import type { OperationView, StepView } from "#server/api/views.ts";
+import { aboutLeft, position, share, stretches, timeLeft, usual } from "./segments.ts";
 
 const heights = { rail: 4, row: 6, page: 10 };
 

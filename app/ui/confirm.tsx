@@ -1,6 +1,6 @@
 "use client";
 import type { ReactNode } from "react";
-import { sentenceOf } from "../trpc.tsx";
+import { sentenceOf } from "#app/trpc.tsx";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 

@@ -1,6 +1,6 @@
 "use client";
 import type { ReactNode } from "react";
-import { day, useNow } from "../time.ts";
+import { day, useNow } from "#app/time.ts";
 import { manyRows, Rows } from "./rows.tsx";
 
 type Props<Item> = {

@@ -1,6 +1,6 @@
 import { and, eq, inArray } from "drizzle-orm";
 import type { z } from "zod";
-import { type Tx, write } from "../../db/client.ts";
+import { type Tx, write } from "#db/client.ts";
 import {
   audit,
   type BackupReason,
@@ -9,21 +9,21 @@ import {
   type JsonObject,
   noBackupPlan,
   operations,
-} from "../../db/schema.ts";
-import { newId, newSecret } from "../ids.ts";
-import { addressTaken, isTaken, refuseForeignRecord } from "../instances/addresses.ts";
-import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
-import { type Begun, begunBefore, digestOf } from "../instances/idempotency.ts";
-import type { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
-import { copyVariables } from "../instances/variables.ts";
-import { type Source, sourceFact } from "../operations/backupSteps.ts";
-import { beginOperation } from "../operations/begin.ts";
-import { appendEvent } from "../operations/events.ts";
-import { tidyNames } from "../operations/sources.ts";
-import { Refusal } from "../refusal.ts";
-import type { Web } from "../web.ts";
+} from "#db/schema.ts";
+import { Refusal } from "#server/commandError.ts";
+import { newId, newSecret } from "#server/ids.ts";
+import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
+import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
+import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
+import type { backupPlanInput, restoreAsNewInput } from "#server/instances/rules.ts";
+import { copyVariables } from "#server/instances/variables.ts";
+import { tidyNames } from "#server/operations/backupUses.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { beginOperation } from "#server/operations/engine/insertOperation.ts";
+import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
+import { type Source, sourceFact } from "#server/operations/steps/dump.ts";
+import type { Web } from "#server/web.ts";
 import { newestGood } from "./queries.ts";
-import { nextBackup, nextProof } from "./schedule.ts";
 
 type Row = typeof backups.$inferSelect;
 

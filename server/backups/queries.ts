@@ -1,8 +1,8 @@
 import { and, desc, eq, inArray, isNotNull, max, notInArray } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { backups, instances } from "../../db/schema.ts";
-import { isOfWayBack } from "../operations/backupSteps.ts";
-import type { BackupView } from "../views.ts";
+import type { Tx } from "#db/client.ts";
+import { backups, instances } from "#db/schema.ts";
+import type { BackupView } from "#server/api/views.ts";
+import { isOfWayBack } from "#server/operations/steps/dump.ts";
 
 /** Backups that are there or being made, newest first: of all instances, or of one. */
 export function backupViews(tx: Pick<Tx, "select">, instanceId?: string): BackupView[] {

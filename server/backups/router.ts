@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { backupPlanInput, restoreAsNewInput } from "../instances/rules.ts";
-import { lastEventId } from "../live.ts";
-import { procedure, router } from "../trpc.ts";
+import { lastEventId } from "#server/api/liveFeed.ts";
+import { procedure, router } from "#server/api/trpc.ts";
+import { backupPlanInput, restoreAsNewInput } from "#server/instances/rules.ts";
 import { backUp, proveBackup, restoreAsNew, restoreBackup, setBackupPlan } from "./commands.ts";
 import { backupViews } from "./queries.ts";
 

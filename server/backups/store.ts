@@ -1,7 +1,7 @@
-import type { Env } from "../env.ts";
-import type { BackupStore } from "../providers/backups/backups.ts";
-import { createFolderStore } from "../providers/backups/folderStore.ts";
-import { createS3Store } from "../providers/backups/s3Store.ts";
+import type { Env } from "#server/env.ts";
+import type { BackupStore } from "#server/providers/backups/backups.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import { createS3Store } from "#server/providers/backups/s3Store.ts";
 
 /** An S3-compatible store when a bucket is named, a folder in DATA_DIR without one. */
 export function createBackupStore({ backups }: Pick<Env, "backups">): BackupStore {

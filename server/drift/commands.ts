@@ -1,9 +1,9 @@
 import { eq } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { drift, instances, type JsonObject } from "../../db/schema.ts";
-import { addressTaken, isTaken } from "../instances/addresses.ts";
-import { type Beginner, beginFor, instanceOf } from "../instances/begin.ts";
-import { Refusal } from "../refusal.ts";
+import type { Tx } from "#db/client.ts";
+import { drift, instances, type JsonObject } from "#db/schema.ts";
+import { Refusal } from "#server/commandError.ts";
+import { addressTaken, isTaken } from "#server/instances/addresses.ts";
+import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
 import { actionsOf, type DriftAction, type Finding, finding, keyOf, operationFor } from "./findings.ts";
 import { refusalOf } from "./queries.ts";
 import { reconciliationState } from "./state.ts";

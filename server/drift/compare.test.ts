@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { instanceTag, operationTag, proofTag } from "../operations/droplet.ts";
-import type { Droplet } from "../providers/digitalocean/digitalocean.ts";
+import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import { type Books, compare, type Found, type Inventory, settledMs } from "./compare.ts";
 
 const now = 1_800_000_000_000;

@@ -1,7 +1,7 @@
-import type { InstanceStatus, OperationKind } from "../../db/schema.ts";
-import { instanceTag, operationIdOf, operationTag, proofTag } from "../operations/droplet.ts";
-import { type Droplet, ourTag } from "../providers/digitalocean/digitalocean.ts";
-import type { ARecord, Snapshot } from "../providers/digitalocean/inventory.ts";
+import type { InstanceStatus, OperationKind } from "#db/schema.ts";
+import { instanceTag, operationIdOf, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import { type Droplet, ourTag } from "#server/providers/digitalocean/digitalocean.ts";
+import type { ARecord, Snapshot } from "#server/providers/digitalocean/inventory.ts";
 import type { Finding } from "./findings.ts";
 
 /** What our rows say. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { OperationKind } from "../../db/schema.ts";
+import type { OperationKind } from "#db/schema.ts";
 
 /**
  * What differs between DigitalOcean and our rows. "orphaned": ours, and no row knows it. "missing": a row knows it, and

@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { drift } from "../../db/schema.ts";
+import type { Tx } from "#db/client.ts";
+import { drift } from "#db/schema.ts";
 import { type FindingOf, finding } from "./findings.ts";
 
 type OrphanFinding = FindingOf<"orphaned-droplet"> | FindingOf<"orphaned-snapshot">;

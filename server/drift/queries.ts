@@ -1,12 +1,12 @@
 import { and, asc, desc, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { drift, instances, operations } from "../../db/schema.ts";
-import { newestOperation } from "../instances/begin.ts";
-import { newestKept } from "../instances/kept.ts";
-import { catalogue } from "../operations/catalogue.ts";
-import { visibilityWindowMs } from "../operations/droplet.ts";
-import type { DriftCheckView, DriftView } from "../views.ts";
+import type { Tx } from "#db/client.ts";
+import { drift, instances, operations } from "#db/schema.ts";
+import type { DriftCheckView, DriftView } from "#server/api/views.ts";
+import { catalogue } from "#server/operations/registry.ts";
+import { newestKept } from "#server/operations/restorePoints.ts";
+import { newestOperation } from "#server/operations/startOperation.ts";
+import { visibilityWindowMs } from "#server/operations/steps/droplet.ts";
 import { actionsOf, type DriftAction, driftOperations, finding, keyOf } from "./findings.ts";
 import { reconciliationState } from "./state.ts";
 

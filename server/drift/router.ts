@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { procedure, router } from "../trpc.ts";
+import { procedure, router } from "#server/api/trpc.ts";
 import { resolveDrift } from "./commands.ts";
 import { driftActions } from "./findings.ts";
 import { driftCheck, driftViews } from "./queries.ts";

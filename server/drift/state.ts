@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { readSetting, writeSetting } from "../../db/settings.ts";
+import type { Tx } from "#db/client.ts";
+import { readSetting, writeSetting } from "#db/settings.ts";
 
 const name = "reconciliation";
 const schema = z.object({

@@ -1,11 +1,11 @@
 import { and, desc, eq, isNotNull, isNull, ne } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { aliases, dnsRecords, instances } from "../../db/schema.ts";
-import { newestGood } from "../backups/queries.ts";
-import { foreignRecord } from "../operations/dns.ts";
-import { isProviderError } from "../providers/errors.ts";
-import { Refusal } from "../refusal.ts";
-import type { Web } from "../web.ts";
+import type { Tx } from "#db/client.ts";
+import { aliases, dnsRecords, instances } from "#db/schema.ts";
+import { newestGood } from "#server/backups/queries.ts";
+import { Refusal } from "#server/commandError.ts";
+import { foreignRecord } from "#server/operations/steps/dns.ts";
+import { isProviderError } from "#server/providers/errors.ts";
+import type { Web } from "#server/web.ts";
 import { slugProblem } from "./rules.ts";
 
 type Place = { slug: string; domain: string };

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { z } from "zod";
-import { aliases } from "../../db/schema.ts";
-import { newId } from "../ids.ts";
-import { tidyNames } from "../operations/sources.ts";
-import { Refusal } from "../refusal.ts";
-import type { Web } from "../web.ts";
+import { aliases } from "#db/schema.ts";
+import { Refusal } from "#server/commandError.ts";
+import { newId } from "#server/ids.ts";
+import { tidyNames } from "#server/operations/backupUses.ts";
+import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
+import type { Web } from "#server/web.ts";
 import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
-import { type Beginner, beginFor, instanceOf } from "./begin.ts";
 import { options } from "./options.ts";
 import type { addressInput, EditedVariable } from "./rules.ts";
 import { newVariableSet, restoreVariableSet } from "./variables.ts";

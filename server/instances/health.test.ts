@@ -1,10 +1,10 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { events, instances } from "../../db/schema.ts";
-import type { Providers } from "../operations/definition.ts";
-import { createTestEngine, insertInstance, only } from "../operations/testEngine.ts";
-import type { Answer, Probe } from "../providers/probe.ts";
-import { testTimers } from "../testTimers.ts";
+import { events, instances } from "#db/schema.ts";
+import type { Providers } from "#server/operations/engine/define.ts";
+import { createTestEngine, insertInstance, only } from "#server/operations/testing/testEngine.ts";
+import type { Answer, Probe } from "#server/providers/probe.ts";
+import { testTimers } from "#server/testing/testTimers.ts";
 import { lookAtAll, watchHealth } from "./health.ts";
 
 const good: Answer = { ok: true, status: 200, version: "2.14.0", ms: 7, sentence: "It answers." };

@@ -1,10 +1,10 @@
 import { eq, inArray } from "drizzle-orm";
-import { type Tx, write } from "../../db/client.ts";
-import { instances } from "../../db/schema.ts";
-import type { Engine } from "../operations/engine.ts";
-import { appendEvent } from "../operations/events.ts";
-import type { Answer } from "../providers/probe.ts";
-import { repeat } from "../repeat.ts";
+import { type Tx, write } from "#db/client.ts";
+import { instances } from "#db/schema.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import type { Answer } from "#server/providers/probe.ts";
+import { repeat } from "#server/repeat.ts";
 
 const everyMs = 30_000;
 /** One missed answer is a hiccup; an instance is called unreachable after this many looks in a row. */

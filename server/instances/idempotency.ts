@@ -1,8 +1,8 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import { eq } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { instances, operations } from "../../db/schema.ts";
-import { Refusal } from "../refusal.ts";
+import type { Tx } from "#db/client.ts";
+import { instances, operations } from "#db/schema.ts";
+import { Refusal } from "#server/commandError.ts";
 
 export type Begun = { instanceId: string; slug: string; operationId: string };
 type Asked = { idempotencyKey: string };

@@ -1,14 +1,14 @@
 import { and, eq, isNull } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { audit, backups, instances, snapshots } from "../../db/schema.ts";
-import { sourceOf } from "../backups/commands.ts";
-import { appendEvent } from "../operations/events.ts";
-import { stillUsed } from "../operations/purge.ts";
-import { teamOf, usesOf } from "../operations/sources.ts";
-import { Refusal } from "../refusal.ts";
+import { write } from "#db/client.ts";
+import { audit, backups, instances, snapshots } from "#db/schema.ts";
+import { sourceOf } from "#server/backups/commands.ts";
+import { Refusal } from "#server/commandError.ts";
+import { teamOf, usesOf } from "#server/operations/backupUses.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { stillUsed } from "#server/operations/purge.ts";
+import { newestKept } from "#server/operations/restorePoints.ts";
+import { type Beginner, beginFor, instanceOf, newestOperation } from "#server/operations/startOperation.ts";
 import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
-import { type Beginner, beginFor, instanceOf, newestOperation } from "./begin.ts";
-import { newestKept } from "./kept.ts";
 
 function expectTyped(confirm: string, slug: string): void {
   if (confirm === slug) return;

@@ -1,5 +1,5 @@
-import type { Env } from "../env.ts";
-import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
+import type { Env } from "#server/env.ts";
+import type { DigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 
 /** What Joe may choose from; sizes as a customer's intranet needs them, cheapest first. */
 export type Options = {

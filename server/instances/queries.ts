@@ -1,14 +1,14 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
-import type { Tx } from "../../db/client.ts";
-import { aliases, instances, operations, snapshots } from "../../db/schema.ts";
-import { backupViews, lastGoodBackups } from "../backups/queries.ts";
-import { staleness } from "../backups/schedule.ts";
-import type { Env } from "../env.ts";
-import { operationViews } from "../operations/queries.ts";
-import type { InstanceDetail, InstanceRow } from "../views.ts";
-import { instanceUrl } from "./address.ts";
-import { refusalsOf } from "./judge.ts";
-import { newestKept } from "./kept.ts";
+import type { Tx } from "#db/client.ts";
+import { aliases, instances, operations, snapshots } from "#db/schema.ts";
+import type { InstanceDetail, InstanceRow } from "#server/api/views.ts";
+import { backupViews, lastGoodBackups } from "#server/backups/queries.ts";
+import type { Env } from "#server/env.ts";
+import { operationViews } from "#server/operations/queries.ts";
+import { newestKept } from "#server/operations/restorePoints.ts";
+import { staleness } from "./backupPlan.ts";
+import { refusalsOf } from "./refusals.ts";
+import { instanceUrl } from "./url.ts";
 import { previousSet, visibleVariables } from "./variables.ts";
 
 type Row = typeof instances.$inferSelect;

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { operationKinds } from "../../db/schema.ts";
-import { lastEventId } from "../live.ts";
-import { planView } from "../operations/queries.ts";
-import { Refusal } from "../refusal.ts";
-import { procedure, router } from "../trpc.ts";
+import { operationKinds } from "#db/schema.ts";
+import { inBulk } from "#server/api/bulk.ts";
+import { lastEventId } from "#server/api/liveFeed.ts";
+import { procedure, router } from "#server/api/trpc.ts";
+import { Refusal } from "#server/commandError.ts";
+import { planView } from "#server/operations/queries.ts";
 import { checkSlug } from "./addresses.ts";
-import { inBulk } from "./bulk.ts";
 import {
   changeAddress,
   editVariables,
@@ -14,7 +14,7 @@ import {
   setPower,
   upgradeInstance,
 } from "./changes.ts";
-import { spawnInstance } from "./commands.ts";
+import { spawnInstance } from "./commands/spawn.ts";
 import { bringBack, destroyInstance, protectInstance, purgeInstance } from "./life.ts";
 import { options } from "./options.ts";
 import { instanceDetail, instanceRows } from "./queries.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { InstanceStatus } from "../../db/schema.ts";
-import type { InstanceAction } from "../views.ts";
+import type { InstanceStatus } from "#db/schema.ts";
+import type { InstanceAction } from "#server/api/views.ts";
 
 /** Names that must never become a customer's address. */
 const reservedSlugs = new Set(

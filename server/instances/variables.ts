@@ -1,13 +1,13 @@
 import type { KeyObject } from "node:crypto";
 import { and, asc, eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { given, prepared } from "../../db/prepared.ts";
-import { operations, variables } from "../../db/schema.ts";
-import type { Variable } from "../operations/definition.ts";
-import { Refusal } from "../refusal.ts";
-import { open, seal } from "../secrets.ts";
-import type { VariableView } from "../views.ts";
+import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
+import { operations, variables } from "#db/schema.ts";
+import type { VariableView } from "#server/api/views.ts";
+import { Refusal } from "#server/commandError.ts";
+import type { Variable } from "#server/operations/engine/define.ts";
+import { open, seal } from "#server/secrets.ts";
 import { type EditedVariable, maxVariableBytes, maxVariables } from "./rules.ts";
 
 type NewVariable = { name: string; value: string; secret: boolean; system?: boolean };

@@ -1,4 +1,4 @@
-import { Refusal } from "../refusal.ts";
+import { Refusal } from "#server/commandError.ts";
 
 /** Begins something by itself; a refusal (it is busy, it is off) is no fault, and asked again later. */
 export function attempt(begin: () => void): boolean {

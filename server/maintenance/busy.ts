@@ -1,6 +1,6 @@
 import { and, eq, inArray } from "drizzle-orm";
-import { operations } from "../../db/schema.ts";
-import type { Engine } from "../operations/engine.ts";
+import { operations } from "#db/schema.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 
 /** Whether an operation of the instance is live. */
 export function isBusy(engine: Engine, instanceId: string): boolean {

@@ -1,12 +1,12 @@
 import { eq, lte } from "drizzle-orm";
-import { instances } from "../../db/schema.ts";
-import { backUp, proveBackup } from "../backups/commands.ts";
-import { nextBackup, nextProof } from "../backups/schedule.ts";
-import type { Instance } from "../operations/definition.ts";
-import type { Engine } from "../operations/engine.ts";
-import { spawnerItself } from "../views.ts";
+import { instances } from "#db/schema.ts";
+import { spawnerItself } from "#server/api/views.ts";
+import { backUp, proveBackup } from "#server/backups/commands.ts";
+import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
+import type { Instance } from "#server/operations/engine/define.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
-import { oneByOne } from "./oneByOne.ts";
+import { oneByOne } from "./eachWithin.ts";
 
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;

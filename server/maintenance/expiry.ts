@@ -1,8 +1,8 @@
 import { and, isNotNull, isNull, lte } from "drizzle-orm";
-import { instances } from "../../db/schema.ts";
-import { purgeInstance } from "../instances/life.ts";
-import type { Engine } from "../operations/engine.ts";
-import { spawnerItself } from "../views.ts";
+import { instances } from "#db/schema.ts";
+import { spawnerItself } from "#server/api/views.ts";
+import { purgeInstance } from "#server/instances/life.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
 
 /** Purges destroyed instances whose retention is over. */

@@ -1,10 +1,10 @@
 import { and, eq, gt, inArray } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { instances, operations, snapshots, steps } from "../../db/schema.ts";
-import type { Engine } from "../operations/engine.ts";
-import { appendEvent } from "../operations/events.ts";
-import { keepSnapshot, operationOfSnapshot } from "../operations/finalSnapshot.ts";
-import { pointAtBest } from "../operations/sources.ts";
+import { write } from "#db/client.ts";
+import { instances, operations, snapshots, steps } from "#db/schema.ts";
+import { pointAtBest } from "#server/operations/backupUses.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { keepSnapshot, operationOfSnapshot } from "#server/operations/steps/finalSnapshot.ts";
 
 /** For how long after it was begun a snapshot is waited for that its operation has given up. */
 const waitedForMs = 7 * 86_400_000;

@@ -1,9 +1,9 @@
 import { and, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { instances } from "../../db/schema.ts";
-import type { Engine } from "../operations/engine.ts";
-import { appendEvent } from "../operations/events.ts";
-import { secondLookMs } from "../operations/sighting.ts";
+import { write } from "#db/client.ts";
+import { instances } from "#db/schema.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { secondLookMs } from "#server/operations/steps/dropletPresence.ts";
 import { isBusy } from "./busy.ts";
 
 /** Where an instance at rest should have its droplet. */

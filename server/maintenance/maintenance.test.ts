@@ -15,13 +15,13 @@ import {
   operations,
   snapshots,
   steps,
-} from "../../db/schema.ts";
-import { restoreBackup } from "../backups/commands.ts";
-import { newId } from "../ids.ts";
-import { bringBack } from "../instances/life.ts";
-import { catalogue } from "../operations/catalogue.ts";
-import { cancelOperation } from "../operations/commands.ts";
-import type { Providers } from "../operations/definition.ts";
+} from "#db/schema.ts";
+import { restoreBackup } from "#server/backups/commands.ts";
+import { newId } from "#server/ids.ts";
+import { bringBack } from "#server/instances/life.ts";
+import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
+import type { Providers } from "#server/operations/engine/define.ts";
+import { catalogue } from "#server/operations/registry.ts";
 import {
   begin,
   createTestEngine,
@@ -30,13 +30,13 @@ import {
   only,
   operationOf,
   runToEnd,
-} from "../operations/testEngine.ts";
-import type { BackupStore } from "../providers/backups/backups.ts";
-import { createFolderStore } from "../providers/backups/folderStore.ts";
-import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
-import type { FoundRecord } from "../providers/digitalocean/dns.ts";
-import type { PlaybookRunner } from "../providers/playbooks/playbooks.ts";
-import { testTimers } from "../testTimers.ts";
+} from "#server/operations/testing/testEngine.ts";
+import type { BackupStore } from "#server/providers/backups/backups.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
+import type { FoundRecord } from "#server/providers/digitalocean/dns.ts";
+import type { PlaybookRunner } from "#server/providers/playbooks/playbooks.ts";
+import { testTimers } from "#server/testing/testTimers.ts";
 import { runMaintenance } from "./maintenance.ts";
 
 const day = 86_400_000;

@@ -1,11 +1,11 @@
-import type { Engine } from "../operations/engine.ts";
-import { report } from "../report.ts";
-import { within } from "../within.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { report } from "#server/report.ts";
+import { within } from "#server/timeLimit.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
 import { noteLateSnapshots } from "./lateSnapshots.ts";
 import { underLease } from "./lease.ts";
-import { tidyBackupStore, tidyPlaybookRuns } from "./leftovers.ts";
 import { noteLostDroplets } from "./lostDroplets.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { warnOfOrphans } from "./orphanWarnings.ts";

@@ -1,10 +1,10 @@
 import { eq, isNull } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { instances, snapshots } from "../../db/schema.ts";
-import type { Engine } from "../operations/engine.ts";
-import { pointAtBest, snapshotsByWorth, teamOf, usesOf } from "../operations/sources.ts";
+import { write } from "#db/client.ts";
+import { instances, snapshots } from "#db/schema.ts";
+import { pointAtBest, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 import { isBusy } from "./busy.ts";
-import { oneByOne } from "./oneByOne.ts";
+import { oneByOne } from "./eachWithin.ts";
 import { isOfOurTeam } from "./ownTeam.ts";
 
 /** How long the snapshot of a droplet that never answered is kept beside a better one. */

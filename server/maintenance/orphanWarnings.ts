@@ -1,9 +1,9 @@
 import { eq } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { instances } from "../../db/schema.ts";
-import { orphans } from "../drift/orphans.ts";
-import type { Engine } from "../operations/engine.ts";
-import { addOrphanMail } from "../outbox.ts";
+import { write } from "#db/client.ts";
+import { instances } from "#db/schema.ts";
+import { orphans } from "#server/drift/orphans.ts";
+import { addOrphanMail } from "#server/mail/outbox.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 
 const afterMs = 3_600_000;
 

@@ -1,4 +1,4 @@
-import type { Engine } from "../operations/engine.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 
 /** Whether the token in use is of the team `accountId`; of one that was never noted it is taken to be. */
 export async function isOfOurTeam({ providers }: Engine, accountId: string | null): Promise<boolean> {

@@ -1,15 +1,21 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { drift, instances, mail, operations, snapshots } from "../../db/schema.ts";
-import { resolveDrift } from "../drift/commands.ts";
-import { driftCheck, driftViews } from "../drift/queries.ts";
-import { catalogue } from "../operations/catalogue.ts";
-import type { Providers } from "../operations/definition.ts";
-import { instanceTag, operationTag, proofTag } from "../operations/droplet.ts";
-import { begin, createTestEngine, insertInstance, insertUser, only } from "../operations/testEngine.ts";
-import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
-import type { ARecord, Snapshot } from "../providers/digitalocean/inventory.ts";
-import { ProviderError } from "../providers/errors.ts";
+import { drift, instances, mail, operations, snapshots } from "#db/schema.ts";
+import { resolveDrift } from "#server/drift/commands.ts";
+import { driftCheck, driftViews } from "#server/drift/queries.ts";
+import type { Providers } from "#server/operations/engine/define.ts";
+import { catalogue } from "#server/operations/registry.ts";
+import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  insertUser,
+  only,
+} from "#server/operations/testing/testEngine.ts";
+import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
+import type { ARecord, Snapshot } from "#server/providers/digitalocean/inventory.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { warnOfOrphans } from "./orphanWarnings.ts";
 import { reconcile } from "./reconciliation.ts";
 

@@ -1,16 +1,16 @@
 import { and, eq, inArray, isNotNull, isNull, or } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { type Tx, write } from "../../db/client.ts";
-import { drift, instances, snapshots } from "../../db/schema.ts";
-import { readBooks } from "../drift/books.ts";
-import { compare, type Found, type Inventory } from "../drift/compare.ts";
-import { keyOf } from "../drift/findings.ts";
-import { orphans } from "../drift/orphans.ts";
-import { reconciliationState, saveReconciliationState } from "../drift/state.ts";
-import type { Engine } from "../operations/engine.ts";
-import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
-import type { ARecord } from "../providers/digitalocean/inventory.ts";
-import { isProviderError } from "../providers/errors.ts";
+import { type Tx, write } from "#db/client.ts";
+import { drift, instances, snapshots } from "#db/schema.ts";
+import { compare, type Found, type Inventory } from "#server/drift/compare.ts";
+import { keyOf } from "#server/drift/findings.ts";
+import { orphans } from "#server/drift/orphans.ts";
+import { readBooks } from "#server/drift/records.ts";
+import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
+import type { ARecord } from "#server/providers/digitalocean/inventory.ts";
+import { isProviderError } from "#server/providers/errors.ts";
 
 /** Maintenance comes every minute; a round is due every two. */
 const everyMs = 90_000;

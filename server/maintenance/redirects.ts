@@ -1,12 +1,12 @@
 import { and, eq, lte, or } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { aliases, dnsRecords, instances, operations } from "../../db/schema.ts";
-import type { Alias, Instance } from "../operations/definition.ts";
-import type { Engine } from "../operations/engine.ts";
-import { appendEvent } from "../operations/events.ts";
-import { canBeTakenUp } from "../operations/takenUp.ts";
+import { write } from "#db/client.ts";
+import { aliases, dnsRecords, instances, operations } from "#db/schema.ts";
+import type { Alias, Instance } from "#server/operations/engine/define.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { canBeTakenUp } from "#server/operations/engine/resumable.ts";
 import { isBusy } from "./busy.ts";
-import { oneByOne } from "./oneByOne.ts";
+import { oneByOne } from "./eachWithin.ts";
 import { isOfOurTeam } from "./ownTeam.ts";
 
 /**

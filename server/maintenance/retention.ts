@@ -1,10 +1,10 @@
 import { and, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { type Tx, write } from "../../db/client.ts";
-import { type BackupReason, backups, instances } from "../../db/schema.ts";
-import { manifestKey } from "../operations/backupSteps.ts";
-import type { Engine } from "../operations/engine.ts";
-import { usesOf } from "../operations/sources.ts";
-import { oneByOne } from "./oneByOne.ts";
+import { type Tx, write } from "#db/client.ts";
+import { type BackupReason, backups, instances } from "#db/schema.ts";
+import { usesOf } from "#server/operations/backupUses.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
+import { manifestKey } from "#server/operations/steps/dump.ts";
+import { oneByOne } from "./eachWithin.ts";
 
 const dayMs = 86_400_000;
 /** How long what is left of a failed backup is kept. */

@@ -1,10 +1,10 @@
 import { isNull } from "drizzle-orm";
-import { write } from "../../db/client.ts";
-import { instances } from "../../db/schema.ts";
-import { lastGoodBackups } from "../backups/queries.ts";
-import { staleness } from "../backups/schedule.ts";
-import type { Engine } from "../operations/engine.ts";
-import { addStaleMail } from "../outbox.ts";
+import { write } from "#db/client.ts";
+import { instances } from "#db/schema.ts";
+import { lastGoodBackups } from "#server/backups/queries.ts";
+import { staleness } from "#server/instances/backupPlan.ts";
+import { addStaleMail } from "#server/mail/outbox.ts";
+import type { Engine } from "#server/operations/engine/engine.ts";
 
 /** One mail for each time the newest good backup becomes too old. */
 export function warnOfStaleBackups(engine: Engine): void {

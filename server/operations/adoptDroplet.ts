@@ -1,8 +1,7 @@
 import { and, eq, isNull } from "drizzle-orm";
 import { z } from "zod";
-import { instanceStatuses, instances } from "../../db/schema.ts";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
+import { instanceStatuses, instances } from "#db/schema.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
 import {
   defineOperation,
   done,
@@ -12,13 +11,14 @@ import {
   type StepContext,
   StepFailure,
   step,
-} from "./definition.ts";
-import { createDns } from "./dns.ts";
-import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./driftSteps.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts, machineIs, machineOf } from "./machine.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
-import { type ActionFacts, actionFacts, switchOn } from "./power.ts";
+} from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { createDns } from "./steps/dns.ts";
+import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts, machineIs, machineOf } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { type ActionFacts, actionFacts, switchOn } from "./steps/power.ts";
 
 /** What the instance's row said before. */
 const before = z.object({

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { snapshots } from "../../db/schema.ts";
-import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
-import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
-import { nextSequence } from "./sequence.ts";
+import { snapshots } from "#db/schema.ts";
+import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./engine/define.ts";
+import { nextSequence } from "./engine/sequence.ts";
+import { type DriftFacts, driftFacts, findingOf, forget } from "./steps/driftFinding.ts";
 
 async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<DriftFacts>> {
   const { facts, instance, providers } = context;

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { backupReasons } from "../../db/schema.ts";
-import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./backupSteps.ts";
-import { defineOperation } from "./definition.ts";
-import { machineFacts } from "./machine.ts";
-import { playbookFacts } from "./playbook.ts";
+import { backupReasons } from "#db/schema.ts";
+import { defineOperation } from "./engine/define.ts";
+import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./steps/dump.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts } from "./steps/playbook.ts";
 
 const reason = z.enum(backupReasons).catch("manual");
 const ownFacts = z.object({ reason });

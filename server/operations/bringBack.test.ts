@@ -1,10 +1,10 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { backups, instances } from "../../db/schema.ts";
-import { changeAddress } from "../instances/changes.ts";
-import { bringBack, destroyInstance, purgeInstance } from "../instances/life.ts";
-import { cancelOperation } from "./commands.ts";
-import { createCloudWorld } from "./testCloud.ts";
+import { backups, instances } from "#db/schema.ts";
+import { changeAddress } from "#server/instances/changes.ts";
+import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
+import { cancelOperation } from "./cancelAndRetry.ts";
+import { createCloudWorld } from "./testing/testCloud.ts";
 
 let world: ReturnType<typeof createCloudWorld>;
 beforeEach(() => {

@@ -1,16 +1,16 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import { instances } from "../../db/schema.ts";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation, type StepContext } from "./definition.ts";
-import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
-import { emailReady } from "./email.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { playbookFacts, playbookStep } from "./playbook.ts";
-import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
+import { instances } from "#db/schema.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
+import { defineOperation, type StepContext } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { createDns, removeDns } from "./steps/dns.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { emailReady } from "./steps/readyMail.ts";
+import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & { previousSlug: string };
 type Context = StepContext<Facts>;

@@ -1,10 +1,9 @@
 import { and, eq } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { aliases } from "../../db/schema.ts";
-import { newId } from "../ids.ts";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
+import type { Tx } from "#db/client.ts";
+import { aliases } from "#db/schema.ts";
+import { newId } from "#server/ids.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
 import {
   defineOperation,
   done,
@@ -14,11 +13,12 @@ import {
   StepFailure,
   skipped,
   step,
-} from "./definition.ts";
-import { forgetRecords, keepRecords, pointHere, pointNowhere, recordMayCome } from "./dns.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+} from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { forgetRecords, keepRecords, pointHere, pointNowhere, recordMayCome } from "./steps/dns.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
 
 const place = z.object({ slug: z.string(), domain: z.string() });
 type Place = z.infer<typeof place>;

@@ -1,17 +1,24 @@
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
-import { backups, instances } from "../../db/schema.ts";
-import { backUp, restoreBackup } from "../backups/commands.ts";
-import { createFolderStore } from "../providers/backups/folderStore.ts";
-import { verifyArchive } from "../providers/backups/verify.ts";
-import { ProviderError } from "../providers/errors.ts";
-import { catalogue } from "./catalogue.ts";
-import { cancelOperation, retryOperation } from "./commands.ts";
-import type { AnyDefinition, AnyFacts, Providers, Step } from "./definition.ts";
-import { plannedSteps } from "./definition.ts";
-import { createDataDroplet, postsIn } from "./testData.ts";
-import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
+import { backups, instances } from "#db/schema.ts";
+import { backUp, restoreBackup } from "#server/backups/commands.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import { verifyArchive } from "#server/providers/backups/verify.ts";
+import { ProviderError } from "#server/providers/errors.ts";
+import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
+import type { AnyDefinition, AnyFacts, Providers, Step } from "./engine/define.ts";
+import { plannedSteps } from "./engine/define.ts";
+import { catalogue } from "./registry.ts";
+import { createDataDroplet, postsIn } from "./testing/testData.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  only,
+  operationOf,
+  runToEnd,
+} from "./testing/testEngine.ts";
 
 /** People write in their intranets while operations run, fail, are tried again and cancelled: nothing of it is lost. */
 

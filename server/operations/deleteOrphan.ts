@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { FindingOf } from "../drift/findings.ts";
-import type { Droplet } from "../providers/digitalocean/digitalocean.ts";
+import type { FindingOf } from "#server/drift/findings.ts";
+import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import {
   defineOperation,
   done,
@@ -9,11 +9,11 @@ import {
   type StepContext,
   StepFailure,
   step,
-} from "./definition.ts";
-import { forgetRecords } from "./dns.ts";
-import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./driftSteps.ts";
-import { endDroplet, nextLook } from "./droplet.ts";
-import { type MachineFacts, machineFacts } from "./machine.ts";
+} from "./engine/define.ts";
+import { forgetRecords } from "./steps/dns.ts";
+import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
+import { endDroplet, nextLook } from "./steps/droplet.ts";
+import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
 
 type Facts = DriftFacts & MachineFacts;
 type Context = StepContext<Facts>;

@@ -1,12 +1,12 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { instances, operations, snapshots } from "../../db/schema.ts";
-import { destroyInstance } from "../instances/life.ts";
-import { catalogue } from "./catalogue.ts";
-import { cancelOperation, retryOperation } from "./commands.ts";
-import { operationTag } from "./droplet.ts";
-import { createCloudWorld } from "./testCloud.ts";
-import { begin, insertInstance, operationOf } from "./testEngine.ts";
+import { instances, operations, snapshots } from "#db/schema.ts";
+import { destroyInstance } from "#server/instances/life.ts";
+import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
+import { catalogue } from "./registry.ts";
+import { operationTag } from "./steps/droplet.ts";
+import { createCloudWorld } from "./testing/testCloud.ts";
+import { begin, insertInstance, operationOf } from "./testing/testEngine.ts";
 
 /** What Destroy must not get wrong, whatever DigitalOcean says. */
 

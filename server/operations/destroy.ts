@@ -1,18 +1,18 @@
 import { z } from "zod";
-import { hasDroplet, whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation, type StepContext, skipped, step } from "./definition.ts";
-import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet } from "./droplet.ts";
+import { hasDroplet, whatIsThere } from "./engine/aftermath.ts";
+import { defineOperation, type StepContext, skipped, step } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { createDns, removeDns } from "./steps/dns.ts";
+import { destroyDroplet } from "./steps/droplet.ts";
 import {
   removeSnapshot,
   type SnapshotFacts,
   settleSnapshot,
   snapshotFacts,
   takeSnapshot,
-} from "./finalSnapshot.ts";
-import { machineFacts } from "./machine.ts";
-import { switchOn } from "./power.ts";
+} from "./steps/finalSnapshot.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { switchOn } from "./steps/power.ts";
 
 type Context = StepContext<SnapshotFacts>;
 

@@ -1,12 +1,19 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { drift, instances, snapshots } from "../../db/schema.ts";
-import { type Finding, keyOf } from "../drift/findings.ts";
-import type { DigitalOcean, Droplet } from "../providers/digitalocean/digitalocean.ts";
-import type { FoundRecord } from "../providers/digitalocean/dns.ts";
-import { catalogue } from "./catalogue.ts";
-import { type Providers, StepFailure } from "./definition.ts";
-import { begin, createTestEngine, insertInstance, only, operationOf, runToEnd } from "./testEngine.ts";
+import { drift, instances, snapshots } from "#db/schema.ts";
+import { type Finding, keyOf } from "#server/drift/findings.ts";
+import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
+import type { FoundRecord } from "#server/providers/digitalocean/dns.ts";
+import { type Providers, StepFailure } from "./engine/define.ts";
+import { catalogue } from "./registry.ts";
+import {
+  begin,
+  createTestEngine,
+  insertInstance,
+  only,
+  operationOf,
+  runToEnd,
+} from "./testing/testEngine.ts";
 
 let world: ReturnType<typeof createTestEngine>;
 let cloud: {

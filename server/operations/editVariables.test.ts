@@ -1,15 +1,22 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { write } from "../../db/client.ts";
-import { instances } from "../../db/schema.ts";
-import { editVariables } from "../instances/changes.ts";
-import { insertVariables, openVariables } from "../instances/variables.ts";
-import { deriveKey } from "../secrets.ts";
-import { cancelOperation } from "./commands.ts";
-import type { Providers } from "./definition.ts";
-import { operationOfRun } from "./playbook.ts";
-import { createTestPlaybooks } from "./testBackups.ts";
-import { createTestEngine, insertInstance, insertUser, only, operationOf, runToEnd } from "./testEngine.ts";
+import { write } from "#db/client.ts";
+import { instances } from "#db/schema.ts";
+import { editVariables } from "#server/instances/changes.ts";
+import { insertVariables, openVariables } from "#server/instances/variables.ts";
+import { deriveKey } from "#server/secrets.ts";
+import { cancelOperation } from "./cancelAndRetry.ts";
+import type { Providers } from "./engine/define.ts";
+import { operationOfRun } from "./steps/playbook.ts";
+import { createTestPlaybooks } from "./testing/testBackups.ts";
+import {
+  createTestEngine,
+  insertInstance,
+  insertUser,
+  only,
+  operationOf,
+  runToEnd,
+} from "./testing/testEngine.ts";
 
 /** An intranet that works with the variables it was reconfigured with last, and does not answer with a bad one. */
 const variablesKey = deriveKey("a secret key of some length", "variables");

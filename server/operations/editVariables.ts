@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { unlessStuck } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation, type StepContext } from "./definition.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+import { unlessStuck } from "./engine/aftermath.ts";
+import { defineOperation, type StepContext } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
 
 type Facts = PlaybookFacts & { variableSet: number; previousSet: number };
 type Context = StepContext<Facts>;

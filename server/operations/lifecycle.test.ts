@@ -5,19 +5,24 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { instances, mail, type OperationKind } from "../../db/schema.ts";
-import { type LocalCloud, startLocalCloud } from "../../local-cloud/cloud.ts";
-import { newId } from "../ids.ts";
-import { createFolderStore } from "../providers/backups/folderStore.ts";
-import { verifyArchive } from "../providers/backups/verify.ts";
-import { createDigitalOcean } from "../providers/digitalocean/digitalocean.ts";
-import { ProviderError } from "../providers/errors.ts";
-import { scanHostKey } from "../providers/ssh.ts";
-import { catalogue } from "./catalogue.ts";
-import { cancelOperation, retryOperation } from "./commands.ts";
-import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./definition.ts";
-import type { Engine } from "./engine.ts";
-import { createTestPlaybooks, createTestTransfer, type TestArchive, testArchive } from "./testBackups.ts";
+import { instances, mail, type OperationKind } from "#db/schema.ts";
+import { type LocalCloud, startLocalCloud } from "#local-cloud/cloud.ts";
+import { newId } from "#server/ids.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import { verifyArchive } from "#server/providers/backups/verify.ts";
+import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
+import { ProviderError } from "#server/providers/errors.ts";
+import { scanHostKey } from "#server/providers/ssh.ts";
+import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
+import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./engine/define.ts";
+import type { Engine } from "./engine/engine.ts";
+import { catalogue } from "./registry.ts";
+import {
+  createTestPlaybooks,
+  createTestTransfer,
+  type TestArchive,
+  testArchive,
+} from "./testing/testBackups.ts";
 import {
   begin,
   createTestEngine,
@@ -27,9 +32,9 @@ import {
   realClock,
   runToEnd,
   states,
-} from "./testEngine.ts";
-import { brokenRules } from "./testInvariants.ts";
-import { startOf } from "./testStarts.ts";
+} from "./testing/testEngine.ts";
+import { brokenRules } from "./testing/testInvariants.ts";
+import { startOf } from "./testing/testStarts.ts";
 
 /**
  * Every step of every operation, on the local cloud over HTTP: run twice, failed once, cancelled, in one loop over

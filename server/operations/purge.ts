@@ -1,12 +1,12 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { backups, instances, snapshots } from "../../db/schema.ts";
-import { manifestKey } from "./backupSteps.ts";
-import { defineOperation, done, later, StepFailure, step } from "./definition.ts";
-import { type MachineFacts, machineFacts } from "./machine.ts";
-import { sameAccount } from "./sighting.ts";
-import { usesOf } from "./sources.ts";
+import type { Tx } from "#db/client.ts";
+import { backups, instances, snapshots } from "#db/schema.ts";
+import { usesOf } from "./backupUses.ts";
+import { defineOperation, done, later, StepFailure, step } from "./engine/define.ts";
+import { sameAccount } from "./steps/dropletPresence.ts";
+import { manifestKey } from "./steps/dump.ts";
+import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
 
 const dayMs = 86_400_000;
 /** How long a cancelled removal is put off, and a failed one. */

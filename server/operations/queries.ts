@@ -1,15 +1,15 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import type { OperationKind } from "../../db/schema.ts";
-import { events, instances, operations, steps } from "../../db/schema.ts";
-import type { LogLine, OperationView, StepView } from "../views.ts";
-import { aftermathOf } from "./aftermath.ts";
-import { catalogue } from "./catalogue.ts";
-import { hindrancesOf } from "./commands.ts";
-import { plannedSteps } from "./definition.ts";
-import { percentile } from "./durations.ts";
-import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./plan.ts";
+import type { Tx } from "#db/client.ts";
+import type { OperationKind } from "#db/schema.ts";
+import { events, instances, operations, steps } from "#db/schema.ts";
+import type { LogLine, OperationView, StepView } from "#server/api/views.ts";
+import { hindrancesOf } from "./cancelAndRetry.ts";
+import { aftermathOf } from "./engine/aftermath.ts";
+import { plannedSteps } from "./engine/define.ts";
+import { percentile } from "./engine/durations.ts";
+import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./engine/plan.ts";
+import { catalogue } from "./registry.ts";
 
 type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
 

@@ -1,13 +1,13 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "../../db/client.ts";
-import { snapshots } from "../../db/schema.ts";
-import type { Finding, FindingOf } from "../drift/findings.ts";
-import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./definition.ts";
-import { keepRecords, pointHere } from "./dns.ts";
-import { type DriftFacts, driftFacts, findingOf, forget } from "./driftSteps.ts";
-import { type MachineFacts, machineFacts, type OwnRecord } from "./machine.ts";
-import { pointAtBest } from "./sources.ts";
+import type { Tx } from "#db/client.ts";
+import { snapshots } from "#db/schema.ts";
+import type { Finding, FindingOf } from "#server/drift/findings.ts";
+import { pointAtBest } from "./backupUses.ts";
+import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./engine/define.ts";
+import { keepRecords, pointHere } from "./steps/dns.ts";
+import { type DriftFacts, driftFacts, findingOf, forget } from "./steps/driftFinding.ts";
+import { type MachineFacts, machineFacts, type OwnRecord } from "./steps/machineFacts.ts";
 
 type Facts = DriftFacts & MachineFacts;
 type Context = StepContext<Facts>;

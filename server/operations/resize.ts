@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { unlessStuck } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation, type StepContext } from "./definition.ts";
-import { machineFacts } from "./machine.ts";
-import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./power.ts";
+import { unlessStuck } from "./engine/aftermath.ts";
+import { defineOperation, type StepContext } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
 
 const size = z.object({ slug: z.string(), priceMonthly: z.number() });
 type Facts = ActionFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };

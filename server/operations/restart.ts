@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation } from "./definition.ts";
-import { machineFacts } from "./machine.ts";
-import { type ActionFacts, actionFacts, reboot, switchOff, switchOn } from "./power.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
+import { defineOperation } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { type ActionFacts, actionFacts, reboot, switchOff, switchOn } from "./steps/power.ts";
 
 const facts = z.object({ ...machineFacts, ...actionFacts }).partial();
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { unlessStuck } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
+import { unlessStuck } from "./engine/aftermath.ts";
+import { defineOperation } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
 import {
   answeredBefore,
   backupSteps,
@@ -11,11 +12,17 @@ import {
   removeBackup,
   replacedData,
   stoppedApp,
-} from "./backupSteps.ts";
-import { defineOperation } from "./definition.ts";
-import { machineFacts } from "./machine.ts";
-import { playbookFacts } from "./playbook.ts";
-import { keptByRound, putBack, type SourceFacts, sendBackup, sourceFacts, takeBack } from "./restoreSteps.ts";
+} from "./steps/dump.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts } from "./steps/playbook.ts";
+import {
+  keptByRound,
+  putBack,
+  type SourceFacts,
+  sendBackup,
+  sourceFacts,
+  takeBack,
+} from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & DumpFacts;
 

@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation } from "./definition.ts";
-import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
-import { emailReady } from "./email.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { playbookFacts, playbookStep } from "./playbook.ts";
-import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./restoreSteps.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
+import { defineOperation } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { createDns, removeDns } from "./steps/dns.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { emailReady } from "./steps/readyMail.ts";
+import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
 /** A new instance that begins with a backup's data. */
 export const restoreAsNew = defineOperation<SourceFacts>({

@@ -1,11 +1,11 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import { instances, operations } from "../../db/schema.ts";
-import { batchRows } from "../instances/queries.ts";
-import { lastEventId } from "../live.ts";
-import { Refusal } from "../refusal.ts";
-import { procedure, router } from "../trpc.ts";
-import { cancelOperation, retryOperation } from "./commands.ts";
+import { instances, operations } from "#db/schema.ts";
+import { lastEventId } from "#server/api/liveFeed.ts";
+import { procedure, router } from "#server/api/trpc.ts";
+import { Refusal } from "#server/commandError.ts";
+import { batchRows } from "#server/instances/queries.ts";
+import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import { logLines, operationViews } from "./queries.ts";
 
 const operationId = z.string().max(64);

@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { whatIsThere } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
-import { defineOperation, together } from "./definition.ts";
-import { createDns, removeDns } from "./dns.ts";
-import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./droplet.ts";
-import { emailReady } from "./email.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
+import { whatIsThere } from "./engine/aftermath.ts";
+import { defineOperation, together } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
+import { createDns, removeDns } from "./steps/dns.ts";
+import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { emailReady } from "./steps/readyMail.ts";
 
 /** From one click to a running intranet. */
 export const spawn = defineOperation<PlaybookFacts>({

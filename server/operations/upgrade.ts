@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { unlessStuck } from "./aftermath.ts";
-import { appReady } from "./answer.ts";
+import { unlessStuck } from "./engine/aftermath.ts";
+import { defineOperation, type StepContext } from "./engine/define.ts";
+import { appReady } from "./steps/answer.ts";
 import {
   answeredBefore,
   backupIdOf,
@@ -13,12 +14,18 @@ import {
   replacedData,
   type Source,
   stoppedApp,
-} from "./backupSteps.ts";
-import { defineOperation, type StepContext } from "./definition.ts";
-import { intranetVars } from "./intranet.ts";
-import { machineFacts } from "./machine.ts";
-import { playbookFacts, playbookStep } from "./playbook.ts";
-import { goneBack, putBack, type SourceFacts, sendBackup, sourceFacts, takeBack } from "./restoreSteps.ts";
+} from "./steps/dump.ts";
+import { intranetVars } from "./steps/intranetVars.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import {
+  goneBack,
+  putBack,
+  type SourceFacts,
+  sendBackup,
+  sourceFacts,
+  takeBack,
+} from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & DumpFacts & { version: string; previousVersion: string };
 type Context = StepContext<Facts>;

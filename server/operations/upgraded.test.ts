@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterEach, describe, expect, test } from "vitest";
-import { openDatabase } from "../../db/client.ts";
-import { migrateDatabase } from "../../db/migrate.ts";
-import { backups, type OperationState, type StepState } from "../../db/schema.ts";
-import { olderMigrations } from "../../db/testMigrations.ts";
-import { createFolderStore } from "../providers/backups/folderStore.ts";
-import { verifyArchive } from "../providers/backups/verify.ts";
-import { cancelOperation, retryOperation } from "./commands.ts";
-import type { Providers } from "./definition.ts";
-import { createDataDroplet, postsIn } from "./testData.ts";
-import { createTestEngine, only, operationOf, runToEnd, states } from "./testEngine.ts";
+import { openDatabase } from "#db/client.ts";
+import { migrateDatabase } from "#db/migrate.ts";
+import { backups, type OperationState, type StepState } from "#db/schema.ts";
+import { olderMigrations } from "#db/testing/testMigrations.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import { verifyArchive } from "#server/providers/backups/verify.ts";
+import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
+import type { Providers } from "./engine/define.ts";
+import { createDataDroplet, postsIn } from "./testing/testData.ts";
+import { createTestEngine, only, operationOf, runToEnd, states } from "./testing/testEngine.ts";
 
 /**
  * Operations that the version before has begun (the schema of three migrations, and the plans, facts and names of that

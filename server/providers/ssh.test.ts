@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 import ssh2 from "ssh2";
 import { afterEach, describe, expect, it } from "vitest";
-import { sshKeyPair } from "./playbooks/testDroplet.ts";
+import { sshKeyPair } from "./playbooks/testing/testDroplet.ts";
 import { fingerprintOf, scanHostKey } from "./ssh.ts";
 
 const closing: (() => void)[] = [];

@@ -1,13 +1,13 @@
-import type { Db } from "../../db/client.ts";
-import { createBackupStore } from "../backups/store.ts";
-import type { Clock } from "../clock.ts";
-import type { Env } from "../env.ts";
-import { createMailer } from "../mailer.ts";
-import { abandonedMail } from "../outbox.ts";
-import type { DigitalOcean } from "../providers/digitalocean/digitalocean.ts";
-import { ProviderError } from "../providers/errors.ts";
-import type { Mailer } from "../providers/mail/mail.ts";
-import { createAnsibleRunner } from "../providers/playbooks/ansibleRunner.ts";
+import type { Db } from "#db/client.ts";
+import { createBackupStore } from "#server/backups/store.ts";
+import type { Clock } from "#server/clock.ts";
+import type { Env } from "#server/env.ts";
+import { createMailer } from "#server/mail/mailer.ts";
+import { abandonedMail } from "#server/mail/outbox.ts";
+import type { DigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
+import { ProviderError } from "#server/providers/errors.ts";
+import type { Mailer } from "#server/providers/mail/mail.ts";
+import { createAnsibleRunner } from "#server/providers/playbooks/ansibleRunner.ts";
 
 export type Check = { name: string; ok: boolean; sentence: string; detail: string };
 

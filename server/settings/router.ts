@@ -1,11 +1,11 @@
 import { and, count, eq, gt, isNull } from "drizzle-orm";
 import { z } from "zod";
-import { sessions, users } from "../../db/schema.ts";
-import { emailProblem } from "../instances/rules.ts";
-import { revokeSessionsOf } from "../sessions.ts";
-import { procedure, router } from "../trpc.ts";
+import { sessions, users } from "#db/schema.ts";
+import { procedure, router } from "#server/api/trpc.ts";
+import { addPerson, changePassword, removePerson } from "#server/auth/people.ts";
+import { revokeSessionsOf } from "#server/auth/sessions.ts";
+import { emailProblem } from "#server/instances/rules.ts";
 import { checkConnections } from "./connections.ts";
-import { addPerson, changePassword, removePerson } from "./people.ts";
 
 const id = z.string().max(64);
 const password = z.string().min(12, "Use at least 12 characters.").max(1024, "Use at most 1024 characters.");

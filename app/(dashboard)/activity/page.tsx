@@ -1,8 +1,8 @@
 "use client";
 import { useDeferredValue, useState } from "react";
-import { Page } from "../../ui/pageFrame.tsx";
-import { ActivityList } from "../activityList.tsx";
-import { SearchBox } from "../listFilters.tsx";
+import { SearchBox } from "#app/(dashboard)/_instances/listFilters.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
+import { ActivityList } from "./activityList.tsx";
 
 export default function ActivityPage() {
   const [search, setSearch] = useState("");

@@ -1,16 +1,16 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { BackupView } from "../../../server/views.ts";
-import { bytes } from "../../time.ts";
-import { sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Empty, Notice, Skeleton } from "../../ui/notice.tsx";
-import { Page } from "../../ui/pageFrame.tsx";
-import { BackupList } from "../backupList.tsx";
-import { Chips, SearchBox } from "../listFilters.tsx";
-import { useInstances } from "../useInstances.ts";
-import { useOnEnded } from "../useOnEnded.ts";
+import { BackupList } from "#app/(dashboard)/_backups/backupList.tsx";
+import { Chips, SearchBox } from "#app/(dashboard)/_instances/listFilters.tsx";
+import { useInstances } from "#app/(dashboard)/_instances/useInstances.ts";
+import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
+import { bytes } from "#app/time.ts";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
+import type { BackupView } from "#server/api/views.ts";
 
 const dayMs = 86_400_000;
 

@@ -1,10 +1,10 @@
 "use client";
 import { OctagonAlert, RefreshCw, Trash2 } from "lucide-react";
 import Link from "next/link";
-import type { DriftAction, DriftView, OperationKind } from "../../../server/views.ts";
-import { offlineReason, useConnection } from "../../live.tsx";
-import { age, exact, money } from "../../time.ts";
-import { Button, buttonClass } from "../../ui/button.tsx";
+import { offlineReason, useConnection } from "#app/live.tsx";
+import { age, exact, money } from "#app/time.ts";
+import { Button, buttonClass } from "#app/ui/button.tsx";
+import type { DriftAction, DriftView, OperationKind } from "#server/api/views.ts";
 import { aboutOf, actionWords, inSentence, nameOf, sentenceFor } from "./words.tsx";
 
 /** The columns of a row, and of what stands above them. */

@@ -1,17 +1,17 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import type { DriftAction, DriftCheckView, DriftView } from "../../../server/views.ts";
-import { age, exact, money, useNow } from "../../time.ts";
-import { sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Confirm } from "../../ui/confirm.tsx";
-import { Empty, Notice, Skeleton } from "../../ui/notice.tsx";
-import { Page } from "../../ui/pageFrame.tsx";
-import { useBegun } from "../instances/[slug]/useBegun.ts";
-import { useDrift } from "../useDrift.ts";
-import { useOnEnded } from "../useOnEnded.ts";
+import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
+import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { age, exact, money, useNow } from "#app/time.ts";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Confirm } from "#app/ui/confirm.tsx";
+import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
+import type { DriftAction, DriftCheckView, DriftView } from "#server/api/views.ts";
 import { columns, DriftRow } from "./driftRow.tsx";
+import { useDrift } from "./useDrift.ts";
 import { aboutOf, actionWords, consequence, groups, inSentence, nameOf } from "./words.tsx";
 
 type Asked = { view: DriftView; action: DriftAction };

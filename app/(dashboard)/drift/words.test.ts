@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { DriftView } from "../../../server/views.ts";
+import type { DriftView } from "#server/api/views.ts";
 import { sentenceFor } from "./words.tsx";
 
 const gone = (canBeBroughtBack: boolean): DriftView => ({

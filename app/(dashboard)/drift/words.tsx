@@ -1,6 +1,6 @@
 import { Camera, Globe, KeyRound, type LucideIcon, Server } from "lucide-react";
-import type { DriftAction, DriftView, Finding } from "../../../server/views.ts";
-import { age, day, money } from "../../time.ts";
+import { age, day, money } from "#app/time.ts";
+import type { DriftAction, DriftView, Finding } from "#server/api/views.ts";
 
 type Group = "orphaned" | "missing" | "changed";
 export const groups: readonly { key: Group; title: string; lead: string }[] = [

@@ -1,10 +1,10 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { age, exact, useNow } from "../../time.ts";
-import { sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Empty, Notice, Skeleton } from "../../ui/notice.tsx";
-import { Page } from "../../ui/pageFrame.tsx";
+import { age, exact, useNow } from "#app/time.ts";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
 
 export default function OutboxPage() {
   const trpc = useTRPC();

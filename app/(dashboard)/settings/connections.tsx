@@ -1,9 +1,9 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck, OctagonAlert } from "lucide-react";
-import { sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Notice, Skeleton } from "../../ui/notice.tsx";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
 
 /** What the Spawner depends on, each asked now. */
 export function Connections() {

@@ -1,4 +1,4 @@
-import { Page } from "../../ui/pageFrame.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
 import { Connections } from "./connections.tsx";
 import { People } from "./people.tsx";
 

@@ -1,10 +1,10 @@
 "use client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { fieldErrors, sentenceOf, useTRPC } from "../../trpc.tsx";
-import { Button } from "../../ui/button.tsx";
-import { TextField } from "../../ui/field.tsx";
-import { Notice, Skeleton } from "../../ui/notice.tsx";
+import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { TextField } from "#app/ui/field.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
 
 /** Who may sign in. */
 export function People() {

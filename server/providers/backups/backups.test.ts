@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { BackupStore } from "./backups.ts";
 import { createFolderStore } from "./folderStore.ts";
 import { createS3Store } from "./s3Store.ts";
-import { startTestS3, type TestS3 } from "./testS3.ts";
+import { startTestS3, type TestS3 } from "./testing/testS3.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-store-"));
 let s3: TestS3;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { BackupStore } from "./backups.ts";
 
 /** Writes something small, reads it back and removes it: only that shows that backups can be kept there. */

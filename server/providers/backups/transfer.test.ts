@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestDroplet, type TestDroplet } from "../playbooks/testDroplet.ts";
+import { startTestDroplet, type TestDroplet } from "#server/providers/playbooks/testing/testDroplet.ts";
 import { createFolderStore } from "./folderStore.ts";
 import { transfer } from "./transfer.ts";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Client, type ClientChannel } from "ssh2";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { BackupStore, Stored } from "./backups.ts";
 import { digestOf } from "./digest.ts";
 

@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { BackupStore, Stored } from "./backups.ts";
 import { digestOf } from "./digest.ts";
 import { createTarReader, type TarEntry } from "./tar.ts";

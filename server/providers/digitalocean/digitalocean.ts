@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { createBudget, createLedger, type Ledger } from "./budget.ts";
 import { createDns } from "./dns.ts";
 import { createInventory, toSnapshot } from "./inventory.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { readSettled } from "./pages.ts";
 import type { Requester } from "./request.ts";
 import { recordAnswer, recordList } from "./schemas.ts";

@@ -1,4 +1,4 @@
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 
 type Page<Entry> = {
   entries: Entry[];

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { type Budget, BudgetSpent } from "./budget.ts";
 import { errorAnswer } from "./schemas.ts";
 import { pendingEvent, sentenceFor } from "./sentences.ts";

@@ -1,4 +1,4 @@
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 
 /** Codes of connections that never came about: nothing was sent. */
 const neverConnected = new Set([

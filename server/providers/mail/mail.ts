@@ -1,6 +1,6 @@
 import { Resend } from "resend";
 import { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 
 export type Mail = { to: string; subject: string; html: string; text: string; idempotencyKey: string };
 export type Mailer = {

@@ -21,7 +21,7 @@ import { readJobEvents } from "./jobEvents.ts";
 import type { JsonValue, PlaybookEvent, PlaybookReading, PlaybookRun, PlaybookRunner } from "./playbooks.ts";
 import { processesOfRun } from "./processes.ts";
 import { prepareRun, startRun } from "./start.ts";
-import { findAnsible, freePort, startTestDroplet, type TestDroplet } from "./testDroplet.ts";
+import { findAnsible, freePort, startTestDroplet, type TestDroplet } from "./testing/testDroplet.ts";
 
 const ansible = findAnsible();
 const title =

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { maskSecrets } from "../../masking.ts";
+import { maskSecrets } from "#server/masking.ts";
 import {
   type AnsibleRunnerOptions,
   ARTIFACTS,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { PlaybookHost, PlaybookRun } from "./playbooks.ts";
 import { checkVariables, variablesAsYaml } from "./variables.ts";
 

@@ -15,7 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { explainFailure } from "./explainFailure.ts";
 import type { JsonValue, PlaybookName } from "./playbooks.ts";
-import { findAnsible } from "./testDroplet.ts";
+import { findAnsible } from "./testing/testDroplet.ts";
 import { checkVariables, type Runtime, variablesAsYaml } from "./variables.ts";
 
 const ansible = findAnsible();

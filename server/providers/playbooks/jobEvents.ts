@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { maskSecrets } from "../../masking.ts";
+import { maskSecrets } from "#server/masking.ts";
 import type { PlaybookEvent, PlaybookTask } from "./playbooks.ts";
 
 /** What we use of ansible-runner's `job_events/<counter>-<uuid>.json`. */

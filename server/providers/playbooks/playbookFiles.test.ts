@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { playbookNames } from "./playbooks.ts";
 import { countListedTasks, createTaskCounter } from "./taskCount.ts";
-import { findAnsible } from "./testDroplet.ts";
+import { findAnsible } from "./testing/testDroplet.ts";
 import { variablesAsYaml } from "./variables.ts";
 
 const ansible = findAnsible();

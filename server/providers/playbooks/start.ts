@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import { type AnsibleRunnerOptions, BEGAN, type PlaybookCommand, playbookEnvironment } from "./command.ts";
 
 /** Exit status of the shell's guard: the run had begun or was cancelled before. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isProviderError } from "../errors.ts";
+import { isProviderError } from "#server/providers/errors.ts";
 import { checkVariables, variablesAsYaml } from "./variables.ts";
 
 const valid = {

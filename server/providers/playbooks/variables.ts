@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError } from "#server/providers/errors.ts";
 import type { JsonValue, PlaybookName } from "./playbooks.ts";
 
 const text = z.string().refine((value) => !/\p{Surrogate}/u.test(value), "must be valid Unicode text");

@@ -3,20 +3,20 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { useParams, usePathname, useRouter, useSearchParams } from "next/navigation";
 import { Suspense, useEffect, useMemo, useRef } from "react";
-import type { InstanceDetail } from "../../../../server/views.ts";
-import { foldDetail } from "../../../fold.ts";
-import { useChanges } from "../../../live.tsx";
-import { sentenceOf, useTRPC } from "../../../trpc.tsx";
-import { Button } from "../../../ui/button.tsx";
-import { Notice, Skeleton } from "../../../ui/notice.tsx";
-import { ActivityList } from "../../activityList.tsx";
-import { Announcer } from "./announcer.tsx";
-import { Header } from "./header.tsx";
-import { InstanceBackups } from "./instanceBackups.tsx";
-import { InstanceSettings } from "./instanceSettings.tsx";
-import { operationAtHand } from "./operationAtHand.ts";
-import { OperationPanel } from "./operationPanel.tsx";
-import { Overview } from "./overview.tsx";
+import { InstanceBackups } from "#app/(dashboard)/_backups/instanceBackups.tsx";
+import { Announcer } from "#app/(dashboard)/_instances/announcer.tsx";
+import { operationAtHand } from "#app/(dashboard)/_instances/currentOperation.ts";
+import { Header } from "#app/(dashboard)/_instances/header.tsx";
+import { InstanceSettings } from "#app/(dashboard)/_instances/instanceSettings.tsx";
+import { OperationPanel } from "#app/(dashboard)/_instances/operationPanel.tsx";
+import { Overview } from "#app/(dashboard)/_instances/overview.tsx";
+import { ActivityList } from "#app/(dashboard)/activity/activityList.tsx";
+import { foldDetail } from "#app/applyEvent.ts";
+import { useChanges } from "#app/live.tsx";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
+import type { InstanceDetail } from "#server/api/views.ts";
 
 export default function InstancePage() {
   return (

@@ -2,9 +2,9 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useEffect, useState } from "react";
-import { slugProblem, suggestSlug } from "../../../../server/instances/rules.ts";
-import { useTRPC } from "../../../trpc.tsx";
-import { SelectField, TextField } from "../../../ui/field.tsx";
+import { useTRPC } from "#app/trpc.tsx";
+import { SelectField, TextField } from "#app/ui/field.tsx";
+import { slugProblem, suggestSlug } from "#server/instances/rules.ts";
 import type { Draft, Options } from "./draft.ts";
 
 type Props = {

@@ -1,9 +1,9 @@
 "use client";
 import type { inferRouterOutputs } from "@trpc/server";
 import { useEffect, useState } from "react";
-import type { SpawnInput } from "../../../../server/instances/rules.ts";
-import type { AppRouter } from "../../../../server/router.ts";
-import { newIdempotencyKey } from "../../../idempotencyKey.ts";
+import { newIdempotencyKey } from "#app/idempotencyKey.ts";
+import type { AppRouter } from "#server/api/router.ts";
+import type { SpawnInput } from "#server/instances/rules.ts";
 
 export type Options = inferRouterOutputs<AppRouter>["instances"]["options"];
 /** The form as it is typed. `slugEdited`: the slug no longer follows the company's name. */

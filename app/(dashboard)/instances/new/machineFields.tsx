@@ -1,5 +1,5 @@
-import { money } from "../../../time.ts";
-import { SelectField } from "../../../ui/field.tsx";
+import { money } from "#app/time.ts";
+import { SelectField } from "#app/ui/field.tsx";
 import type { Draft, Options } from "./draft.ts";
 
 type Props = {

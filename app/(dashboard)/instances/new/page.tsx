@@ -2,12 +2,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type FormEvent, useState } from "react";
-import { spawnInput, suggestSlug } from "../../../../server/instances/rules.ts";
-import { fieldErrors, sentenceOf, useTRPC } from "../../../trpc.tsx";
-import { Button } from "../../../ui/button.tsx";
-import { TextField } from "../../../ui/field.tsx";
-import { Notice, Skeleton } from "../../../ui/notice.tsx";
-import { Page } from "../../../ui/pageFrame.tsx";
+import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { TextField } from "#app/ui/field.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Page } from "#app/ui/pageFrame.tsx";
+import { spawnInput, suggestSlug } from "#server/instances/rules.ts";
 import { AddressFields } from "./addressFields.tsx";
 import { type Draft, forgetDraft, useDraft } from "./draft.ts";
 import { ErrorSummary } from "./errorSummary.tsx";

@@ -1,8 +1,8 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { duration, money } from "../../../time.ts";
-import { useTRPC } from "../../../trpc.tsx";
+import { duration, money } from "#app/time.ts";
+import { useTRPC } from "#app/trpc.tsx";
 
 /** What will happen, what it costs, and the button that begins it. */
 export function Preview({

@@ -1,8 +1,8 @@
 "use client";
 import { Plus, X } from "lucide-react";
-import { suggestVariableName, type VariableInput } from "../../../../server/instances/rules.ts";
-import { Button } from "../../../ui/button.tsx";
-import { AreaField, TextField } from "../../../ui/field.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { AreaField, TextField } from "#app/ui/field.tsx";
+import { suggestVariableName, type VariableInput } from "#server/instances/rules.ts";
 
 type Props = {
   variables: VariableInput[];

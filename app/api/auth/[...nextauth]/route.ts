@@ -1,6 +1,6 @@
 import NextAuth from "next-auth";
-import { authOptions } from "../../../../server/auth.ts";
-import { web } from "../../../../server/web.ts";
+import { authOptions } from "#server/auth/signIn.ts";
+import { web } from "#server/web.ts";
 
 export const dynamic = "force-dynamic";
 

@@ -1,8 +1,8 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import type { NextRequest } from "next/server";
-import { sessionOf } from "../../../../server/auth.ts";
-import { appRouter } from "../../../../server/router.ts";
-import { web } from "../../../../server/web.ts";
+import { appRouter } from "#server/api/router.ts";
+import { sessionOf } from "#server/auth/signIn.ts";
+import { web } from "#server/web.ts";
 
 export const dynamic = "force-dynamic";
 

@@ -1,0 +1,151 @@
+"use client";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { exact } from "#app/time.ts";
+import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { SelectField, TextField } from "#app/ui/field.tsx";
+import type { BackupPlan, InstanceDetail } from "#server/api/views.ts";
+import { backupPlanInput } from "#server/instances/rules.ts";
+
+const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/** When backups are made, how many are kept and for how long, and how often one of them is proved. */
+export function PlanForm({ instance }: { instance: InstanceDetail }) {
+  const trpc = useTRPC();
+  const queryClient = useQueryClient();
+  const [plan, setPlan] = useState<BackupPlan>(() =>
+    instance.backupPlan.setAt === 0
+      ? { ...instance.backupPlan, timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone }
+      : instance.backupPlan,
+  );
+  const save = useMutation(
+    trpc.backups.setPlan.mutationOptions({
+      onSuccess: () => queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() }),
+    }),
+  );
+  const edit = (part: Partial<BackupPlan>) => {
+    save.reset();
+    setPlan({ ...plan, ...part });
+  };
+  const parsed = backupPlanInput.safeParse(plan);
+  const problems: Record<string, string> = parsed.success
+    ? {}
+    : Object.fromEntries(parsed.error.issues.map((issue) => [issue.path.join("."), issue.message]));
+  const sent = fieldErrors(save.error);
+  const error = (name: string) => problems[name] ?? sent[`plan.${name}`];
+  const isPlanned = plan.every !== "never";
+  return (
+    <form
+      className="mt-10 max-w-180"
+      aria-labelledby="plan"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (parsed.success && !save.isPending) save.mutate({ instanceId: instance.id, plan: parsed.data });
+      }}
+    >
+      <h2 id="plan" className="text-lead font-semibold">
+        Plan
+      </h2>
+      <p className="mb-4 text-ink-2">
+        {instance.nextBackupAt === null
+          ? "No backup is scheduled."
+          : `Next backup: ${exact(instance.nextBackupAt)}.`}
+      </p>
+      <div className="grid gap-4 sm:grid-cols-4">
+        <SelectField
+          id="every"
+          label="Backup"
+          value={plan.every}
+          onChange={(event) => edit({ every: everyOf(event.target.value) })}
+        >
+          <option value="never">Manual only</option>
+          <option value="day">every day</option>
+          <option value="week">every week</option>
+        </SelectField>
+        {plan.every === "week" && (
+          <SelectField
+            id="weekday"
+            label="On"
+            value={plan.weekday}
+            onChange={(event) => edit({ weekday: Number(event.target.value) })}
+          >
+            {weekdays.map((name, index) => (
+              <option key={name} value={index}>
+                {name}
+              </option>
+            ))}
+          </SelectField>
+        )}
+        {isPlanned && (
+          <>
+            <TextField
+              id="at"
+              label="At"
+              type="time"
+              value={plan.at}
+              error={error("at")}
+              onChange={(event) => edit({ at: event.target.value })}
+            />
+            <TextField
+              id="timeZone"
+              label="Time zone"
+              value={plan.timeZone}
+              error={error("timeZone")}
+              onChange={(event) => edit({ timeZone: event.target.value })}
+            />
+          </>
+        )}
+      </div>
+      <div className="mt-4 grid gap-4 sm:grid-cols-4">
+        <TextField
+          id="keepCount"
+          label="Keep at most"
+          type="number"
+          min={1}
+          value={plan.keepCount}
+          error={error("keepCount")}
+          onChange={(event) => edit({ keepCount: event.target.valueAsNumber })}
+        />
+        <TextField
+          id="keepDays"
+          label="For days"
+          type="number"
+          min={1}
+          value={plan.keepDays}
+          error={error("keepDays")}
+          onChange={(event) => edit({ keepDays: event.target.valueAsNumber })}
+        />
+        <SelectField
+          id="proveEvery"
+          label="Prove the newest"
+          value={plan.proveEvery}
+          onChange={(event) => edit({ proveEvery: proveOf(event.target.value) })}
+        >
+          <option value="never">Manual only</option>
+          <option value="week">every week</option>
+          <option value="month">every month</option>
+        </SelectField>
+      </div>
+      <p className="mt-2 text-sm text-ink-3">The last good backup is never removed.</p>
+      <div className="mt-4 flex items-center gap-4">
+        <Button type="submit" sending={save.isPending}>
+          Save schedule
+        </Button>
+        <span role="status" className="text-sm text-ink-2">
+          {save.isSuccess ? "Saved." : ""}
+        </span>
+        {save.isError && (
+          <span role="alert" className="text-sm text-bad-ink">
+            {sentenceOf(save.error)}
+          </span>
+        )}
+      </div>
+    </form>
+  );
+}
+
+const everyOf = (value: string): BackupPlan["every"] =>
+  value === "day" || value === "week" ? value : "never";
+const proveOf = (value: string): BackupPlan["proveEvery"] =>
+  value === "week" || value === "month" ? value : "never";

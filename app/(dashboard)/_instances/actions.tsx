@@ -1,0 +1,241 @@
+"use client";
+import { useMutation } from "@tanstack/react-query";
+import { Archive, AtSign, Braces, Ellipsis, History, RotateCw, Trash2 } from "lucide-react";
+import dynamic from "next/dynamic";
+import { DropdownMenu } from "radix-ui";
+import { type ReactNode, useState } from "react";
+import { offlineReason, useConnection } from "#app/live.tsx";
+import { sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Button, buttonClass } from "#app/ui/button.tsx";
+import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
+import type { InstanceAction, InstanceDetail } from "#server/api/views.ts";
+import { operationAtHand } from "./currentOperation.ts";
+import { useBegun } from "./useStartedOperation.ts";
+
+// Without `ssr: false` what is loaded has no Suspense boundary of its own, and the whole page goes blank meanwhile.
+const CancelDialog = dynamic(
+  () => import("./dialogs/simpleDialogs.tsx").then((module) => module.CancelDialog),
+  {
+    ssr: false,
+  },
+);
+const PowerDialog = dynamic(
+  () => import("./dialogs/simpleDialogs.tsx").then((module) => module.PowerDialog),
+  {
+    ssr: false,
+  },
+);
+const DestroyDialog = dynamic(
+  () => import("./dialogs/destroyDialog.tsx").then((module) => module.DestroyDialog),
+  {
+    ssr: false,
+  },
+);
+const PurgeDialog = dynamic(() => import("./dialogs/purgeDialog.tsx").then((module) => module.PurgeDialog), {
+  ssr: false,
+});
+const AddressDialog = dynamic(
+  () => import("./dialogs/addressDialog.tsx").then((module) => module.AddressDialog),
+  {
+    ssr: false,
+  },
+);
+const VariablesDialog = dynamic(
+  () => import("./dialogs/variablesDialog.tsx").then((module) => module.VariablesDialog),
+  { ssr: false },
+);
+const BringBackDialog = dynamic(
+  () => import("./dialogs/bringBackDialog.tsx").then((module) => module.BringBackDialog),
+  { ssr: false },
+);
+const ResizeDialog = dynamic(
+  () => import("./dialogs/machineDialogs.tsx").then((module) => module.ResizeDialog),
+  {
+    ssr: false,
+  },
+);
+const UpgradeDialog = dynamic(
+  () => import("./dialogs/machineDialogs.tsx").then((module) => module.UpgradeDialog),
+  {
+    ssr: false,
+  },
+);
+
+const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;
+
+type Asked =
+  | "cancel"
+  | "destroy"
+  | "purge"
+  | "address"
+  | "variables"
+  | "bringBack"
+  | "resize"
+  | "upgrade"
+  | "restart"
+  | "off"
+  | "on";
+
+const menu: { asks: Asked; action: InstanceAction; label: string }[] = [
+  { asks: "restart", action: "restart", label: "Restart" },
+  { asks: "off", action: "powerOff", label: "Power off" },
+  { asks: "on", action: "powerOn", label: "Power on" },
+  { asks: "resize", action: "resize", label: "Resize" },
+  { asks: "upgrade", action: "upgrade", label: "Upgrade" },
+];
+
+/** What can be done with an instance now; what cannot says why. */
+export function Actions({ instance }: { instance: InstanceDetail }) {
+  const trpc = useTRPC();
+  const connection = useConnection();
+  const [asked, setAsked] = useState<Asked>();
+  const begun = useBegun(instance);
+  const retry = useMutation(trpc.operations.retry.mutationOptions({ onSuccess: begun }));
+  const backUp = useMutation(trpc.backups.backUp.mutationOptions({ onSuccess: begun }));
+  const operation = operationAtHand(instance.operations);
+  const offline = connection.live ? null : offlineReason;
+  const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
+  const possible = (action: InstanceAction) => instance.refusals[action] === null;
+  const isDestroyed = instance.status === "destroyed";
+  const runs = operation?.state === "running" || operation?.state === "cancelling";
+  const close = () => setAsked(undefined);
+  const error = retry.error ?? backUp.error;
+  return (
+    <div className="flex flex-wrap gap-2">
+      {operation !== undefined && (runs || operation.state === "failed") && operation.steps.length > 0 && (
+        <>
+          {(runs || operation.cancelRefusal === null) && (
+            <Button reason={offline ?? operation.cancelRefusal} onClick={() => setAsked("cancel")}>
+              Cancel
+            </Button>
+          )}
+          {operation.canRetry && (
+            <Button
+              look="primary"
+              reason={offline}
+              sending={retry.isPending}
+              onClick={() => retry.mutate({ operationId: operation.id })}
+            >
+              <RotateCw {...icon} />
+              Retry
+            </Button>
+          )}
+        </>
+      )}
+      {isDestroyed ? (
+        <>
+          <Button look="primary" reason={reason("bringBack")} onClick={() => setAsked("bringBack")}>
+            <History {...icon} />
+            Bring back
+          </Button>
+          <Button look="danger-line" reason={reason("purge")} onClick={() => setAsked("purge")}>
+            <Trash2 {...icon} />
+            Remove for good
+          </Button>
+        </>
+      ) : (
+        <>
+          <Possible now={possible("backUp")}>
+            <Button
+              reason={reason("backUp")}
+              sending={backUp.isPending}
+              onClick={() => backUp.mutate({ instanceId: instance.id })}
+            >
+              <Archive {...icon} />
+              Back up now
+            </Button>
+          </Possible>
+          <Possible now={possible("changeAddress")}>
+            <Button reason={reason("changeAddress")} onClick={() => setAsked("address")}>
+              <AtSign {...icon} />
+              Change address
+            </Button>
+          </Possible>
+          <Possible now={possible("editVariables")}>
+            <Button reason={reason("editVariables")} onClick={() => setAsked("variables")}>
+              <Braces {...icon} />
+              Edit variables
+            </Button>
+          </Possible>
+          <Possible now={menu.some(({ action }) => possible(action))}>
+            <More reason={reason} onChoose={setAsked} />
+          </Possible>
+          <Possible now={possible("destroy")}>
+            <Button look="danger-line" reason={reason("destroy")} onClick={() => setAsked("destroy")}>
+              <Trash2 {...icon} />
+              Destroy instance
+            </Button>
+          </Possible>
+        </>
+      )}
+      {error !== null && (
+        <p role="alert" className="w-full text-sm text-bad-ink">
+          {sentenceOf(error)}
+        </p>
+      )}
+      {asked === "cancel" && operation !== undefined && (
+        <CancelDialog instance={instance} operation={operation} onClose={close} />
+      )}
+      {asked === "destroy" && <DestroyDialog instance={instance} onClose={close} />}
+      {asked === "purge" && <PurgeDialog instance={instance} onClose={close} />}
+      {asked === "address" && <AddressDialog instance={instance} onClose={close} />}
+      {asked === "variables" && <VariablesDialog instance={instance} onClose={close} />}
+      {asked === "bringBack" && <BringBackDialog instance={instance} onClose={close} />}
+      {asked === "resize" && <ResizeDialog instance={instance} onClose={close} />}
+      {asked === "upgrade" && <UpgradeDialog instance={instance} onClose={close} />}
+      {(asked === "restart" || asked === "off" || asked === "on") && (
+        <PowerDialog instance={instance} power={asked} onClose={close} />
+      )}
+    </div>
+  );
+}
+
+/** A phone has no room for what cannot be pressed now; elsewhere it stays in its place and says why. */
+function Possible({ now, children }: { now: boolean; children: ReactNode }) {
+  return <span className={now ? "contents" : "contents max-md:hidden"}>{children}</span>;
+}
+
+function More({
+  reason,
+  onChoose,
+}: {
+  reason: (action: InstanceAction) => string | null;
+  onChoose: (asked: Asked) => void;
+}) {
+  const { choose, onCloseAutoFocus } = useMenuChoice(onChoose);
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger className={buttonClass("plain")} aria-label="More actions">
+        <Ellipsis {...icon} />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          align="end"
+          sideOffset={6}
+          onCloseAutoFocus={onCloseAutoFocus}
+          className="z-50 w-64 rounded-[10px] bg-raised p-1.5 shadow-pop"
+        >
+          {menu
+            .filter(({ asks }) => (reason("powerOn") === null ? asks !== "off" : asks !== "on"))
+            .map(({ asks, action, label }) => {
+              const why = reason(action);
+              return (
+                <DropdownMenu.Item
+                  key={asks}
+                  aria-disabled={why !== null || undefined}
+                  className="touch flex min-h-9 cursor-pointer flex-col justify-center rounded-[6px] px-2.5 py-1.5 text-sm outline-none data-highlighted:bg-hover aria-disabled:cursor-not-allowed aria-disabled:text-ink-3"
+                  onSelect={(event) => {
+                    if (why === null) choose(asks);
+                    else event.preventDefault();
+                  }}
+                >
+                  {label}
+                  {why !== null && <span className="text-ink-3">{why}</span>}
+                </DropdownMenu.Item>
+              );
+            })}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}

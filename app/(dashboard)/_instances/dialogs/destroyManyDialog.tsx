@@ -1,0 +1,69 @@
+"use client";
+import { Trash2 } from "lucide-react";
+import { useState } from "react";
+import { useBulk } from "#app/(dashboard)/_instances/useBulk.ts";
+import { money, monthlyCents } from "#app/time.ts";
+import { sentenceOf } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Dialog } from "#app/ui/dialog.tsx";
+import { TextField } from "#app/ui/field.tsx";
+import type { InstanceRow } from "#server/api/views.ts";
+
+/** Names all that goes, and wants their number typed. */
+export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onClose: () => void }) {
+  const [confirm, setConfirm] = useState("");
+  const fits = confirm === String(rows.length);
+  const bulk = useBulk();
+  const sum = rows.reduce((total, row) => total + monthlyCents(row), 0);
+  const lost = rows.filter((row) => row.dropletGoneAt !== null).length;
+  const without =
+    lost === 0
+      ? ""
+      : ` ${lost === 1 ? "1 gets no snapshot: its droplet is" : `${lost} get no snapshot: their droplets are`} gone.`;
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
+      description={`Each droplet is destroyed only once its snapshot is complete.${without} Together they cost ${money(sum)} a month now, and their snapshots about $0.06 per GB afterwards.`}
+    >
+      <ul aria-label="To be destroyed" className="mt-4 max-h-50 overflow-auto border-y border-line text-sm">
+        {rows.map((row) => (
+          <li key={row.id} className="flex justify-between gap-4 py-1.5">
+            <span className="font-medium">{row.company}</span>
+            <span className="truncate font-mono text-ink-3">{row.slug}</span>
+          </li>
+        ))}
+      </ul>
+      <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
+        <TextField
+          id="confirm"
+          label={`Type ${rows.length} to confirm`}
+          inputMode="numeric"
+          autoFocus
+          autoComplete="off"
+          value={confirm}
+          error={bulk.isError ? sentenceOf(bulk.error) : undefined}
+          onChange={(event) => setConfirm(event.target.value)}
+        />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button
+            look={fits ? "danger" : "danger-line"}
+            sending={bulk.isPending}
+            reason={fits ? null : `Type ${rows.length} first.`}
+            onClick={() =>
+              bulk.mutate(
+                { action: "destroy", instanceIds: rows.map((row) => row.id), confirm: rows.length },
+                { onSuccess: onClose },
+              )
+            }
+          >
+            <Trash2 size={15} strokeWidth={1.9} aria-hidden />
+            Destroy
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

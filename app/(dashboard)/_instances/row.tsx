@@ -1,0 +1,118 @@
+"use client";
+import Link from "next/link";
+import { type CSSProperties, memo } from "react";
+import { useConnection } from "#app/live.tsx";
+import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
+import { Track } from "#app/progress/track.tsx";
+import { groupOf, StatusWord } from "#app/status.tsx";
+import { age, money, monthlyCents, useNow } from "#app/time.ts";
+import { Checkbox } from "#app/ui/checkbox.tsx";
+import type { InstanceRow } from "#server/api/views.ts";
+import { RowAction } from "./rowAction.tsx";
+import { useMachineNames } from "./useMachineNames.ts";
+
+/** The columns of the list from a tablet on; its head has the same. */
+export const columns = "md:grid-cols-[16px_minmax(0,5fr)_minmax(0,7fr)_minmax(0,3fr)_72px] md:gap-x-7";
+
+/** What is pointed at or chosen is marked a little beyond the lines. */
+const beyond = { "--wide": "-12px 0 var(--hover), 12px 0 var(--hover)" } as CSSProperties;
+
+type Props = {
+  row: InstanceRow;
+  selected: boolean;
+  /** On a phone the checkboxes are there only while somebody selects. */
+  selecting: boolean;
+  onSelect: (ids: readonly string[], on: boolean) => void;
+};
+
+/** One instance in the list: who, how it is, and what it costs. */
+export const Row = memo(function Row({ row, selected, selecting, onSelect }: Props) {
+  const nameOf = useMachineNames();
+  const isOver = row.status === "destroyed";
+  const href = isOver ? `/instances/${row.slug}?id=${row.id}` : `/instances/${row.slug}`;
+  return (
+    <div
+      style={beyond}
+      className={`relative grid min-h-13 grid-cols-[auto_1fr_auto] items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:py-3 ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
+    >
+      <div
+        className={`relative z-10 size-4 max-md:mr-3 max-md:self-start max-md:mt-0.5 ${selecting ? "" : "max-md:hidden"}`}
+      >
+        {!isOver && (
+          <Checkbox
+            aria-label={`Select ${row.company}`}
+            checked={selected}
+            onChange={(event) => onSelect([row.id], event.target.checked)}
+          />
+        )}
+      </div>
+      <div className="min-w-0">
+        <Link
+          href={href}
+          className="block truncate font-medium after:absolute after:inset-0 max-md:text-step focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-move"
+        >
+          {row.company}
+        </Link>
+        <div className="truncate font-mono text-xs/5 text-ink-3">{row.url.replace(/^https?:\/\//, "")}</div>
+      </div>
+      <div
+        className={`flex min-w-0 items-center gap-x-4 max-md:order-3 max-md:col-start-1 max-md:-col-end-1 ${selecting ? "max-md:pl-7" : ""}`}
+      >
+        <div
+          className={`flex min-w-0 grow ${groupOf[row.status] === "well" || isOver ? "max-md:flex-wrap max-md:justify-between md:flex-col" : "flex-col"}`}
+        >
+          <StatusWord status={row.status} />
+          <Doing row={row} />
+        </div>
+        <div className="relative z-10 shrink-0 max-md:self-end empty:hidden">
+          <RowAction row={row} />
+        </div>
+      </div>
+      <div className="truncate text-sm text-ink-2 max-md:hidden">{nameOf(row.size, row.region)}</div>
+      <div className="text-right text-sm tabular-nums max-md:self-start">
+        {monthlyCents(row) === 0 ? <span className="text-ink-3">$0.00</span> : money(row.priceMonthlyCents)}
+      </div>
+    </div>
+  );
+});
+
+function Doing({ row }: { row: InstanceRow }) {
+  const connection = useConnection();
+  const busy = groupOf[row.status] === "underWay" && row.operation !== null;
+  const now = useNow(1000, !connection.live);
+  const { operation } = row;
+  if (busy && operation !== null) {
+    const left = timeLeft(operation.steps, now);
+    return (
+      <div className="w-full max-w-75 pb-1">
+        <p className="mb-1.5 text-sm text-ink-2 tabular-nums">
+          {position(operation.steps)}
+          {left !== undefined && `, ${aboutLeft(left)}`}
+        </p>
+        <Track operation={operation} size="row" frozen={!connection.live} />
+      </div>
+    );
+  }
+  const isOver = row.status === "destroyed";
+  const quiet = groupOf[row.status] !== "needs" && (operation?.state !== "failed" || isOver);
+  const text =
+    row.status === "failed" || (operation?.state === "failed" && !isOver)
+      ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.sentence ?? ""}`
+      : row.status === "unreachable" && row.silentSince !== null
+        ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
+        : row.status === "running" && row.answeredAt !== null
+          ? `Answered ${age(row.answeredAt, now)} in ${row.answeredInMs ?? 0} ms`
+          : row.destroyedAt !== null
+            ? age(row.destroyedAt, now)
+            : "";
+  return (
+    <>
+      {text !== "" && (
+        <p className={`tabular-nums ${quiet ? "text-xs/5 text-ink-3 max-md:text-sm" : "text-sm text-ink-2"}`}>
+          {text}
+        </p>
+      )}
+      {row.backupWarning !== null && <p className="text-sm text-warn-ink">{row.backupWarning}</p>}
+    </>
+  );
+}

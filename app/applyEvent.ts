@@ -1,0 +1,89 @@
+import type { ChangeEvent, InstanceDetail, InstanceRow, LineEvent, LogLine } from "#server/api/views.ts";
+
+/** Snapshots brought up to date by the events that came after them. Pure: the same events always give the same page. */
+
+type Since<Part> = { lastEventId: number } & Part;
+
+const after = <Part, Event extends { id: number }>(snapshot: Since<Part>, events: readonly Event[]) =>
+  events.filter((event) => event.id > snapshot.lastEventId);
+
+/** Of each operation's changes the newest says all: a page that is open for weeks holds no more than it shows. */
+export function newestChanges(
+  known: readonly ChangeEvent[],
+  fresh: readonly ChangeEvent[],
+): readonly ChangeEvent[] {
+  const newest = new Map<string, ChangeEvent>();
+  for (const change of [...known, ...fresh]) {
+    const key = `${change.row.id}/${change.row.operation?.id ?? ""}`;
+    newest.delete(key);
+    newest.set(key, change);
+  }
+  return [...newest.values()];
+}
+
+/** The list, with every row as the newest event left it; an instance that was not there yet comes first. */
+export function foldList(
+  snapshot: Since<{ instances: InstanceRow[] }>,
+  events: readonly ChangeEvent[],
+): InstanceRow[] {
+  const rows = new Map(snapshot.instances.map((row) => [row.id, row]));
+  const fresh: string[] = [];
+  for (const event of after(snapshot, events)) {
+    if (!rows.has(event.row.id)) fresh.unshift(event.row.id);
+    rows.set(event.row.id, event.row);
+  }
+  const order = [...fresh, ...snapshot.instances.map((row) => row.id)];
+  return order.flatMap((id) => rows.get(id) ?? []);
+}
+
+/** What one click began with many instances: each with that click's operation, whatever came after it. */
+export function foldTogether(
+  snapshot: Since<{ instances: InstanceRow[] }>,
+  events: readonly ChangeEvent[],
+  batchId: string,
+): InstanceRow[] {
+  const rows = new Map(snapshot.instances.map((row) => [row.id, row]));
+  for (const event of after(snapshot, events)) {
+    const known = rows.get(event.row.id);
+    if (event.row.operation?.batchId === batchId) rows.set(event.row.id, event.row);
+    else if (known !== undefined) rows.set(event.row.id, { ...event.row, operation: known.operation });
+  }
+  return [...rows.values()];
+}
+
+/** One instance with its operations. */
+export function foldDetail(
+  snapshot: Since<{ instance: InstanceDetail }>,
+  events: readonly ChangeEvent[],
+): InstanceDetail {
+  let detail = snapshot.instance;
+  for (const event of after(snapshot, events)) {
+    if (event.row.id !== detail.id) continue;
+    const { row } = event;
+    const known = detail.operations.some((operation) => operation.id === row.operation?.id);
+    const operations =
+      row.operation === null
+        ? detail.operations
+        : known
+          ? detail.operations.map((operation) =>
+              operation.id === row.operation?.id ? row.operation : operation,
+            )
+          : [row.operation, ...detail.operations];
+    detail = { ...detail, ...row, operations };
+  }
+  return detail;
+}
+
+/** An operation's log; every line once, in order. */
+export function foldLog(
+  snapshot: Since<{ lines: LogLine[] }>,
+  events: readonly LineEvent[],
+  operationId: string,
+): LogLine[] {
+  const more = after(snapshot, events).flatMap((event) =>
+    event.operationId === operationId ? [event.line] : [],
+  );
+  if (more.length === 0) return snapshot.lines;
+  const seen = new Set(snapshot.lines.map((line) => line.id));
+  return [...snapshot.lines, ...more.filter((line) => !seen.has(line.id))];
+}

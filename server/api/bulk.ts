@@ -1,0 +1,51 @@
+import { inArray } from "drizzle-orm";
+import { instances } from "#db/schema.ts";
+import { backUp } from "#server/backups/commands.ts";
+import { Refusal } from "#server/commandError.ts";
+import { newId } from "#server/ids.ts";
+import { unfinished } from "#server/instances/life.ts";
+import { type Beginner, beginFor, newestOperation } from "#server/operations/startOperation.ts";
+
+export type BulkOutcome = {
+  batchId: string;
+  begun: number;
+  /** What could not be begun, and why. */
+  refused: { company: string; sentence: string }[];
+};
+
+/**
+ * Does one thing with many instances: each gets an operation of its own, all bear the same batch. What cannot be begun
+ * now is said, and keeps nothing else from beginning. `confirm` is the number of instances, for what destroys.
+ */
+export function inBulk(
+  beginner: Beginner,
+  input: { action: "destroy" | "backUp"; instanceIds: readonly string[]; confirm?: number | undefined },
+  who: string,
+): BulkOutcome {
+  const ids = [...new Set(input.instanceIds)];
+  if (input.action === "destroy" && input.confirm !== ids.length) {
+    const sentence = `Type ${ids.length} to confirm.`;
+    throw new Refusal("invalid", sentence, { confirm: sentence });
+  }
+  const rows = beginner.db.select().from(instances).where(inArray(instances.id, ids)).all();
+  const batchId = newId();
+  const refused: BulkOutcome["refused"] = [];
+  for (const { id, company } of rows) {
+    try {
+      if (input.action === "backUp") backUp(beginner, { instanceId: id, batchId }, who);
+      else
+        beginFor(beginner, {
+          instanceId: id,
+          action: "destroy",
+          kind: "destroy",
+          who,
+          batchId,
+          plan: (tx) => ({ what: `destroyed ${company}`, facts: unfinished(newestOperation(tx, id)?.facts) }),
+        });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refused.push({ company, sentence: error.message });
+    }
+  }
+  return { batchId, begun: rows.length - refused.length, refused };
+}

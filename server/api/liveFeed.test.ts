@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Db, write } from "#db/client.ts";
+import type { Env } from "#server/env.ts";
+import { appendEvent } from "#server/operations/engine/events.ts";
+import { createTestEngine, insertInstance } from "#server/operations/testing/testEngine.ts";
+import { type Live, watchEvents } from "./liveFeed.ts";
+import type { EventView } from "./views.ts";
+
+let world: ReturnType<typeof createTestEngine>;
+let live: Live;
+const operationId = "the-operation";
+let leaving: AbortController;
+
+/** Watches through `db`, which may be ill, what the world's own connection writes. */
+function watch(db: Db = world.db): void {
+  live = watchEvents({ databaseFile: world.file } as Env, db);
+}
+beforeEach(() => {
+  world = createTestEngine();
+  leaving = new AbortController();
+});
+afterEach(() => {
+  leaving.abort();
+  live.close();
+  world.close();
+});
+
+/** That many log lines, in one commit. */
+function commitLines(count: number): void {
+  const instanceId = insertInstance(world.db);
+  write(world.db, (tx) => {
+    for (let at = 1; at <= count; at += 1)
+      appendEvent(tx, {
+        at,
+        kind: "log",
+        instanceId,
+        operationId,
+        data: { text: `line ${at}`, failed: false },
+      });
+  });
+}
+
+/** What a page that is open already, and waits, is told next. */
+function openPage(afterId = 0): (count: number) => Promise<EventView[]> {
+  const stream = live.follow({ afterId, operationId, signal: leaving.signal });
+  let next = stream.next();
+  return async (count) => {
+    const told: EventView[] = [];
+    while (told.length < count) {
+      const { value, done } = await next;
+      if (done) break;
+      told.push(value);
+      next = stream.next();
+    }
+    return told;
+  };
+}
+
+const idsTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+test("an open page is told all of a commit that is larger than a piece", { timeout: 10_000 }, async () => {
+  watch();
+  const told = openPage();
+  commitLines(2500);
+  expect((await told(2500)).map(({ id }) => id)).toEqual(idsTo(2500));
+});
+
+test("a piece that holds nothing for pages does not end the reading", { timeout: 10_000 }, async () => {
+  watch();
+  const told = openPage();
+  write(world.db, (tx) => {
+    for (let at = 1; at <= 1500; at += 1) appendEvent(tx, { at, kind: "instance", instanceId: "nobody" });
+  });
+  commitLines(1);
+  expect((await told(1)).map(({ id }) => id)).toEqual([1501]);
+  expect((await openPage()(1)).map(({ id }) => id)).toEqual([1501]);
+});
+
+test("a commit that could not be read is read again, without another one", { timeout: 10_000 }, async () => {
+  let failures = 0;
+  const ill = Object.create(world.db) as Db;
+  watch(ill);
+  const told = openPage();
+  const waits = told(1);
+  // The page has looked, and waits; the look at what comes now fails twice.
+  ill.transaction = (...args) => {
+    failures += 1;
+    if (failures <= 2) throw new Error("the disk is ill for a moment");
+    return world.db.transaction(...args);
+  };
+  commitLines(1);
+  expect((await waits).map(({ id }) => id)).toEqual([1]);
+  expect(failures).toBeGreaterThan(2);
+});

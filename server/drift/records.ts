@@ -1,0 +1,126 @@
+import { and, asc, eq, inArray, isNotNull, isNull, max, notInArray, or, sql } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { aliases, dnsRecords, instances, type OperationKind, operations, snapshots } from "#db/schema.ts";
+import type { Site } from "#server/operations/engine/define.ts";
+import { canBeTakenUp } from "#server/operations/engine/resumable.ts";
+import { withoutComment } from "#server/providers/digitalocean/inventory.ts";
+import type { Books } from "./compare.ts";
+
+/** Operations that leave something at DigitalOcean which bears their id. */
+const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "prove", "destroy"];
+/** Operations that put drift right: they change nothing that a round would have to wait for. */
+export const mending: OperationKind[] = ["repair-drift", "delete-orphan", "adopt-snapshot", "remove-stray"];
+
+/** What our rows say, for {@link compare} with what the team `account` has. */
+export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Books {
+  const changed = lastChanges(tx);
+  const rows = tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).all();
+  const names = tx.select().from(aliases).all();
+  const made = tx.select().from(dnsRecords).all();
+  return {
+    instances: rows.map((row) => ({
+      ...row,
+      changedAt: Math.max(row.createdAt, row.destroyedAt ?? 0, changed.get(row.id) ?? 0),
+    })),
+    aliases: names,
+    snapshots: tx
+      .select()
+      .from(snapshots)
+      .where(or(isNull(snapshots.accountId), eq(snapshots.accountId, account)))
+      .all(),
+    operations: tx
+      .select({
+        id: operations.id,
+        instanceId: operations.instanceId,
+        kind: operations.kind,
+        restores: sql`json_extract(${operations.facts}, '$.source') is not null`.mapWith(Boolean),
+      })
+      .from(operations)
+      .where(inArray(operations.kind, leaving))
+      .orderBy(asc(operations.sequence))
+      .all(),
+    busy: busyInstances(tx),
+    elsewhere: new Set(
+      rows.flatMap(({ id, accountId }) => (accountId === null || accountId === account ? [] : [id])),
+    ),
+    heldDroplets: heldDroplets(tx),
+    addresses: new Set([
+      ...[...rows, ...made].flatMap(({ address }) => address ?? []),
+      ...formerAddresses(tx),
+    ]),
+    hosts: new Map([
+      ...made.map(({ instanceId, name, domain }) => hostEntry({ instanceId, slug: name, domain })),
+      ...formerHosts(tx),
+      ...[...names, ...rows.map(named)].map(hostEntry),
+    ]),
+    recordIds: new Set(made.map(({ id }) => id)),
+    sshKey: { name: site.keyName, publicKey: withoutComment(site.publicKey) },
+  };
+}
+
+type Named = { instanceId: string; slug: string; domain: string };
+const named = ({ id, slug, domain }: typeof instances.$inferSelect): Named => ({
+  ...{ instanceId: id, slug, domain },
+});
+const hostEntry = ({ instanceId, slug, domain }: Named): [string, string] => [
+  `${slug}.${domain}`,
+  instanceId,
+];
+
+/** When an operation last changed each instance, Unix ms. */
+function lastChanges(tx: Tx): Map<string, number> {
+  const rows = tx
+    .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
+    .from(operations)
+    .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, mending)))
+    .groupBy(operations.instanceId)
+    .all();
+  return new Map(rows.map(({ instanceId, at }) => [instanceId, at ?? 0]));
+}
+
+const busyInstances = (tx: Tx): Set<string> =>
+  new Set(
+    tx
+      .select({ instanceId: operations.instanceId })
+      .from(operations)
+      .where(inArray(operations.state, ["running", "cancelling"]))
+      .all()
+      .map(({ instanceId }) => instanceId),
+  );
+
+/** A failed proof keeps its throwaway, as long as Retry or Cancel may take it up. */
+function heldDroplets(tx: Tx): Set<number> {
+  const proofs = tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(and(eq(operations.kind, "prove"), canBeTakenUp()))
+    .all();
+  return new Set(
+    proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
+  );
+}
+
+/** Addresses that droplets had whose instances are elsewhere, or gone: operations remember them. */
+function formerAddresses(tx: Tx): string[] {
+  const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
+  const rows = tx.select({ address }).from(operations).where(isNotNull(address)).groupBy(address).all();
+  return rows.flatMap((row) => row.address ?? []);
+}
+
+const place = z.object({ slug: z.string(), domain: z.string() });
+const moves = z.object({ previous: place, next: place }).partial();
+
+/** Names that instances had before they moved, or were to have. */
+function formerHosts(tx: Tx): [string, string][] {
+  const rows = tx
+    .select({ instanceId: operations.instanceId, facts: operations.facts })
+    .from(operations)
+    .where(eq(operations.kind, "change-address"))
+    .orderBy(asc(operations.sequence))
+    .all();
+  return rows.flatMap(({ instanceId, facts }) => {
+    const { previous, next } = moves.parse(facts);
+    return [previous, next].flatMap((at) => (at === undefined ? [] : [hostEntry({ instanceId, ...at })]));
+  });
+}

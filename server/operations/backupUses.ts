@@ -1,0 +1,109 @@
+import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { backups, instances, operations, snapshots } from "#db/schema.ts";
+import { canBeTakenUp } from "./engine/resumable.ts";
+import { isOfWayBack, type Tidy } from "./steps/dump.ts";
+
+type Reader = Pick<Tx, "select">;
+
+/** What an operation reads: parsed leniently, because its other facts are its own. */
+const reads = z
+  .object({
+    source: z.object({ id: z.string() }),
+    wayBack: z.object({ id: z.string() }),
+    imageId: z.number().nullable(),
+  })
+  .partial();
+const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
+
+/**
+ * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A proof of an instance
+ * that was destroyed is none of them.
+ */
+const openOperations = (tx: Reader, exceptId = "") =>
+  tx
+    .select({ id: operations.id, facts: operations.facts })
+    .from(operations)
+    .innerJoin(instances, eq(instances.id, operations.instanceId))
+    .where(
+      and(
+        ne(operations.id, exceptId),
+        or(
+          inArray(operations.state, ["running", "cancelling"]),
+          and(canBeTakenUp(), or(ne(operations.kind, "prove"), isNull(instances.destroyedAt))),
+        ),
+      ),
+    )
+    .all();
+
+/** Whether an operation that goes on, or may, reads or writes this backup or this snapshot. */
+export function usesOf(tx: Reader, exceptOperationId?: string) {
+  const open = openOperations(tx, exceptOperationId);
+  const writers = new Set(open.map((row) => row.id));
+  const read = open.map((row) => readsOf(row.facts));
+  const sources = new Set(read.flatMap(({ source, wayBack }) => [source?.id, wayBack?.id]));
+  const images = new Set(read.map(({ imageId }) => imageId));
+  return {
+    backup: ({ id, operationId }: { id: string; operationId: string }) =>
+      sources.has(id) || writers.has(operationId),
+    snapshot: (id: number) => images.has(id),
+  };
+}
+
+/** Names beyond these have been tidied by the dumps in between. */
+const namesLookedAt = 50;
+
+/** What the next dump of an instance may remove from its droplet: see the rules of archive.py. */
+export function tidyNames(tx: Reader, instanceId: string): Tidy {
+  const rows = tx
+    .select({ id: backups.id, verifiedAt: backups.verifiedAt })
+    .from(backups)
+    .where(eq(backups.instanceId, instanceId))
+    .orderBy(desc(backups.sequence))
+    .limit(namesLookedAt)
+    .all();
+  const sent = tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), isNotNull(operations.endedAt)))
+    .orderBy(desc(operations.sequence))
+    .limit(namesLookedAt)
+    .all()
+    .flatMap(({ facts }) => readsOf(facts).source?.id ?? []);
+  const kept = rows.filter((row) => row.verifiedAt !== null).map((row) => row.id);
+  const dumped = rows.filter((row) => row.verifiedAt !== null || !isOfWayBack(row.id)).map((row) => row.id);
+  return { kept, archives: [...new Set([...dumped, ...sent])] };
+}
+
+/**
+ * What is kept of an instance, the snapshot to bring it back from first: the newest of a droplet that answered as an
+ * intranet; without one, the newest.
+ */
+export const snapshotsByWorth = (tx: Reader, instanceId: string) =>
+  tx
+    .select()
+    .from(snapshots)
+    .where(and(eq(snapshots.instanceId, instanceId), isNull(snapshots.removedAt)))
+    .orderBy(desc(snapshots.answered), desc(snapshots.sequence))
+    .all();
+
+/** Points an instance at the best snapshot that is kept of it. */
+export function pointAtBest(tx: Tx, instanceId: string): void {
+  const [best] = snapshotsByWorth(tx, instanceId);
+  tx.update(instances)
+    .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
+    .where(eq(instances.id, instanceId))
+    .run();
+}
+
+/** The team that a snapshot belongs to; while that was never noted, the one its instance's droplet was bought with. */
+export function teamOf(tx: Reader, snapshotId: number): string | null {
+  const row = tx
+    .select({ own: snapshots.accountId, ofInstance: instances.accountId })
+    .from(snapshots)
+    .innerJoin(instances, eq(instances.id, snapshots.instanceId))
+    .where(eq(snapshots.id, snapshotId))
+    .get();
+  return row?.own ?? row?.ofInstance ?? null;
+}

@@ -1,0 +1,179 @@
+import { and, eq, gte, ne, type SQL } from "drizzle-orm";
+import { type Db, type Tx, write } from "#db/client.ts";
+import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
+import type { Clock } from "#server/clock.ts";
+import { Refusal } from "#server/commandError.ts";
+import { protectedFromDestroy } from "#server/instances/rules.ts";
+import { appendEvent } from "./engine/events.ts";
+import { stepsOf } from "./engine/outcome.ts";
+import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
+import { catalogue } from "./registry.ts";
+
+/** What a command works with. */
+type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
+
+function find(tx: Tx, operationId: string) {
+  const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
+  if (operation === undefined) throw new Refusal("not-found", "This operation doesn't exist.");
+  return operation;
+}
+
+/**
+ * Why a failed operation cannot become live again, in a sentence: something else is being done with the instance, or
+ * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count, but for
+ * one of its own kind: that did since what had failed.
+ */
+function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
+  const others = tx
+    .select({ kind: operations.kind, state: operations.state, sequence: operations.sequence })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, operation.instanceId),
+        eq(operations.mutating, operation.mutating),
+        ne(operations.id, operation.id),
+      ),
+    )
+    .all();
+  const isSince = ({ kind, sequence }: (typeof others)[number]) =>
+    sequence > operation.sequence && (kind === operation.kind || catalogue[kind].changesNothing !== true);
+  if (others.some(isSince)) return "This instance has changed since, so this operation can't be continued.";
+  const live = others.find(({ state }) => state === "running" || state === "cancelling");
+  if (live === undefined || !operation.mutating) return undefined;
+  return `Possible once “${catalogue[live.kind].label}” has finished.`;
+}
+
+/** What stands in the way of a failed operation now. */
+export const hindrancesOf = (tx: Pick<Tx, "select">, operation: OperationRow): Hindrances =>
+  operation.state === "failed"
+    ? { obstacle: obstacleTo(tx, operation), noRetry: noRetryOf(tx, operation) }
+    : {};
+
+/** Why a failed operation must not do once more what it was begun for: what has changed about its instance since. */
+function noRetryOf(
+  tx: Pick<Tx, "select">,
+  { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
+): string | undefined {
+  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
+  // What was to be proved may be removed for good at any time.
+  return kind === "prove" && instance?.status === "destroyed" ? "It is destroyed." : undefined;
+}
+
+/** What Cancel and Retry do with an operation now. */
+export const choicesNow = (tx: Tx, operation: OperationRow) =>
+  choicesOf(catalogue[operation.kind], operation, stepsOf(tx, operation.id), hindrancesOf(tx, operation));
+
+/**
+ * Asks an operation to stop: honoured between steps, and by stopping what runs. What it has done so far is undone; of a
+ * failed one as well. Twice is once, and an undo that failed goes on.
+ */
+export function cancelOperation(context: CommandContext, operationId: string, who: string): void {
+  press(context, operationId, "cancel", who);
+}
+
+/**
+ * Goes on with a failed operation from the step that failed; after an automatic way back, from where that led. One that
+ * was cancelled goes on with its undo, never with what it was once begun for.
+ */
+export function retryOperation(context: CommandContext, operationId: string, who: string): void {
+  press(context, operationId, "retry", who);
+}
+
+function press(context: CommandContext, operationId: string, button: "cancel" | "retry", who: string): void {
+  write(context.db, (tx) => {
+    const operation = find(tx, operationId);
+    const choice = choicesNow(tx, operation)[button];
+    if ("refusal" in choice) throw new Refusal("not-now", choice.refusal);
+    if (choice.does === "nothing") return;
+    if (choice.does === "begin-undo") beginUndo(context, tx, operation);
+    else if (choice.does === "go-on-undoing") goOnUndoing(context, tx, operation);
+    else goOn(context, tx, operation);
+    wakeNow(tx, operationId, context.monotonic());
+    const { company } = tx
+      .select({ company: instances.company })
+      .from(instances)
+      .where(eq(instances.id, operation.instanceId))
+      .get() ?? { company: "" };
+    const label = `“${catalogue[operation.kind].label}” of ${company}`;
+    record(
+      tx,
+      operation,
+      who,
+      context.now(),
+      button === "cancel" ? `cancelled ${label}` : `retried ${label}`,
+    );
+  });
+}
+
+/** The engine does the rest: it first stops what runs. */
+function beginUndo({ now }: CommandContext, tx: Tx, operation: OperationRow): void {
+  if (operation.state === "failed") makeLive(tx, operation, "running");
+  tx.update(operations)
+    .set({ cancelRequestedAt: operation.cancelRequestedAt ?? now() })
+    .where(eq(operations.id, operation.id))
+    .run();
+}
+
+function goOnUndoing({ monotonic }: CommandContext, tx: Tx, operation: OperationRow): void {
+  again(tx, monotonic(), and(eq(steps.operationId, operation.id), eq(steps.state, "failed")));
+  makeLive(tx, operation, "cancelling");
+}
+
+function goOn({ monotonic }: CommandContext, tx: Tx, operation: OperationRow): void {
+  const { rescue } = catalogue[operation.kind];
+  const ofThis = eq(steps.operationId, operation.id);
+  if (rescue !== undefined) {
+    tx.delete(steps)
+      .where(and(ofThis, eq(steps.undo, true)))
+      .run();
+    const rows = stepsOf(tx, operation.id);
+    const redo = rows.find((row) => row.name === rescue.redoFrom);
+    const failed = rows.find((row) => row.state === "failed");
+    const from = Math.min(redo?.position ?? 0, failed?.position ?? 0);
+    again(tx, monotonic(), and(ofThis, gte(steps.position, from)));
+  }
+  again(tx, monotonic(), and(ofThis, eq(steps.state, "failed")));
+  makeLive(tx, operation, "running");
+}
+
+/** These steps are done anew. */
+function again(tx: Tx, dueAt: number, which: SQL | undefined): void {
+  tx.update(steps)
+    .set({
+      state: "waiting",
+      attempts: 0,
+      dueAt,
+      startedAt: null,
+      startedMonotonic: null,
+      endedAt: null,
+      failure: null,
+      progress: null,
+    })
+    .where(which)
+    .run();
+}
+
+/** The operation is live again, in a round of its own. */
+function makeLive(tx: Tx, operation: OperationRow, state: "running" | "cancelling"): void {
+  const { during } = catalogue[operation.kind].status;
+  tx.update(operations)
+    .set({ state, round: operation.round + 1, failure: null, endedAt: null })
+    .where(eq(operations.id, operation.id))
+    .run();
+  if (during !== "before")
+    tx.update(instances).set({ status: during }).where(eq(instances.id, operation.instanceId)).run();
+}
+
+function wakeNow(tx: Tx, operationId: string, dueAt: number): void {
+  tx.insert(wakeUps)
+    .values({ operationId, dueAt, sentAt: null })
+    .onConflictDoUpdate({ target: wakeUps.operationId, set: { dueAt, sentAt: null } })
+    .run();
+}
+
+function record(tx: Tx, operation: OperationRow, who: string, at: number, what: string): void {
+  const { id: operationId, instanceId } = operation;
+  tx.insert(audit).values({ at, who, what, instanceId, operationId }).run();
+  appendEvent(tx, { at, kind: "operation", instanceId, operationId, data: {} });
+}

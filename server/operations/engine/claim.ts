@@ -1,0 +1,186 @@
+import { and, asc, count, eq, inArray, isNotNull, lt, ne, or } from "drizzle-orm";
+import { type Tx, write } from "#db/client.ts";
+import { operations, steps } from "#db/schema.ts";
+import type { Instance, SlotName } from "./define.ts";
+import type { Engine } from "./engine.ts";
+import { appendEvent } from "./events.ts";
+import { holdLease, leaseUntil, thisStep } from "./lease.ts";
+import { appendUndo, settle, setWakeUp } from "./outcome.ts";
+import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
+import { hotQueries } from "./preparedQueries.ts";
+
+export type Claim = {
+  operation: OperationRow;
+  instance: Instance;
+  step: StepRow;
+  /** What to do with the step: run it, or stop what it left running outside. */
+  errand: "run" | "stop";
+};
+
+/**
+ * Takes the next due step of the operation by compare-and-set: the fence token grows with every claim, and whoever
+ * holds an older one can write nothing any more. Undefined when there is nothing to do now.
+ */
+export function claimStep(engine: Engine, operationId: string): Claim | undefined {
+  return write(engine.db, (tx) => {
+    const queries = hotQueries(tx);
+    const operation = queries.operation(operationId);
+    if (operation === undefined) return undefined;
+    if (operation.state !== "running" && operation.state !== "cancelling") {
+      queries.clearWakeUp(operationId);
+      return undefined;
+    }
+    const instance = queries.instance(operation.instanceId);
+    if (instance === undefined) return undefined;
+    holdLease(engine, tx);
+    const at = engine.monotonic();
+    const isFree = (row: StepRow) =>
+      row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;
+
+    let rows = queries.steps(operationId);
+    if (operation.cancelRequestedAt !== null && operation.state === "running") {
+      const begun = rows.filter((row) => row.state === "running");
+      const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
+      if (due !== undefined) return take(engine, tx, { operation, instance, rows, row: due, errand: "stop" });
+      if (begun.length > 0) {
+        setWakeUp(engine, tx, { operation, rows });
+        return undefined;
+      }
+      beginUndo(engine, tx, operation);
+      operation.state = "cancelling";
+      rows = queries.steps(operationId);
+    }
+    const heads = runnable(rows).filter(isFree);
+    const due = heads.filter((row) => row.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
+    for (const row of due) {
+      if (!hasSlot(engine, tx, operation, row)) continue;
+      const errand = isStopping(row) ? "stop" : "run";
+      return take(engine, tx, { operation, instance, rows, row, errand });
+    }
+    settle(engine, tx, { operation, rows });
+    return undefined;
+  });
+}
+
+function take(
+  engine: Engine,
+  tx: Tx,
+  { operation, instance, rows, row, errand }: Omit<Claim, "step"> & { rows: StepRow[]; row: StepRow },
+): Claim {
+  const at = engine.monotonic();
+  const begins = row.state === "waiting";
+  const step: StepRow = {
+    ...row,
+    fence: row.fence + 1,
+    claimedBy: engine.worker.id,
+    state: "running",
+    startedAt: row.startedAt ?? engine.now(),
+    startedMonotonic: row.startedMonotonic ?? at,
+    queuedAt: null,
+    progress: begins ? null : row.progress,
+  };
+  hotQueries(tx).claim(step);
+  if (begins)
+    appendEvent(tx, {
+      at: engine.now(),
+      kind: "step",
+      instanceId: operation.instanceId,
+      operationId: operation.id,
+      step: row.name,
+      data: { state: "running" },
+    });
+  setWakeUp(engine, tx, { operation, rows: rows.map((each) => (each === row ? step : each)) });
+  return { operation, instance, step, errand };
+}
+
+/** Cancelled: what has not begun never will, and what must be put away becomes the rest of the plan. */
+function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
+  const now = engine.now();
+  tx.update(steps)
+    .set({ state: "cancelled", endedAt: now, claimedBy: null, queuedAt: null })
+    .where(and(eq(steps.operationId, operation.id), inArray(steps.state, ["waiting", "running", "failed"])))
+    .run();
+  // What an automatic way back has begun belongs to the same way back.
+  appendUndo(engine, tx, operation, engine.catalogue[operation.kind].undo);
+  tx.update(operations).set({ state: "cancelling" }).where(eq(operations.id, operation.id)).run();
+  appendEvent(tx, {
+    at: now,
+    kind: "operation",
+    instanceId: operation.instanceId,
+    operationId: operation.id,
+    data: { state: "cancelling" },
+  });
+}
+
+/** Whether the step may begin: only so many of its kind at once; those that wait longest go first. */
+function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
+  const slot = stepsByName(engine.catalogue[operation.kind]).get(row.name)?.slot;
+  if (slot === undefined || row.state === "running") return true;
+  const at = engine.monotonic();
+  const names = stepsWithSlot(engine, slot);
+  const held = tx
+    .select({ count: count() })
+    .from(steps)
+    .where(and(inArray(steps.name, names), eq(steps.state, "running")))
+    .get();
+  const queuedAt = row.queuedAt ?? at;
+  const ahead = tx
+    .select({ count: count() })
+    .from(steps)
+    .where(
+      and(
+        inArray(steps.name, names),
+        eq(steps.state, "waiting"),
+        isNotNull(steps.queuedAt),
+        ne(steps.operationId, operation.id),
+        or(
+          lt(steps.queuedAt, queuedAt),
+          and(eq(steps.queuedAt, queuedAt), lt(steps.operationId, operation.id)),
+        ),
+      ),
+    )
+    .get();
+  const taken = held?.count ?? 0;
+  const before = ahead?.count ?? 0;
+  if (taken + before < engine.slots[slot]) return true;
+  // How many have to come to an end before this one may begin.
+  const waitsFor = taken + before - engine.slots[slot] + 1;
+  const isNews = row.progress?.ahead !== waitsFor;
+  Object.assign(row, { queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } });
+  tx.update(steps).set({ queuedAt, dueAt: row.dueAt, progress: row.progress }).where(thisStep(row)).run();
+  if (isNews)
+    appendEvent(tx, {
+      at: engine.now(),
+      kind: "step",
+      instanceId: operation.instanceId,
+      operationId: operation.id,
+      step: row.name,
+      data: { ahead: waitsFor },
+    });
+  return false;
+}
+
+function stepsWithSlot(engine: Engine, slot: SlotName): string[] {
+  const names = new Set<string>();
+  for (const definition of Object.values(engine.catalogue))
+    for (const [name, step] of stepsByName(definition)) if (step.slot === slot) names.add(name);
+  return [...names];
+}
+
+/** Operations whose next step waits for a slot of this kind: they are told at once when one has become free. */
+export function waitingForSlot(engine: Engine, slot: SlotName): string[] {
+  return engine.db
+    .select({ operationId: steps.operationId })
+    .from(steps)
+    .where(
+      and(
+        inArray(steps.name, stepsWithSlot(engine, slot)),
+        eq(steps.state, "waiting"),
+        isNotNull(steps.queuedAt),
+      ),
+    )
+    .orderBy(asc(steps.queuedAt), asc(steps.operationId))
+    .limit(engine.slots[slot])
+    .all()
+    .map((row) => row.operationId);
+}

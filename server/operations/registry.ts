@@ -1,0 +1,44 @@
+import type { OperationKind } from "#db/schema.ts";
+import { adoptDroplet } from "./adoptDroplet.ts";
+import { adoptSnapshotOperation } from "./adoptSnapshot.ts";
+import { backup } from "./backup.ts";
+import { bringBack } from "./bringBack.ts";
+import { changeAddress } from "./changeAddress.ts";
+import { deleteOrphanOperation } from "./deleteOrphan.ts";
+import { destroy } from "./destroy.ts";
+import { editVariables } from "./editVariables.ts";
+import type { AnyDefinition } from "./engine/define.ts";
+import { purge } from "./purge.ts";
+import { removeStray } from "./removeOrphanedDroplet.ts";
+import { repairDrift } from "./repairDrift.ts";
+import { resize } from "./resize.ts";
+import { powerOff, powerOn, restart } from "./restart.ts";
+import { restore } from "./restore.ts";
+import { restoreAsNew } from "./restoreAsNew.ts";
+import { spawn } from "./spawn.ts";
+import { prove } from "./testRestore.ts";
+import { upgrade } from "./upgrade.ts";
+
+/** Every operation there is. A new kind does not compile until it is declared here. */
+export const catalogue: Readonly<Record<OperationKind, AnyDefinition>> = {
+  spawn,
+  destroy,
+  "bring-back": bringBack,
+  backup,
+  restore,
+  "restore-as-new": restoreAsNew,
+  prove,
+  "change-address": changeAddress,
+  "edit-variables": editVariables,
+  restart,
+  "power-off": powerOff,
+  "power-on": powerOn,
+  resize,
+  upgrade,
+  purge,
+  "remove-stray": removeStray,
+  "adopt-droplet": adoptDroplet,
+  "adopt-snapshot": adoptSnapshotOperation,
+  "repair-drift": repairDrift,
+  "delete-orphan": deleteOrphanOperation,
+};

@@ -1,0 +1,96 @@
+import { and, desc, eq, inArray, isNull } from "drizzle-orm";
+import { type Db, type Tx, write } from "#db/client.ts";
+import { instances, type JsonObject, type OperationKind, operations } from "#db/schema.ts";
+import type { InstanceAction } from "#server/api/views.ts";
+import { newestGood } from "#server/backups/queries.ts";
+import type { Clock } from "#server/clock.ts";
+import { Refusal } from "#server/commandError.ts";
+import { refusalsOf } from "#server/instances/refusals.ts";
+import { beginOperation } from "./engine/insertOperation.ts";
+import { catalogue } from "./registry.ts";
+
+type Row = typeof instances.$inferSelect;
+/** Who begins something: a person by their email, or the Spawner by itself. */
+export type Beginner = Pick<Clock, "now" | "monotonic"> & { db: Db; wake: (operationId: string) => void };
+
+export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
+  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  if (instance === undefined) throw new Refusal("not-found", "This instance doesn't exist.");
+  return instance;
+}
+
+/** The newest operation of the instance that changes it. */
+export const newestOperation = (tx: Pick<Tx, "select">, instanceId: string) =>
+  tx
+    .select()
+    .from(operations)
+    .where(and(eq(operations.instanceId, instanceId), eq(operations.mutating, true)))
+    .orderBy(desc(operations.sequence))
+    .get();
+
+type Wish = {
+  instanceId: string;
+  /** What the rules are asked for; without it nothing of the instance's state stands in the way. */
+  action?: InstanceAction;
+  kind: OperationKind;
+  who: string;
+  batchId?: string | undefined;
+  /** Whether an operation of this kind that is under way is what is wished for now; without it, each is. */
+  isSame?: (live: { facts: JsonObject; batchId: string | null }) => boolean;
+  /** What the operation is to know, and what people read of it; may write rows of its own, or refuse. */
+  plan: (tx: Tx, instance: Row) => { what: string; facts?: JsonObject };
+};
+
+/** One operation at a time changes an instance; not all of them show in its status. */
+function refuseBeside(tx: Tx, instanceId: string): void {
+  const live = tx
+    .select({ kind: operations.kind })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        eq(operations.mutating, true),
+        inArray(operations.state, ["running", "cancelling"]),
+      ),
+    )
+    .get();
+  if (live !== undefined)
+    throw new Refusal("not-now", `Possible once “${catalogue[live.kind].label}” has finished.`);
+}
+
+/**
+ * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
+ * button, with the same wish, is the first one's, unless that is being cancelled. Throws Refusal when the rules say no.
+ */
+export function beginFor(beginner: Beginner, wish: Wish): string {
+  const operationId = write(beginner.db, (tx) => {
+    const instance = instanceOf(tx, wish.instanceId);
+    const live = tx
+      .select({ id: operations.id, facts: operations.facts, batchId: operations.batchId })
+      .from(operations)
+      .where(
+        and(
+          eq(operations.instanceId, instance.id),
+          eq(operations.kind, wish.kind),
+          eq(operations.state, "running"),
+          isNull(operations.cancelRequestedAt),
+        ),
+      )
+      .all()
+      .find(wish.isSame ?? (() => true));
+    if (live !== undefined) return live.id;
+    const hasBackup = newestGood(tx, instance.id) !== undefined;
+    const refusal = wish.action === undefined ? null : refusalsOf(instance, hasBackup)[wish.action];
+    if (refusal !== null) throw new Refusal("not-now", refusal);
+    if (catalogue[wish.kind].mutating) refuseBeside(tx, instance.id);
+    const { kind, who, batchId } = wish;
+    const { what, facts = {} } = wish.plan(tx, instance);
+    return beginOperation(
+      tx,
+      { kind, instanceId: instance.id, who, clock: beginner, what, facts, batchId },
+      catalogue[kind],
+    );
+  });
+  beginner.wake(operationId);
+  return operationId;
+}

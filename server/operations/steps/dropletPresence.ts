@@ -1,0 +1,45 @@
+import { type StepContext, StepFailure } from "#server/operations/engine/define.ts";
+import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
+import type { MachineFacts } from "./machineFacts.ts";
+
+type Context = StepContext<MachineFacts>;
+
+/** Between the two looks that have to miss a droplet before it is called gone. */
+export const secondLookMs = 3000;
+
+/** The team of the token in use. Fails when the operation's droplet was bought with another one's. */
+export async function sameAccount({ facts, instance, providers }: Context): Promise<string> {
+  const { id } = await providers.digitalocean.account();
+  const bought = facts.accountId ?? (facts.throwaway === true ? undefined : instance.accountId) ?? id;
+  if (bought === id) return id;
+  throw new StepFailure(
+    "This token belongs to another DigitalOcean team than the one this droplet was bought with. Put a token of that team into DIGITALOCEAN_TOKEN, start the Spawner again, then retry. Nothing was changed.",
+    `bought with ${bought}, the token is ${id}'s`,
+  );
+}
+
+/**
+ * The one careful look at whether a droplet is there. One 404 says little: "gone" is said only when the droplet itself
+ * and the complete list both miss it, twice, some seconds apart, and the token is of the team that bought it. Until then
+ * it is "unclear": look again after {@link secondLookMs}.
+ */
+export async function lookFor(context: Context, dropletId: number): Promise<Droplet | "unclear" | "gone"> {
+  const { facts, providers, monotonic } = context;
+  const { [dropletId]: missedAt, ...others } = facts.missedAt ?? {};
+  const missed = (at: number | undefined) =>
+    context.remember({ missedAt: at === undefined ? others : { ...others, [dropletId]: at } });
+  const droplet = await providers.digitalocean.getDroplet(dropletId);
+  if (droplet !== undefined) {
+    if (missedAt !== undefined) missed(undefined);
+    return droplet;
+  }
+  await sameAccount(context);
+  const listed = await providers.digitalocean.listAllDroplets();
+  if (listed.some((one) => one.id === dropletId)) {
+    if (missedAt !== undefined) missed(undefined);
+    return "unclear";
+  }
+  if (missedAt === undefined) missed(monotonic());
+  else if (monotonic() - missedAt >= secondLookMs) return "gone";
+  return "unclear";
+}

@@ -1,0 +1,44 @@
+import { and, eq, inArray } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { dnsRecords, type JsonObject, operations } from "#db/schema.ts";
+import { createWindowEnd } from "./droplet.ts";
+import { machineFacts } from "./machineFacts.ts";
+
+const facts = z.object(machineFacts).partial();
+
+/**
+ * What an operation has to know of the instance's earlier ones: the records they made, and what they asked DigitalOcean
+ * for without ever getting a clear answer. Any of them may have bought a droplet that no row knows.
+ */
+export function leftBehind(tx: Tx, instanceId: string, monotonic: number): JsonObject {
+  const earlier = tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        inArray(operations.kind, ["spawn", "restore-as-new", "bring-back", "change-address", "destroy"]),
+      ),
+    )
+    .all()
+    .map((row) => facts.safeParse(row.facts).data ?? {});
+  const late = earlier.filter((one) => (createWindowEnd(one) ?? 0) > monotonic);
+  const accountId = late.findLast((one) => one.accountId !== undefined)?.accountId;
+  const kept = tx.select().from(dnsRecords).where(eq(dnsRecords.instanceId, instanceId)).all();
+  // One whose step failed before its row was written is known to its operation alone.
+  const records = [...kept, ...earlier.flatMap((one) => one.records ?? [])];
+  const recordsAsked = earlier.flatMap((one) => one.recordsAsked ?? []);
+  return {
+    ...(records.length === 0
+      ? {}
+      : { records: unique(records.map(({ id, domain, name, address }) => ({ id, domain, name, address }))) }),
+    ...(recordsAsked.length === 0 ? {} : { recordsAsked: unique(recordsAsked) }),
+    ...(late.length === 0 ? {} : { lateUntil: Math.max(...late.map((one) => createWindowEnd(one) ?? 0)) }),
+    ...(accountId === undefined ? {} : { accountId }),
+  };
+}
+
+const unique = <Value>(list: readonly Value[]): Value[] => [
+  ...new Map(list.map((one) => [JSON.stringify(one), one])).values(),
+];
