@@ -7,7 +7,7 @@ import type {
   LogLine,
   OperationView,
 } from "#server/api/views.ts";
-import { foldDetail, foldList, foldLog, foldTogether, newestChanges } from "./applyEvent.ts";
+import { applyToBatch, applyToList, foldDetail, foldLog, newestChanges } from "./applyEvent.ts";
 import { operationView as operation, instanceRow as row } from "./testing/testViews.ts";
 
 const plan: InstanceDetail["backupPlan"] = {
@@ -31,7 +31,7 @@ test("a list takes what came after its snapshot, and nothing older", () => {
     changed(11, row("b", "spawning")),
     changed(12, row("b", "running")),
   ];
-  expect(foldList(snapshot, events).map(({ id, status }) => [id, status])).toEqual([
+  expect(applyToList(snapshot, events).map(({ id, status }) => [id, status])).toEqual([
     ["b", "running"],
     ["a", "running"],
   ]);
@@ -83,7 +83,7 @@ test("what was begun together stays as it was begun, whatever its instances do n
     lastEventId: 1,
     instances: [row("a", "backing-up", mine("o1", "running")), row("b", "running")],
   };
-  const rows = foldTogether(
+  const rows = applyToBatch(
     snapshot,
     [
       changed(2, row("a", "running", mine("o1", "done"))),
@@ -109,7 +109,7 @@ test("of each operation only the newest change is kept, and the page is the same
   ];
   const kept = newestChanges(newestChanges([], all.slice(0, 3)), all.slice(3));
   expect(kept.map(({ id }) => id)).toEqual([2, 3, 5]);
-  expect(foldList(snapshot, kept)).toEqual(foldList(snapshot, all));
+  expect(applyToList(snapshot, kept)).toEqual(applyToList(snapshot, all));
   const detail = {
     lastEventId: 0,
     instance: { ...row("a", "running"), operations: [] as OperationView[] } as InstanceDetail,

@@ -22,7 +22,7 @@ export function newestChanges(
 }
 
 /** The list, with every row as the newest event left it; an instance that was not there yet comes first. */
-export function foldList(
+export function applyToList(
   snapshot: Since<{ instances: InstanceRow[] }>,
   events: readonly ChangeEvent[],
 ): InstanceRow[] {
@@ -37,7 +37,7 @@ export function foldList(
 }
 
 /** What one click began with many instances: each with that click's operation, whatever came after it. */
-export function foldTogether(
+export function applyToBatch(
   snapshot: Since<{ instances: InstanceRow[] }>,
   events: readonly ChangeEvent[],
   batchId: string,

@@ -161,7 +161,7 @@ export function watchBoundaries<Watched extends Engine>(
       if (isHeld) await never;
       if (life.cancelAt === step.name && round === 0) cancelOperation(engine, id, "joe@intranet.localhost");
       if (life.failAt === step.name && round === 0 && outcome.done)
-        throw new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
+        throw new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
       const isFirst = !behind.has(at("after"));
       await stayAt(at("after"));
       // A step that is done at its first look has no other one.
@@ -215,7 +215,7 @@ export function watchBoundaries<Watched extends Engine>(
   };
   return {
     ...engine,
-    catalogue: mapValues(engine.catalogue, wrapped),
+    registry: mapValues(engine.registry, wrapped),
     wake(operationId: string) {
       reachCommitted(operationId);
       // What has been written there stays as it is until the end.

@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { percentile } from "#server/operations/engine/durations.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { killAtBoundaries, livesOf, unreached } from "./everyBoundary.ts";
 import { fullDisk } from "./fullDisk.ts";
 import { withPostgres } from "./postgres.ts";
@@ -48,7 +48,7 @@ const timed = [1, 2, 3, 4, 5].map(
   (moment): Job => ({
     name: timedName,
     play: (postgresUrl) =>
-      killAtBoundaries(`${timedName}, ${moment}`, livesOf(catalogue.spawn).slice(0, 1), {
+      killAtBoundaries(`${timedName}, ${moment}`, livesOf(registry.spawn).slice(0, 1), {
         ...{ postgresUrl, seed: seed + moment, share: 0.2, isQuick: true, isTimed: true },
       }),
   }),
@@ -57,7 +57,7 @@ const isWanted = ({ name }: { name: string }) => only === undefined || name.incl
 const boundaryName = "worker killed at every boundary";
 /** As many Spawners as there are cores; each has some operations of many kinds, and dies at a boundary of several. */
 const boundaryJobs = (): Job[] => {
-  const wanted = Object.values(catalogue)
+  const wanted = Object.values(registry)
     .flatMap(livesOf)
     .filter(({ kind, life }) => isWanted({ name: `${boundaryName}: ${kind}, ${life.path}` }));
   const spawners = cpus().length;
@@ -115,7 +115,7 @@ report();
 function report(): void {
   const boundaries = new Set(stories.flatMap((story) => story.boundaries));
   if (!values.quick && only === undefined)
-    for (const gap of Object.values(catalogue).flatMap((one) => unreached(one, [...boundaries])))
+    for (const gap of Object.values(registry).flatMap((one) => unreached(one, [...boundaries])))
       console.log(`    not covered: ${gap}`);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
   const violations = sum(stories.map((story) => story.violations.length));

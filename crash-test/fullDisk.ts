@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { operations } from "#db/schema.ts";
 import { retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { startOf } from "#server/operations/testing/testStarts.ts";
 import { endWorker } from "./everyBoundary.ts";
@@ -47,11 +47,11 @@ export const fullDisk = (seed: number, postgresUrl: string): Promise<Story> =>
 async function fillUp(world: World, place: string, random: () => number) {
   const { engine, db, folder } = world;
   const kept = insertInstance(db, { status: "spawning", version: "2.13.0" });
-  await play(world, begin(engine, kept, catalogue.spawn));
+  await play(world, begin(engine, kept, registry.spawn));
   writePlan(folder, { seed: 1, share: 0, signal: "SIGKILL", lives: {} });
   const acknowledged = [await startOf.backup.begin(engine, kept)];
   for (let count = 0; count < 3; count += 1)
-    acknowledged.push(begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn));
+    acknowledged.push(begin(engine, insertInstance(db, { status: "spawning" }), registry.spawn));
   const supervised = superviseWorker(world);
   const violations: string[] = [];
   try {
@@ -63,7 +63,7 @@ async function fillUp(world: World, place: string, random: () => number) {
     const refusals: string[] = [];
     for (const until = Date.now() + fullMs; Date.now() < until; await wait(500))
       try {
-        acknowledged.push(begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn));
+        acknowledged.push(begin(engine, insertInstance(db, { status: "spawning" }), registry.spawn));
       } catch (error) {
         refusals.push(String(error));
       }
@@ -80,8 +80,8 @@ async function fillUp(world: World, place: string, random: () => number) {
       const { state, failure, mutating } = operationOf(db, id);
       if (state !== "failed" || retried.has(id)) return state !== "running";
       // A failure that Joe has to press Retry for is allowed when it says why.
-      const words = `${failure?.sentence} ${failure?.detail}`;
-      if (!/disk|space|full/i.test(failure?.sentence ?? ""))
+      const words = `${failure?.userMessage} ${failure?.detail}`;
+      if (!/disk|space|full/i.test(failure?.userMessage ?? ""))
         violations.push(`it failed without saying why: ${words}`);
       retried.add(id);
       if (mutating) retryOperation(engine, id, "joe@intranet.localhost");

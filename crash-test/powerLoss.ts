@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { desc } from "drizzle-orm";
 import { events, type OperationKind, operations } from "#db/schema.ts";
 import { retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { startOf } from "#server/operations/testing/testStarts.ts";
 import { endWorker } from "./everyBoundary.ts";
@@ -44,7 +44,7 @@ export const powerLoss = (seed: number, rounds: number, postgresUrl: string): Pr
         const random = createRandom(seed);
         writePlan(world.folder, { seed, share: 0, signal: "SIGKILL", lives: {} });
         const kept = insertInstance(world.db, { status: "spawning", version: "2.13.0" });
-        await play(world, begin(world.engine, kept, catalogue.spawn));
+        await play(world, begin(world.engine, kept, registry.spawn));
         // A file system that has been in use for a while: what the first minute leaves unsynced is a story of its own.
         execFileSync("sync", ["-f", dataOn(disk)]);
         for (let round = 1; round <= rounds && violations.length === 0; round += 1) {
@@ -93,7 +93,7 @@ async function loseOnce(world: World, { kept, disk, next, round, random }: Loss)
   const worker = world.startWorker("worker", { DATA_DIR: dataOn(disk) });
   const begun = [
     await startOf[kind].begin(engine, kept),
-    begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn),
+    begin(engine, insertInstance(db, { status: "spawning" }), registry.spawn),
   ];
   for (const id of begun) engine.wake(id);
   await wait(1500 + random() * 6000);

@@ -1,4 +1,4 @@
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { killAtBoundaries, livesOf } from "./everyBoundary.ts";
 import { createRandom, type Story } from "./story.ts";
 
@@ -10,7 +10,7 @@ const share = 0.08;
 /** One life of some kinds, all in one Spawner, whose worker dies at a few boundaries: another choice for each seed. */
 export function quickChoice(seed: number, postgresUrl: string): Promise<Story> {
   const random = createRandom(seed);
-  const shuffled = Object.values(catalogue)
+  const shuffled = Object.values(registry)
     .map((definition) => ({ definition, at: random() }))
     .sort((a, b) => a.at - b.at);
   const lives = shuffled.slice(0, kinds).flatMap(({ definition }) => {

@@ -127,7 +127,7 @@ function createPlaybooks({ cloud, runs }: { cloud: string; runs: string }): Play
       const { cancelled = false } = read(key) ?? {};
       write(fileOf(key), JSON.stringify({ endsAt: 0, cancelled, forgotten: true }));
     },
-    check: async () => ({ ok: true, sentence: "Ready." }),
+    check: async () => ({ ok: true, userMessage: "Ready." }),
   };
 }
 
@@ -250,8 +250,8 @@ function createProbe(cloud: string): Probe {
   return {
     answer: async (url) => {
       const found = appAt(url);
-      if (found === undefined) return { ok: false, ms: 1, sentence: "Nothing answers there." };
-      return { ok: true, status: 200, version: found.version, ms: 1, sentence: "It answers." };
+      if (found === undefined) return { ok: false, ms: 1, userMessage: "Nothing answers there." };
+      return { ok: true, status: 200, version: found.version, ms: 1, userMessage: "It answers." };
     },
     variablesInEffect: async (url, wanted) => {
       const found = appAt(url)?.variables ?? {};

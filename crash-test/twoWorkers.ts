@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { z } from "zod";
 import { leaseMs } from "#server/operations/engine/lease.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { readEntries, writePlan } from "./plan.ts";
 import { descendantsOf, signal, wait } from "./processes.ts";
@@ -49,7 +49,7 @@ export const twoWorkers = (meeting: Meeting, postgresUrl: string): Promise<Story
 async function meet(world: World, { step, moment, signal: how }: Meeting) {
   const { engine, db, folder } = world;
   const ids = Array.from({ length: spawns }, () =>
-    begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn),
+    begin(engine, insertInstance(db, { status: "spawning" }), registry.spawn),
   );
   const path = "two workers";
   writePlan(folder, {

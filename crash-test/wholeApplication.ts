@@ -11,7 +11,7 @@ import { createClock } from "#server/clock.ts";
 import { createEngine } from "#server/createEngine.ts";
 import { readEnv } from "#server/env.ts";
 import { retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { startOf } from "#server/operations/testing/testStarts.ts";
 import { findFreePort } from "#start/ports.ts";
@@ -71,7 +71,7 @@ export async function wholeApplication(
 async function meet(application: Application, { cause, takesDroplets }: Trouble, random: () => number) {
   const { engine, db } = application;
   const kept = db.select().from(instances).where(eq(instances.status, "running")).get()?.id;
-  const begun = [begin(engine, insertInstance(db, { status: "spawning" }), catalogue.spawn)];
+  const begun = [begin(engine, insertInstance(db, { status: "spawning" }), registry.spawn)];
   if (kept !== undefined) begun.push(await startOf.backup.begin(engine, kept));
   await wait(500 + random() * 6000);
   const { kills } = await cause(application);

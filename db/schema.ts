@@ -222,7 +222,7 @@ export const operations = sqliteTable(
 );
 
 /** What Joe reads about a failure, and the technical detail one click deeper. */
-export type Failure = { sentence: string; detail: string };
+export type Failure = { userMessage: string; detail: string };
 /** How far a running step is: counted tasks, or how many wait before it. */
 export type StepProgress = { index?: number; total?: number; label?: string; ahead?: number };
 

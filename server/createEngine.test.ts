@@ -38,8 +38,8 @@ test.each([
 ])("Destroy keeps snapshot and backups as long as KEEP_DESTROYED_DAYS says: %o", async (variables, days) => {
   const engine = configured(variables);
   const nothing = step("nothing", "Nothing", async () => done());
-  const destroy = { ...engine.catalogue.destroy, steps: [nothing] };
-  engine.catalogue = { ...engine.catalogue, destroy };
+  const destroy = { ...engine.registry.destroy, steps: [nothing] };
+  engine.registry = { ...engine.registry, destroy };
   const id = insertInstance(world.db);
   await runToEnd(engine, begin(engine, id, destroy), () => {});
   const row = world.db.select().from(instances).where(eq(instances.id, id)).get();
@@ -59,7 +59,7 @@ describe("the local cloud and DigitalOcean", () => {
   test("have the same operations and the same providers; only the site differs", () => {
     const local = configured();
     const server = configured({ DIGITALOCEAN_TOKEN: "dop_v1_test", BASE_DOMAINS: "intranet.io" });
-    expect(server.catalogue).toBe(local.catalogue);
+    expect(server.registry).toBe(local.registry);
     expect(codeOf(server.providers)).toEqual(codeOf(local.providers));
     const differs = Object.entries(server.site).filter(([name, value]) => {
       const there = Object.entries(local.site).find(([other]) => other === name);

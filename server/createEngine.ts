@@ -9,7 +9,7 @@ import type { Mailbox } from "./mail/sender.ts";
 import { templates } from "./mail/templates/templates.ts";
 import type { Engine } from "./operations/engine/engine.ts";
 import { createWorker } from "./operations/engine/lease.ts";
-import { catalogue } from "./operations/registry.ts";
+import { registry } from "./operations/registry.ts";
 import { transfer } from "./providers/backups/transfer.ts";
 import { verifyArchive } from "./providers/backups/verify.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
@@ -45,7 +45,7 @@ export function createEngine(
   return {
     ...clock,
     db,
-    catalogue,
+    registry: registry,
     mailbox,
     providers: {
       digitalocean: createDigitalOcean({

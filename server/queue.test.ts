@@ -4,7 +4,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { wakeUps } from "#db/schema.ts";
-import { catalogue } from "./operations/registry.ts";
+import { registry } from "./operations/registry.ts";
 import { begin, createTestEngine, insertInstance, realClock } from "./operations/testing/testEngine.ts";
 import {
   type AddJob,
@@ -35,7 +35,7 @@ afterEach(() => world.close());
 
 /** An operation whose wake-up is due at this time. */
 function operationDueAt(dueAt: number): string {
-  const id = begin(world.engine, insertInstance(world.db), catalogue.spawn);
+  const id = begin(world.engine, insertInstance(world.db), registry.spawn);
   setDue(id, dueAt);
   return id;
 }

@@ -4,9 +4,9 @@ import { Client, Pool, type PoolClient } from "pg";
 import type { Db } from "#db/client.ts";
 import { wakeUps } from "#db/schema.ts";
 import type { Clock } from "./clock.ts";
-import { hotQueries } from "./operations/engine/preparedQueries.ts";
+import { preparedQueries } from "./operations/engine/preparedQueries.ts";
 import { report } from "./report.ts";
-import { within } from "./timeLimit.ts";
+import { withTimeLimit } from "./timeLimit.ts";
 
 export const advanceTask = "advance";
 /** What is asked of Graphile Worker's `addJob`. */
@@ -99,7 +99,7 @@ const addWithinMs = 10_000;
 /** What PostgreSQL answers, bounded: a connection may be lost without a word. */
 async function answered<Value>(clock: Clock, ask: () => Promise<Value>): Promise<Value> {
   try {
-    return await within(clock, addWithinMs, ask);
+    return await withTimeLimit(clock, addWithinMs, ask);
   } catch (error) {
     if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
     throw new Error(`PostgreSQL did not answer within ${addWithinMs / 1000} s.`, { cause: error });
@@ -128,7 +128,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     queued.delete(operationId);
     timers.get(operationId)?.();
     timers.delete(operationId);
-    const dueAt = hotQueries(db).wakeUp(operationId);
+    const dueAt = preparedQueries(db).wakeUp(operationId);
     if (dueAt === undefined) return;
     const waitMs = dueAt - clock.monotonic();
     if (waitMs > 0 && waitMs <= keptMs) {
@@ -171,7 +171,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
 
   /** Re-adds what is unsent, or was due or handed over more than `graceMs` ago. A wake-up too many is harmless. */
   function sweep(graceMs: number): void {
-    const rows = hotQueries(db).unsentWakeUps(clock.monotonic() - graceMs);
+    const rows = preparedQueries(db).unsentWakeUps(clock.monotonic() - graceMs);
     for (const row of rows) {
       const handed = handedOver.get(row.operationId);
       if (handed?.dueAt !== row.dueAt || handed.at < clock.monotonic() - graceMs) wake(row.operationId);

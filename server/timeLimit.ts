@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
  * Gives work `ms` to end. Then its signal aborts with a TimeoutError, and the result rejects with it, even when the
  * work does not listen. `parent` aborts it earlier.
  */
-export async function within<Result>(
+export async function withTimeLimit<Result>(
   clock: Pick<Clock, "after">,
   ms: number,
   work: (signal: AbortSignal) => Promise<Result> | Result,

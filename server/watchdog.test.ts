@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { wakeUps } from "#db/schema.ts";
 import { advance } from "./operations/engine/advance.ts";
 import { defineOperation, step } from "./operations/engine/define.ts";
-import { catalogue } from "./operations/registry.ts";
+import { registry } from "./operations/registry.ts";
 import { begin, createTestEngine, insertInstance } from "./operations/testing/testEngine.ts";
 import { createWatchdog } from "./watchdog.ts";
 
@@ -16,13 +16,13 @@ afterEach(() => world.close());
 /** A spawn whose one step never ends. */
 function endless() {
   const definition = defineOperation({
-    ...catalogue.spawn,
+    ...registry.spawn,
     steps: [step("endless", "Endless", () => new Promise<never>(() => {}))],
   });
-  world.engine.catalogue = { ...catalogue, spawn: definition };
+  world.engine.registry = { ...registry, spawn: definition };
   return begin(world.engine, insertInstance(world.db), definition);
 }
-const begun = () => begin(world.engine, insertInstance(world.db), catalogue.spawn);
+const begun = () => begin(world.engine, insertInstance(world.db), registry.spawn);
 
 /** Looks every five seconds, for two minutes unless it is stalled before; says after how many ms it was. */
 function watch(watchdog: ReturnType<typeof createWatchdog>, meanwhile = () => {}): number | undefined {

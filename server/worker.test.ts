@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startPostgres } from "#start/postgres.ts";
-import { catalogue } from "./operations/registry.ts";
+import { registry } from "./operations/registry.ts";
 import { begin, createTestEngine, insertInstance } from "./operations/testing/testEngine.ts";
 
 /** A DigitalOcean that takes requests and never answers one. */
@@ -40,7 +40,7 @@ test("a worker that is told to stop does not wait for a step that hangs", async 
   onTestFinished(() => world.close());
   const postgres = await startPostgres({ dataDir: world.folder, log: () => {} });
   onTestFinished(() => postgres.stop());
-  begin(world.engine, insertInstance(world.db, { status: "spawning" }), catalogue.spawn);
+  begin(world.engine, insertInstance(world.db, { status: "spawning" }), registry.spawn);
   const cloud = await startSilentCloud();
   const { child, said } = startWorker({
     DATA_DIR: world.folder,

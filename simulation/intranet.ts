@@ -44,9 +44,9 @@ export function createIntranets(cloud: Cloud, faults: Faults) {
     answer: (url) =>
       process.call<ProbeAnswer>(() => {
         const droplet = answering(url);
-        if (droplet === undefined) return { ok: false, ms: 5, sentence: "It doesn't answer." };
+        if (droplet === undefined) return { ok: false, ms: 5, userMessage: "It doesn't answer." };
         const version = faults.strikes("old-version-answers") ? "2.13.0" : droplet.disk.software;
-        return { ok: true, status: 200, version: version ?? "", ms: 5, sentence: "It answers." };
+        return { ok: true, status: 200, version: version ?? "", ms: 5, userMessage: "It answers." };
       }),
     variablesInEffect: (url, variables) =>
       process.call(() => {

@@ -19,7 +19,7 @@ export function createPost({ timeline }: Machine, faults: Faults) {
           if (faults.isArmed("mail-down")) {
             faults.count("mail-down");
             throw new ProviderError({
-              sentence: "Resend can't take mail at the moment.",
+              userMessage: "Resend can't take mail at the moment.",
               detail: "Resend: 503",
               retryable: true,
             });
@@ -35,14 +35,14 @@ export function createPost({ timeline }: Machine, faults: Faults) {
       if (!isAnswerLost) return answer;
       return process.clock.wait(20_000).then(() => {
         throw new ProviderError({
-          sentence: "Resend doesn't answer.",
+          userMessage: "Resend doesn't answer.",
           detail: "Resend: no answer",
           retryable: true,
           unclear: true,
         });
       });
     },
-    check: async () => ({ ok: true, sentence: "Ready." }),
+    check: async () => ({ ok: true, userMessage: "Ready." }),
   });
   return { delivered, mailerFor };
 }

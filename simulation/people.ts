@@ -1,8 +1,8 @@
 import { desc, eq } from "drizzle-orm";
 import { backups, instances, operations } from "#db/schema.ts";
 import { inBulk } from "#server/api/bulk.ts";
-import { backUp, proveBackup, restoreAsNew, restoreBackup, setBackupPlan } from "#server/backups/commands.ts";
-import { Refusal } from "#server/commandError.ts";
+import { backUp, restoreAsNew, restoreBackup, setBackupPlan, testRestore } from "#server/backups/commands.ts";
+import { CommandError } from "#server/commandError.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftViews } from "#server/drift/queries.ts";
 import type { Env } from "#server/env.ts";
@@ -91,7 +91,7 @@ export function createPeople(world: World, env: Env) {
         who,
       );
     }
-    if (row === undefined) throw new Refusal("not-now", "There is no instance.");
+    if (row === undefined) throw new CommandError("not-now", "There is no instance.");
     const { id: instanceId, slug } = row;
     const other = <Item>(items: readonly Item[], current: Item) => items.find((one) => one !== current);
     switch (action) {
@@ -116,7 +116,7 @@ export function createPeople(world: World, env: Env) {
           who,
         );
       case "prove":
-        return proveBackup(web, { instanceId }, who);
+        return testRestore(web, { instanceId }, who);
       case "change-address": {
         const back = chance < 0.4 ? slug.replace(/-moved$/, "") : `${slug.replace(/-moved$/, "")}-moved`;
         return changeAddress(
@@ -160,7 +160,7 @@ export function createPeople(world: World, env: Env) {
             ? one.state === "failed"
             : ["running", "cancelling", "failed"].includes(one.state),
         );
-        if (open === undefined) throw new Refusal("not-now", "There is nothing to take up.");
+        if (open === undefined) throw new CommandError("not-now", "There is nothing to take up.");
         (action === "retry" ? retryOperation : cancelOperation)(web, open.id, who);
         web.wake(open.id);
         return open.id;
@@ -204,7 +204,7 @@ export function createPeople(world: World, env: Env) {
           for (let time = 0; time < times; time += 1) await press(action, row, chance);
           return action;
         } catch (error) {
-          if (!(error instanceof Refusal) && !(error instanceof ProviderError)) throw error;
+          if (!(error instanceof CommandError) && !(error instanceof ProviderError)) throw error;
         }
       }
       return undefined;
@@ -218,7 +218,7 @@ export function createPeople(world: World, env: Env) {
           resolveDrift(web, { key, action }, who);
           return [`${action} ${key}`];
         } catch (error) {
-          if (!(error instanceof Refusal)) throw error;
+          if (!(error instanceof CommandError)) throw error;
           return [];
         }
       });

@@ -273,7 +273,7 @@ export function createPlaybooks(
         },
         { ms: 20 },
       ),
-    check: async () => ({ ok: true, sentence: "Ready." }),
+    check: async () => ({ ok: true, userMessage: "Ready." }),
   });
 
   return {

@@ -8,7 +8,7 @@ import { runMaintenance } from "#server/maintenance/maintenance.ts";
 import { advance } from "#server/operations/engine/advance.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { createWorker } from "#server/operations/engine/lease.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { budgetShares } from "#server/providers/digitalocean/budget.ts";
 import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 import { createWaker } from "#server/queue.ts";
@@ -91,7 +91,7 @@ export function startWorker(world: World, number: number): Worker {
   const engine: Engine = {
     ...process.clock,
     db,
-    catalogue,
+    registry: registry,
     providers: {
       digitalocean: createDigitalOcean({
         token,

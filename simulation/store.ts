@@ -73,7 +73,7 @@ export function createStore(
           { ms: 100 },
         );
       },
-      check: async () => ({ ok: true, sentence: "Ready." }),
+      check: async () => ({ ok: true, userMessage: "Ready." }),
     };
   };
 
@@ -93,7 +93,7 @@ export type Store = ReturnType<typeof createStore>;
 async function silent(process: Process, signal?: AbortSignal): Promise<never> {
   await process.clock.wait(60_000, signal);
   throw new ProviderError({
-    sentence: "The backup store doesn't answer.",
+    userMessage: "The backup store doesn't answer.",
     detail: "silence",
     retryable: true,
     unclear: true,
@@ -102,7 +102,7 @@ async function silent(process: Process, signal?: AbortSignal): Promise<never> {
 
 const gone = (key: string) =>
   new ProviderError({
-    sentence: "This backup no longer exists.",
+    userMessage: "This backup no longer exists.",
     detail: key,
     retryable: false,
     isMissing: true,
@@ -123,21 +123,29 @@ export function createTransfers({ random }: Machine, faults: Faults, cloud: Clou
       : Buffer.from(sent).fill("x", 0, 2);
   }
   const broke = () =>
-    new ProviderError({ sentence: "The connection to the droplet broke.", detail: "reset", retryable: true });
+    new ProviderError({
+      userMessage: "The connection to the droplet broke.",
+      detail: "reset",
+      retryable: true,
+    });
 
   function diskOf(host: TransferHost) {
     const droplet = cloud.dropletAt(host.address);
     if (droplet === undefined || !cloud.isReachable(droplet) || faults.strikes("transfer-breaks"))
       throw broke();
     if (droplet.hostKey !== host.hostKey)
-      throw new ProviderError({ sentence: "Another machine answers.", detail: "host key", retryable: false });
+      throw new ProviderError({
+        userMessage: "Another machine answers.",
+        detail: "host key",
+        retryable: false,
+      });
     return droplet.disk;
   }
   function fileOf(host: TransferHost, path: string): Buffer {
     const file = diskOf(host).files.get(path);
     if (file !== undefined) return file;
     throw new ProviderError({
-      sentence: "The dump is no longer on the droplet. Start the backup again.",
+      userMessage: "The dump is no longer on the droplet. Start the backup again.",
       detail: path,
       retryable: false,
     });
@@ -182,8 +190,8 @@ export async function verifyStored(
   const content = await collect(await store.get(key, signal));
   const found = storedOf(content);
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
-    return { ok: false, sentence: "The backup isn't what was stored: its checksum differs.", detail: key };
+    return { ok: false, userMessage: "The backup isn't what was stored: its checksum differs.", detail: key };
   if (postsIn(content) === undefined)
-    return { ok: false, sentence: "The backup can't be opened.", detail: key };
+    return { ok: false, userMessage: "The backup can't be opened.", detail: key };
   return { ok: true, entries: [{ name: "files/posts.json", bytes: content.length }] };
 }

@@ -86,10 +86,10 @@ test.each([
     `${platform("linux")} process.report.getReport = () => ({ header: {} });`,
     "GNU C library",
   ],
-])("on %s it says what it needs, and installs nothing", (_name, machine, sentence) => {
+])("on %s it says what it needs, and installs nothing", (_name, machine, userMessage) => {
   const folder = checkout({ isInstalled: false });
   const { status, stderr } = start(folder, { machine });
   expect(status).toBe(1);
-  expect(stderr).toContain(sentence);
+  expect(stderr).toContain(userMessage);
   expect(existsSync(join(folder, "node_modules"))).toBe(false);
 });

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { LiveProvider } from "#app/live.tsx";
 import { ToastProvider } from "#app/ui/toast.tsx";
-import { Rail } from "./_shell/sidebar.tsx";
+import { Sidebar } from "./_shell/sidebar.tsx";
 
 export default function DashboardLayout({ children }: { children: ReactNode }) {
   return (
@@ -15,7 +15,7 @@ export default function DashboardLayout({ children }: { children: ReactNode }) {
           Skip to the content
         </a>
         <div className="md:flex">
-          <Rail />
+          <Sidebar />
           <main id="content" className="min-w-0 grow pb-24 md:pb-0">
             {children}
           </main>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stretches } from "#app/progress/segments.ts";
+import { segments } from "#app/progress/segments.ts";
 import { operationView } from "#app/testing/testViews.ts";
 import type { StepView } from "#server/api/views.ts";
 import { drawArrival } from "./draw.ts";
@@ -23,19 +23,19 @@ const arrival = { company: `<b>Acme</b> & "Sons"`, doing: "is being prepared", o
 const words = { "create-droplet": "Machine", provision: "Installing", "create-dns": "Address" };
 
 test("the plan is the operation's, in words for visitors, and ends with the opened intranet", () => {
-  expect(planOf(stretches(steps), words)).toEqual([
+  expect(planOf(segments(steps), words)).toEqual([
     { label: "Machine", tone: "past" },
     { lanes: [[{ label: "Installing", tone: "now" }], [{ label: "Address", tone: "past" }]] },
     { label: "Open", tone: "ahead" },
   ]);
-  expect(planOf(stretches(steps), { provision: "Installing" })).toEqual([
+  expect(planOf(segments(steps), { provision: "Installing" })).toEqual([
     { label: "Installing", tone: "now" },
     { label: "Open", tone: "ahead" },
   ]);
 });
 
 test.each([wide, tall])("the line forks, joins, and never runs backwards: %o", (draw) => {
-  const { dots, paths, width, height } = draw(planOf(stretches(steps), words));
+  const { dots, paths, width, height } = draw(planOf(segments(steps), words));
   expect(dots.map(({ label }) => label)).toEqual(["Machine", "Installing", "Address", "Open"]);
   const along = draw === wide ? dots.map(({ x }) => x) : dots.map(({ y }) => y);
   expect(along[1]).toBe(along[2]);

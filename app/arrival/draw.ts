@@ -1,5 +1,5 @@
 import { html, raw } from "hono/html";
-import { stretches, timeLeft } from "#app/progress/segments.ts";
+import { segments, timeLeft } from "#app/progress/segments.ts";
 import type { Arrival } from "#server/api/arrival.ts";
 import { type Dot, type Drawing, planOf, tall, wide } from "./geometry.ts";
 
@@ -84,7 +84,7 @@ const drawing = (name: string, { dots, paths, width, height }: Drawing) =>
 export async function drawArrival(arrival: Arrival, now: number): Promise<string> {
   const title = `${arrival.company}'s intranet ${arrival.doing}`;
   const steps = arrival.operation.steps.filter((step) => !step.undo);
-  const plan = planOf(stretches(steps), words);
+  const plan = planOf(segments(steps), words);
   const broad = wide(plan);
   const page = html`<!doctype html>
 <html lang="en">

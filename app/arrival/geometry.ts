@@ -1,4 +1,4 @@
-import type { Stretch } from "#app/progress/segments.ts";
+import type { Segment } from "#app/progress/segments.ts";
 
 /** How far a point of the line is: behind, where it happens now, or still ahead. */
 export type Tone = "past" | "now" | "ahead";
@@ -10,7 +10,7 @@ type Mark = { label: string; tone: Tone };
 export type Plan = (Mark | { lanes: Mark[][] })[];
 
 /** What visitors read of a plan; steps without a word of their own are left out. Ends with the opened intranet. */
-export function planOf(stretches: readonly Stretch[], words: Readonly<Record<string, string>>): Plan {
+export function planOf(stretches: readonly Segment[], words: Readonly<Record<string, string>>): Plan {
   const markOf = ({ name, state }: { name: string; state: string }): Mark[] => {
     const label = words[name];
     if (label === undefined) return [];

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { stepView } from "#app/testing/testViews.ts";
 import type { StepView } from "#server/api/views.ts";
-import { aboutLeft, companions, position, share, stretches, timeLeft } from "./segments.ts";
+import { aboutLeft, companions, position, segments, share, timeLeft } from "./segments.ts";
 
 const step = (name: string, over: Partial<StepView> = {}): StepView =>
   stepView(name, { usualMs: 10_000, slowMs: 20_000, ...over });
@@ -13,7 +13,7 @@ const plan = [
 ];
 
 test("a fork is one stretch with a branch for each lane", () => {
-  const line = stretches(plan);
+  const line = segments(plan);
   expect(
     line.map((stretch) => ("branches" in stretch ? stretch.branches.length : stretch.step.name)),
   ).toEqual(["one", 2, "last"]);

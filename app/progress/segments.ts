@@ -1,10 +1,10 @@
 import type { StepView } from "#server/api/views.ts";
 
 /** The plan as it is drawn: the main line, and forks whose branches run side by side. */
-export type Stretch = { fork: null; step: StepView } | { fork: number; branches: StepView[][] };
+export type Segment = { fork: null; step: StepView } | { fork: number; branches: StepView[][] };
 
-export function stretches(steps: readonly StepView[]): Stretch[] {
-  const line: Stretch[] = [];
+export function segments(steps: readonly StepView[]): Segment[] {
+  const line: Segment[] = [];
   for (const step of steps) {
     if (step.fork === null || step.branch === null) {
       line.push({ fork: null, step });
@@ -51,7 +51,7 @@ export function timeLeft(steps: readonly StepView[], now: number): number | unde
     step.state === "done"
       ? 0
       : Math.max(0, usual(step) - (step.startedAt === null ? 0 : now - step.startedAt));
-  return stretches(open).reduce(
+  return segments(open).reduce(
     (sum, stretch) =>
       sum +
       ("branches" in stretch

@@ -3,7 +3,7 @@ import { Check, ChevronsRight, Minus, X } from "lucide-react";
 import { stepWords } from "#app/status.tsx";
 import { duration, useNow } from "#app/time.ts";
 import type { OperationView, StepView } from "#server/api/views.ts";
-import { companions, share, stretches } from "./segments.ts";
+import { companions, segments, share } from "./segments.ts";
 
 type Props = {
   operation: OperationView;
@@ -17,7 +17,7 @@ export function Steps({ operation, frozen, selected, onSelect }: Props) {
   const runs = operation.state === "running" || operation.state === "cancelling";
   const now = useNow(200, frozen || !runs);
   const { steps } = operation;
-  const rows = stretches(steps);
+  const rows = segments(steps);
   return (
     <ol aria-label="Steps" className="grid grid-cols-2">
       {rows.flatMap((stretch, index) => {

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { useNow } from "#app/time.ts";
 import type { OperationView, StepView } from "#server/api/views.ts";
-import { aboutLeft, position, share, stretches, timeLeft, usual } from "./segments.ts";
+import { aboutLeft, position, segments, share, timeLeft, usual } from "./segments.ts";
 
 const heights = { rail: 4, row: 6, page: 10 };
 
@@ -76,7 +76,7 @@ function Segments({
   children: (step: StepView) => ReactNode;
 }) {
   const sum = (branch: StepView[]) => branch.reduce((total, step) => total + weight(step), 0);
-  return stretches(steps).map((stretch) =>
+  return segments(steps).map((stretch) =>
     "branches" in stretch ? (
       <div
         key={stretch.fork}

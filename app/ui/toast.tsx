@@ -2,14 +2,14 @@
 import { Toast } from "radix-ui";
 import { createContext, type ReactNode, useCallback, useContext, useState } from "react";
 
-type Say = (sentence: string) => void;
+type Say = (userMessage: string) => void;
 const ToastContext = createContext<Say | undefined>(undefined);
 
 /** Says what was done where nothing else on the page shows it. The newest sentence replaces the one before. */
 export function ToastProvider({ children }: { children: ReactNode }) {
-  const [said, setSaid] = useState<{ id: number; sentence: string }>();
+  const [said, setSaid] = useState<{ id: number; userMessage: string }>();
   const say = useCallback<Say>(
-    (sentence) => setSaid((before) => ({ id: (before?.id ?? 0) + 1, sentence })),
+    (userMessage) => setSaid((before) => ({ id: (before?.id ?? 0) + 1, userMessage })),
     [],
   );
   return (
@@ -22,7 +22,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
           onOpenChange={(open) => !open && setSaid((now) => (now?.id === said.id ? undefined : now))}
           className="animate-[rise_180ms_cubic-bezier(.2,0,0,1)] rounded-[10px] bg-raised px-4 py-3 text-sm shadow-pop data-[swipe=move]:translate-y-(--radix-toast-swipe-move-y)"
         >
-          <Toast.Description>{said.sentence}</Toast.Description>
+          <Toast.Description>{said.userMessage}</Toast.Description>
         </Toast.Root>
       )}
       <Toast.Viewport

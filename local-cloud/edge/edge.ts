@@ -126,7 +126,7 @@ async function explain(
   status: 404 | 502,
   host: string,
   title: string,
-  sentences: readonly string[],
+  userMessages: readonly string[],
 ): Promise<void> {
   request.resume();
   const arrival = await arrivalPage(cloud, request, host);
@@ -136,7 +136,7 @@ async function explain(
       title,
       alone: true,
       refreshSeconds: 5,
-      body: html`<h1>${title}</h1>${sentences.map((sentence) => html`<p class="lead">${sentence}</p>`)}`,
+      body: html`<h1>${title}</h1>${userMessages.map((userMessage) => html`<p class="lead">${userMessage}</p>`)}`,
     }));
   response.writeHead(arrival === undefined ? status : 503, {
     "content-type": "text/html; charset=utf-8",

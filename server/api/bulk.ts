@@ -1,16 +1,16 @@
 import { inArray } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
 import { backUp } from "#server/backups/commands.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
 import { unfinished } from "#server/instances/life.ts";
-import { type Beginner, beginFor, newestOperation } from "#server/operations/startOperation.ts";
+import { newestOperation, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
 export type BulkOutcome = {
   batchId: string;
   begun: number;
   /** What could not be begun, and why. */
-  refused: { company: string; sentence: string }[];
+  refused: { company: string; userMessage: string }[];
 };
 
 /**
@@ -18,14 +18,14 @@ export type BulkOutcome = {
  * now is said, and keeps nothing else from beginning. `confirm` is the number of instances, for what destroys.
  */
 export function inBulk(
-  beginner: Beginner,
+  beginner: OperationStarter,
   input: { action: "destroy" | "backUp"; instanceIds: readonly string[]; confirm?: number | undefined },
   who: string,
 ): BulkOutcome {
   const ids = [...new Set(input.instanceIds)];
   if (input.action === "destroy" && input.confirm !== ids.length) {
-    const sentence = `Type ${ids.length} to confirm.`;
-    throw new Refusal("invalid", sentence, { confirm: sentence });
+    const userMessage = `Type ${ids.length} to confirm.`;
+    throw new CommandError("invalid", userMessage, { confirm: userMessage });
   }
   const rows = beginner.db.select().from(instances).where(inArray(instances.id, ids)).all();
   const batchId = newId();
@@ -34,7 +34,7 @@ export function inBulk(
     try {
       if (input.action === "backUp") backUp(beginner, { instanceId: id, batchId }, who);
       else
-        beginFor(beginner, {
+        startOperation(beginner, {
           instanceId: id,
           action: "destroy",
           kind: "destroy",
@@ -43,8 +43,8 @@ export function inBulk(
           plan: (tx) => ({ what: `destroyed ${company}`, facts: unfinished(newestOperation(tx, id)?.facts) }),
         });
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      refused.push({ company, sentence: error.message });
+      if (!(error instanceof CommandError)) throw error;
+      refused.push({ company, userMessage: error.message });
     }
   }
   return { batchId, begun: rows.length - refused.length, refused };

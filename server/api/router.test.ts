@@ -106,19 +106,19 @@ test("a slug is checked while it is typed", async () => {
 test("an address that a foreign DNS record uses is refused in the form, before anything is bought", async () => {
   const { digitalocean } = web;
   const place = { slug: "foreign", domain: "intranet.localhost" };
-  const sentence = expect.stringMatching(/the Spawner didn't make/);
+  const userMessage = expect.stringMatching(/the Spawner didn't make/);
   try {
     web.digitalocean = only<DigitalOcean>("digitalocean", {
       ...{ regions: digitalocean.regions, sizes: digitalocean.sizes },
       findRecords: async () => [{ id: 7, type: "A", name: "foreign", data: "198.51.100.1" }],
     });
-    expect(await caller().instances.checkSlug(place)).toMatchObject({ free: false, sentence });
+    expect(await caller().instances.checkSlug(place)).toMatchObject({ free: false, userMessage });
     await expect(caller().instances.spawn(spawnWish({ slug: "foreign" }))).rejects.toMatchObject({
-      cause: { fields: { slug: sentence } },
+      cause: { fields: { slug: userMessage } },
     });
     // The silence of DigitalOcean stops nobody.
     web.digitalocean.findRecords = async () => {
-      throw new ProviderError({ sentence: "…", detail: "503", retryable: true });
+      throw new ProviderError({ userMessage: "…", detail: "503", retryable: true });
     };
     expect(await caller().instances.checkSlug(place)).toMatchObject({ free: true });
   } finally {

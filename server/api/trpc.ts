@@ -1,7 +1,7 @@
 import { initTRPC, TRPCError } from "@trpc/server";
 import { ZodError } from "zod";
 import { sessionUser } from "#server/auth/sessions.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { ProviderError } from "#server/providers/errors.ts";
 import { report } from "#server/report.ts";
 import type { Web } from "#server/web.ts";
@@ -30,7 +30,7 @@ const t = initTRPC.context<Context>().create({
 });
 
 function fieldsOf(cause: unknown): Record<string, string> | null {
-  if (cause instanceof Refusal) return cause.fields;
+  if (cause instanceof CommandError) return cause.fields;
   if (cause instanceof ZodError)
     return Object.fromEntries(cause.issues.map((issue) => [issue.path.join("."), issue.message]));
   return null;
@@ -43,11 +43,11 @@ const errors = t.middleware(async ({ next, path }) => {
   const result = await next();
   if (result.ok) return result;
   const { cause } = result.error;
-  if (cause instanceof Refusal)
+  if (cause instanceof CommandError)
     throw new TRPCError({ code: codes[cause.kind], message: cause.message, cause });
   if (cause instanceof ProviderError) {
     report(`${path}: ${cause.detail}`);
-    throw new TRPCError({ code: "BAD_GATEWAY", message: cause.sentence });
+    throw new TRPCError({ code: "BAD_GATEWAY", message: cause.userMessage });
   }
   if (result.error.code === "INTERNAL_SERVER_ERROR") {
     report(path, cause ?? result.error);

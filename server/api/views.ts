@@ -139,13 +139,13 @@ export type DriftView = {
   /** Why none of them can be taken now; null when they can. */
   refusal: string | null;
   /** What puts it right at this moment, or has failed to. */
-  operation: { id: string; kind: OperationKind; state: OperationState; sentence: string | null } | null;
+  operation: { id: string; kind: OperationKind; state: OperationState; userMessage: string | null } | null;
 };
 
 /** The newest round of reconciliation; `failure`: why it failed. */
 export type DriftCheckView = {
   checkedAt: number | null;
-  failure: { at: number; sentence: string } | null;
+  failure: { at: number; userMessage: string } | null;
 };
 
 /** What a person may ask of an instance. */

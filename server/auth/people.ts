@@ -1,7 +1,7 @@
 import { count, eq } from "drizzle-orm";
 import { type Db, write } from "#db/client.ts";
 import { audit, users } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import { revokeSessionsOf } from "./sessions.ts";
@@ -16,7 +16,7 @@ export async function addPerson(
   const email = person.email.toLowerCase();
   write(db, (tx) => {
     if (tx.select().from(users).where(eq(users.email, email)).get() !== undefined)
-      throw new Refusal("conflict", `${email} is already on the list.`, {
+      throw new CommandError("conflict", `${email} is already on the list.`, {
         email: "This person is already on the list.",
       });
     const at = Date.now();
@@ -34,7 +34,7 @@ export function removePerson(db: Db, id: string, who: string): void {
     if (person === undefined) return;
     const left = tx.select({ count: count() }).from(users).get();
     if ((left?.count ?? 0) < 2)
-      throw new Refusal("not-now", "You can't remove the last person. Add another one first.");
+      throw new CommandError("not-now", "You can't remove the last person. Add another one first.");
     tx.delete(users).where(eq(users.id, id)).run();
     tx.insert(audit)
       .values({ at: Date.now(), who, what: `removed ${person.email} from the people` })
@@ -50,7 +50,7 @@ export async function changePassword(
 ): Promise<void> {
   const row = db.select().from(users).where(eq(users.id, user.id)).get();
   if (row === undefined || !(await verifyPassword(current, row.passwordHash)))
-    throw new Refusal("invalid", "The current password is wrong.", {
+    throw new CommandError("invalid", "The current password is wrong.", {
       current: "This isn't the current password.",
     });
   const passwordHash = await hashPassword(next);

@@ -10,7 +10,7 @@ import {
   noBackupPlan,
   operations,
 } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
 import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
@@ -19,8 +19,8 @@ import type { backupPlanInput, restoreAsNewInput } from "#server/instances/rules
 import { copyVariables } from "#server/instances/variables.ts";
 import { tidyNames } from "#server/operations/backupUses.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
-import { beginOperation } from "#server/operations/engine/insertOperation.ts";
-import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
+import { insertOperation } from "#server/operations/engine/insertOperation.ts";
+import { instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 import { type Source, sourceFact } from "#server/operations/steps/dump.ts";
 import type { Web } from "#server/web.ts";
 import { newestGood } from "./queries.ts";
@@ -29,10 +29,10 @@ type Row = typeof backups.$inferSelect;
 
 /** A good backup as the operations need it. Throws a Refusal when there is none that could be restored. */
 export function sourceOf(row: Row | undefined): Source {
-  if (row === undefined) throw new Refusal("not-found", "This backup doesn't exist.");
+  if (row === undefined) throw new CommandError("not-found", "This backup doesn't exist.");
   const { id, key, bytes, sha256, contents, version, state } = row;
   if (state !== "good" || bytes === null || sha256 === null || contents === null)
-    throw new Refusal("not-now", "Only a good backup can be restored, and this one isn't good.");
+    throw new CommandError("not-now", "Only a good backup can be restored, and this one isn't good.");
   return { id, key, bytes, sha256, tree: contents.tree, version };
 }
 
@@ -43,11 +43,11 @@ const find = (tx: Pick<Tx, "select">, backupId: string) =>
 
 /** Makes a backup now. */
 export function backUp(
-  beginner: Beginner,
+  beginner: OperationStarter,
   input: { instanceId: string; reason?: BackupReason; batchId?: string },
   who: string,
 ): string {
-  return beginFor(beginner, {
+  return startOperation(beginner, {
     instanceId: input.instanceId,
     action: "backUp",
     kind: "backup",
@@ -62,10 +62,14 @@ export function backUp(
 }
 
 /** Puts a backup's data back in place of what its instance holds now. */
-export function restoreBackup(beginner: Beginner, { backupId }: { backupId: string }, who: string): string {
+export function restoreBackup(
+  beginner: OperationStarter,
+  { backupId }: { backupId: string },
+  who: string,
+): string {
   const row = find(beginner.db, backupId);
-  if (row === undefined) throw new Refusal("not-found", "This backup doesn't exist.");
-  return beginFor(beginner, {
+  if (row === undefined) throw new CommandError("not-found", "This backup doesn't exist.");
+  return startOperation(beginner, {
     instanceId: row.instanceId,
     action: "restore",
     kind: "restore",
@@ -93,12 +97,12 @@ const isProved = (tx: Pick<Tx, "select">, instanceId: string) =>
     .get() !== undefined;
 
 /** Restores a backup, or the newest good one of an instance, to a throwaway droplet to see that it can be. */
-export function proveBackup(
-  beginner: Beginner,
+export function testRestore(
+  beginner: OperationStarter,
   input: { instanceId: string; backupId?: string | undefined },
   who: string,
 ): string {
-  return beginFor(beginner, {
+  return startOperation(beginner, {
     instanceId: input.instanceId,
     action: "prove",
     kind: "prove",
@@ -106,9 +110,11 @@ export function proveBackup(
     isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,
     plan: (tx, { id, company }) => {
       // Each throws away what it finds of the other.
-      if (isProved(tx, id)) throw new Refusal("not-now", "Possible once the current proof has finished.");
+      if (isProved(tx, id))
+        throw new CommandError("not-now", "Possible once the current proof has finished.");
       const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
-      if (row === undefined) throw new Refusal("not-now", "There is no good backup yet. Make one first.");
+      if (row === undefined)
+        throw new CommandError("not-now", "There is no good backup yet. Make one first.");
       return { what: `proved a backup of ${company}`, facts: { source: sourceOf(row), throwaway: true } };
     },
   });
@@ -153,7 +159,7 @@ export async function restoreAsNew(
       .run();
     const adminKey = newSecret();
     copyVariables(tx, web.variablesKey, from, { id, variableSet: 1 }, adminKey, at);
-    const operationId = beginOperation(tx, {
+    const operationId = insertOperation(tx, {
       kind: "restore-as-new",
       instanceId: id,
       who,
@@ -169,7 +175,7 @@ export async function restoreAsNew(
 
 /** When backups of an instance are made, and which are kept. */
 export function setBackupPlan(
-  { db, now }: Pick<Beginner, "db" | "now">,
+  { db, now }: Pick<OperationStarter, "db" | "now">,
   { instanceId, plan }: { instanceId: string; plan: z.infer<typeof backupPlanInput> },
   who: string,
 ): void {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
 import { backupPlanInput, restoreAsNewInput } from "#server/instances/rules.ts";
-import { backUp, proveBackup, restoreAsNew, restoreBackup, setBackupPlan } from "./commands.ts";
+import { backUp, restoreAsNew, restoreBackup, setBackupPlan, testRestore } from "./commands.ts";
 import { backupViews } from "./queries.ts";
 
 const id = z.string().max(64);
@@ -22,7 +22,7 @@ export const backupsRouter = router({
     .mutation(({ ctx: { web, user }, input }) => restoreAsNew(web, input, user.email)),
   prove: procedure
     .input(z.object({ instanceId: id, backupId: id.optional() }))
-    .mutation(({ ctx: { web, user }, input }) => ({ operationId: proveBackup(web, input, user.email) })),
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: testRestore(web, input, user.email) })),
   setPlan: procedure
     .input(z.object({ instanceId: id, plan: backupPlanInput }))
     .mutation(({ ctx: { web, user }, input }) => setBackupPlan(web, input, user.email)),

@@ -1,9 +1,9 @@
 import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { drift, instances, type JsonObject } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { addressTaken, isTaken } from "#server/instances/addresses.ts";
-import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
+import { instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 import { actionsOf, type DriftAction, type Finding, finding, keyOf, operationFor } from "./findings.ts";
 import { refusalOf } from "./queries.ts";
 import { reconciliationState } from "./state.ts";
@@ -15,12 +15,12 @@ type Instance = typeof instances.$inferSelect;
  * operation, and when the finding is no longer there.
  */
 export function resolveDrift(
-  beginner: Beginner,
+  beginner: OperationStarter,
   { key, action }: { key: string; action: DriftAction },
   who: string,
 ): { operationId: string; instanceId: string; slug: string } {
   const { instanceId, finding: one } = findingAt(beginner.db, key);
-  const operationId = beginFor(beginner, {
+  const operationId = startOperation(beginner, {
     instanceId,
     kind: operationFor(action, one),
     who,
@@ -40,7 +40,7 @@ export function resolveDrift(
 function findingAt(tx: Pick<Tx, "select">, key: string) {
   const row = tx.select().from(drift).where(eq(drift.key, key)).get();
   if (row === undefined)
-    throw new Refusal("not-found", "This is no longer on the list. It may have been resolved already.");
+    throw new CommandError("not-found", "This is no longer on the list. It may have been resolved already.");
   return { ...row, finding: finding.parse(row.finding) };
 }
 
@@ -51,9 +51,9 @@ function isAbout(facts: JsonObject, key: string): boolean {
 
 function refuseUnlessPossible(tx: Tx, instance: Instance, action: DriftAction, one: Finding): void {
   if (!actionsOf(one).includes(action))
-    throw new Refusal("not-now", "This is no longer possible. Reload the page.");
+    throw new CommandError("not-now", "This is no longer possible. Reload the page.");
   const refusal = refusalOf(tx, instance, action);
-  if (refusal !== null) throw new Refusal("not-now", refusal);
+  if (refusal !== null) throw new CommandError("not-now", refusal);
 }
 
 /** A destroyed instance takes its name back. Returns what its row said, in case it doesn't get the droplet. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
 import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
-import { type Books, compare, type Found, type Inventory, settledMs } from "./compare.ts";
+import { compare, type Expected, type Found, type Inventory, settledMs } from "./compare.ts";
 
 const now = 1_800_000_000_000;
 const longAgo = now - 24 * 3_600_000;
@@ -9,7 +9,7 @@ const justNow = now - settledMs + 1;
 const domain = "intranet.io";
 const key = "ssh-ed25519 AAAA";
 
-type Instance = Books["instances"][number];
+type Instance = Expected["instances"][number];
 const acme: Instance = {
   ...{ id: "acme", slug: "acme", domain, status: "running", dropletId: 1, address: "203.0.113.1" },
   ...{ size: "s-1vcpu-2gb", priceMonthly: 1200, snapshotId: null, destroyedAt: null, purgedAt: null },
@@ -27,7 +27,7 @@ const droplet = (over: Partial<Droplet> = {}): Droplet => ({
   tags: ["spawner", instanceTag("acme"), operationTag("spawned")],
   ...over,
 });
-const booksOf = (over: Partial<Books> = {}): Books => ({
+const booksOf = (over: Partial<Expected> = {}): Expected => ({
   instances: [acme, gone],
   aliases: [],
   snapshots: [],
@@ -57,9 +57,9 @@ const inventoryOf = (over: Partial<Inventory> = {}): Inventory => ({
   sshKeys: [key, "ssh-rsa BBBB"],
   ...over,
 });
-const found = (books: Partial<Books> = {}, inventory: Partial<Inventory> = {}): Found[] =>
+const found = (books: Partial<Expected> = {}, inventory: Partial<Inventory> = {}): Found[] =>
   compare(booksOf(books), inventoryOf(inventory), now);
-const findings = (books: Partial<Books> = {}, inventory: Partial<Inventory> = {}) =>
+const findings = (books: Partial<Expected> = {}, inventory: Partial<Inventory> = {}) =>
   found(books, inventory).map((one) => one.finding);
 
 test("what agrees is no drift", () => {
@@ -119,7 +119,7 @@ describe("orphaned droplets", () => {
           [{ type: "orphaned-droplet", isAdoptable: true }],
         );
   });
-  test.each<[string, Partial<Books>, Partial<Inventory>]>([
+  test.each<[string, Partial<Expected>, Partial<Inventory>]>([
     [
       "bought before the newest one",
       bought("spawn"),

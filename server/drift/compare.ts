@@ -5,7 +5,7 @@ import type { ARecord, Snapshot } from "#server/providers/digitalocean/inventory
 import type { Finding } from "./findings.ts";
 
 /** What our rows say. */
-export type Books = {
+export type Expected = {
   instances: readonly BookedInstance[];
   /** Names beside their own: "next" ones belong to a move that is not over, and are not judged. */
   aliases: readonly { instanceId: string; slug: string; domain: string; role: "next" | "redirect" }[];
@@ -78,7 +78,7 @@ export const settledMs = 10 * 60_000;
 const snapshotCentsPerGb = 6;
 
 /** Where DigitalOcean and our rows differ, both ways. Nothing of a busy instance, and nothing that is not ours. */
-export function compare(books: Books, inventory: Inventory, now: number): Found[] {
+export function compare(books: Expected, inventory: Inventory, now: number): Found[] {
   return [
     ...ownedDroplets(books, inventory, now),
     ...orphanedDroplets(books, inventory, now),
@@ -93,7 +93,11 @@ const cents = (dollars: number): number => Math.round(dollars * 100);
 const hostOf = ({ slug, domain }: { slug: string; domain: string }) => `${slug}.${domain}`;
 
 /** Droplets of our rows: gone, or different from what the row says. */
-function ownedDroplets({ instances, elsewhere }: Books, { droplets, gone }: Inventory, now: number): Found[] {
+function ownedDroplets(
+  { instances, elsewhere }: Expected,
+  { droplets, gone }: Inventory,
+  now: number,
+): Found[] {
   const byId = new Map(droplets.map((droplet) => [droplet.id, droplet]));
   return instances.flatMap((instance): Found[] => {
     const { id: instanceId, dropletId, changedAt } = instance;
@@ -141,7 +145,7 @@ const makesOwnDroplet: readonly OperationKind[] = ["spawn", "bring-back", "resto
  * Droplets that we bought and no row knows. Only those whose tags name an operation or an instance of ours: another
  * Spawner may share the account.
  */
-function orphanedDroplets(books: Books, { droplets }: Inventory, now: number): Found[] {
+function orphanedDroplets(books: Expected, { droplets }: Inventory, now: number): Found[] {
   const operations = new Map(books.operations.map((row) => [row.id, row]));
   const instances = new Map(books.instances.map((row) => [row.id, row]));
   const owned = new Set([...books.instances.map((row) => row.dropletId), ...books.heldDroplets]);
@@ -176,10 +180,10 @@ const isTagOf = (tag: string, instanceId: string | undefined) =>
  * this one. A restored one may not hold its data yet, so that a failed restore is left to its Retry.
  */
 function isOwnDroplet(
-  books: Books,
+  books: Expected,
   instance: BookedInstance,
   { tags }: Droplet,
-  buyer: Books["operations"][number] | undefined,
+  buyer: Expected["operations"][number] | undefined,
 ): boolean {
   const newest = books.operations.findLast(
     ({ instanceId, kind }) => instanceId === instance.id && makesOwnDroplet.includes(kind),
@@ -205,7 +209,7 @@ function takerOf(name: string): string | undefined {
   return /^.+-final-([0-9a-z]+)$/.exec(name)?.[1];
 }
 
-function snapshotFindings(books: Books, inventory: Inventory, now: number): Found[] {
+function snapshotFindings(books: Expected, inventory: Inventory, now: number): Found[] {
   const instances = new Map(books.instances.map((row) => [row.id, row]));
   const operations = new Map(books.operations.map((row) => [row.id, row]));
   const rows = new Map(books.snapshots.map((row) => [row.id, row]));
@@ -250,7 +254,7 @@ const stands: readonly InstanceStatus[] = ["running", "unreachable", "off"];
 type Name = { instance: BookedInstance; slug: string; domain: string; address: string };
 
 /** The names that are to lead to a droplet, as long as its own address is beyond doubt. */
-function expectedNames({ instances, aliases, elsewhere }: Books, { droplets, gone }: Inventory): Name[] {
+function expectedNames({ instances, aliases, elsewhere }: Expected, { droplets, gone }: Inventory): Name[] {
   return instances.flatMap((instance): Name[] => {
     const { id, dropletId, address, destroyedAt, status } = instance;
     if (destroyedAt !== null || dropletId === null || address === null || !stands.includes(status)) return [];
@@ -262,7 +266,7 @@ function expectedNames({ instances, aliases, elsewhere }: Books, { droplets, gon
   });
 }
 
-function recordFindings(books: Books, inventory: Inventory, now: number): Found[] {
+function recordFindings(books: Expected, inventory: Inventory, now: number): Found[] {
   const names = expectedNames(books, inventory);
   return [...inventory.records].flatMap(([domain, records]): Found[] => {
     const ofDomain = names.filter((name) => name.domain === domain);
@@ -281,11 +285,11 @@ function missingDomain(domain: string, names: readonly Name[], now: number): Fou
   return [{ instanceId: first.instance.id, finding, monthlyCents: 0, isSettled: true }];
 }
 
-const isOurs = (books: Books, record: ARecord): boolean =>
+const isOurs = (books: Expected, record: ARecord): boolean =>
   books.recordIds.has(record.id) || books.addresses.has(record.data);
 
 /** What is wrong with a name that is to lead to a droplet. */
-function nameFindings(books: Books, wanted: Name, records: readonly ARecord[], now: number): Found[] {
+function nameFindings(books: Expected, wanted: Name, records: readonly ARecord[], now: number): Found[] {
   const { instance, slug: name, domain, address } = wanted;
   const found = (finding: Finding): Found => ({
     ...{ instanceId: instance.id, finding, monthlyCents: 0 },
@@ -315,7 +319,7 @@ const orphanedRecord = (domain: string, { id, name, data }: ARecord): Finding =>
 
 /** Records of ours whose name belongs to no instance any more. */
 function orphanedRecords(
-  { instances, aliases, hosts, ...books }: Books,
+  { instances, aliases, hosts, ...books }: Expected,
   domain: string,
   records: readonly ARecord[],
   now: number,
@@ -340,7 +344,7 @@ function orphanedRecords(
 
 /** Without our key the next droplet could not be entered. It is asked for by no row, so that any standing instance does. */
 function sshKeyFindings(
-  { instances, elsewhere, sshKey }: Books,
+  { instances, elsewhere, sshKey }: Expected,
   { sshKeys }: Inventory,
   now: number,
 ): Found[] {

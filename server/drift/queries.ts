@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { drift, instances, operations } from "#db/schema.ts";
 import type { DriftCheckView, DriftView } from "#server/api/views.ts";
-import { catalogue } from "#server/operations/registry.ts";
-import { newestKept } from "#server/operations/restorePoints.ts";
+import { registry } from "#server/operations/registry.ts";
+import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { newestOperation } from "#server/operations/startOperation.ts";
 import { visibilityWindowMs } from "#server/operations/steps/droplet.ts";
 import { actionsOf, type DriftAction, driftOperations, finding, keyOf } from "./findings.ts";
@@ -36,7 +36,13 @@ export function driftViews(tx: Pick<Tx, "select">): DriftView[] {
     const { key, monthlyCents, foundAt } = row;
     return {
       ...{ key, finding: one, monthlyCents, foundAt },
-      instance: { id, slug, company, status, canBeBroughtBack: newestKept(tx, instance) !== undefined },
+      instance: {
+        id,
+        slug,
+        company,
+        status,
+        canBeBroughtBack: newestRestorePoint(tx, instance) !== undefined,
+      },
       actions,
       // A finding has either one Repair or actions that are refused alike.
       refusal: refusalOf(tx, instance, actions[0]),
@@ -56,7 +62,7 @@ export function refusalOf(
     .from(operations)
     .where(and(eq(operations.instanceId, instanceId), inArray(operations.state, ["running", "cancelling"])))
     .get();
-  if (live !== undefined) return `Possible once “${catalogue[live.kind].label}” has finished.`;
+  if (live !== undefined) return `Possible once “${registry[live.kind].label}” has finished.`;
   // A repair would take the place of the newest operation, and with it its Retry.
   const newest = newestOperation(tx, instanceId);
   const isOwn = driftOperations.some((kind) => kind === newest?.kind);
@@ -81,5 +87,5 @@ function operationOn(tx: Pick<Tx, "select">, instanceId: string, key: string): D
     });
   if (newest === undefined || newest.state === "done" || newest.state === "cancelled") return null;
   const { id, kind, state, failure } = newest;
-  return { id, kind, state, sentence: failure?.sentence ?? null };
+  return { id, kind, state, userMessage: failure?.userMessage ?? null };
 }

@@ -10,7 +10,7 @@ const schema = z.object({
   checkedAt: z.number().optional(),
   checkedMonotonic: z.number().optional(),
   /** Why the newest round did not, and when; undefined when it did. */
-  failure: z.object({ at: z.number(), sentence: z.string() }).optional(),
+  failure: z.object({ at: z.number(), userMessage: z.string() }).optional(),
 });
 export type ReconciliationState = z.infer<typeof schema>;
 

@@ -2,7 +2,7 @@ import { and, desc, eq, isNotNull, isNull, ne } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, dnsRecords, instances } from "#db/schema.ts";
 import { newestGood } from "#server/backups/queries.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { foreignRecord } from "#server/operations/steps/dns.ts";
 import { isProviderError } from "#server/providers/errors.ts";
 import type { Web } from "#server/web.ts";
@@ -40,10 +40,10 @@ export function suggestFree(tx: Pick<Tx, "select">, { slug, domain }: Place): st
   ).find((candidate) => !isTaken(tx, { slug: candidate, domain }));
 }
 
-export function addressTaken(tx: Pick<Tx, "select">, { slug, domain }: Place): Refusal {
+export function addressTaken(tx: Pick<Tx, "select">, { slug, domain }: Place): CommandError {
   const better = suggestFree(tx, { slug, domain });
-  const sentence = `${slug}.${domain} is taken. ${better === undefined ? "Choose another name." : `${better} is free.`}`;
-  return new Refusal("conflict", sentence, { slug: sentence });
+  const userMessage = `${slug}.${domain} is taken. ${better === undefined ? "Choose another name." : `${better} is free.`}`;
+  return new CommandError("conflict", userMessage, { slug: userMessage });
 }
 
 /** What is asked of DigitalOcean before an address is taken. */
@@ -95,8 +95,8 @@ export async function refuseForeignRecord(
   instanceId?: string,
 ): Promise<void> {
   if (!(await hasForeignRecord(finder, place, instanceId))) return;
-  const sentence = foreignRecord(place);
-  throw new Refusal("conflict", sentence, { slug: sentence });
+  const userMessage = foreignRecord(place);
+  throw new CommandError("conflict", userMessage, { slug: userMessage });
 }
 
 /** What the form says about a slug while it is typed. */
@@ -104,17 +104,17 @@ export async function checkSlug(
   web: RecordFinder,
   { slug, domain, instanceId }: Place & { instanceId?: string | undefined },
 ) {
-  const nothing = { free: false, sentence: null, suggestion: null, previous: null };
+  const nothing = { free: false, userMessage: null, suggestion: null, previous: null };
   const problem = slugProblem(slug);
-  if (problem !== undefined) return { ...nothing, sentence: problem };
+  if (problem !== undefined) return { ...nothing, userMessage: problem };
   if (isTaken(web.db, { slug, domain }, instanceId))
     return {
       ...nothing,
-      sentence: `${slug}.${domain} is taken.`,
+      userMessage: `${slug}.${domain} is taken.`,
       suggestion: suggestFree(web.db, { slug, domain }) ?? null,
     };
   if (await hasForeignRecord(web, { slug, domain }, instanceId))
-    return { ...nothing, sentence: foreignRecord({ slug, domain }) };
+    return { ...nothing, userMessage: foreignRecord({ slug, domain }) };
   const previous = web.db
     .select({
       id: instances.id,

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { z } from "zod";
 import { aliases } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
 import { tidyNames } from "#server/operations/backupUses.ts";
-import { type Beginner, beginFor, instanceOf } from "#server/operations/startOperation.ts";
+import { instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 import type { Web } from "#server/web.ts";
 import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
 import { options } from "./options.ts";
@@ -13,13 +13,13 @@ import { newVariableSet, restoreVariableSet } from "./variables.ts";
 
 /** Moves an instance to another address; the one from before leads there for a time. */
 export async function changeAddress(
-  web: Beginner & RecordFinder,
+  web: OperationStarter & RecordFinder,
   input: z.infer<typeof addressInput>,
   who: string,
 ): Promise<string> {
   const { instanceId, slug, domain, redirectDays } = input;
   await refuseForeignRecord(web, { slug, domain }, instanceId);
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId,
     action: "changeAddress",
     kind: "change-address",
@@ -27,8 +27,8 @@ export async function changeAddress(
     isSame: ({ facts }) => isDeepStrictEqual(facts.next, { slug, domain }),
     plan: (tx, instance) => {
       if (slug === instance.slug && domain === instance.domain) {
-        const sentence = "It already has this address. Choose another one.";
-        throw new Refusal("invalid", sentence, { slug: sentence });
+        const userMessage = "It already has this address. Choose another one.";
+        throw new CommandError("invalid", userMessage, { slug: userMessage });
       }
       if (isTaken(tx, { slug, domain }, instance.id)) throw addressTaken(tx, { slug, domain });
       // Back to an address that still leads here: it becomes the one to move to, and Cancel makes it what it was.
@@ -53,11 +53,11 @@ export async function changeAddress(
 
 /** Brings another set of variables into effect; a secret without a value keeps the one it has. */
 export function editVariables(
-  web: Beginner & Pick<Web, "variablesKey">,
+  web: OperationStarter & Pick<Web, "variablesKey">,
   input: { instanceId: string; variables: EditedVariable[] },
   who: string,
 ): string {
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId: input.instanceId,
     action: "editVariables",
     kind: "edit-variables",
@@ -75,11 +75,11 @@ export function editVariables(
 
 /** Brings the variables of an earlier set into effect again. */
 export function restoreVariables(
-  web: Beginner,
+  web: OperationStarter,
   input: { instanceId: string; set: number },
   who: string,
 ): string {
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId: input.instanceId,
     action: "editVariables",
     kind: "edit-variables",
@@ -103,12 +103,12 @@ const powers = {
 
 /** Restarts an instance's droplet, or switches it off or on. */
 export function setPower(
-  beginner: Beginner,
+  beginner: OperationStarter,
   { instanceId, power }: { instanceId: string; power: keyof typeof powers },
   who: string,
 ): string {
   const { action, kind, verb } = powers[power];
-  return beginFor(beginner, {
+  return startOperation(beginner, {
     instanceId,
     action,
     kind,
@@ -126,7 +126,7 @@ export async function resizeInstance(
   const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
   const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId: input.instanceId,
     action: "resize",
     kind: "resize",
@@ -141,7 +141,7 @@ export async function resizeInstance(
             ? "It already has this size. Choose another one."
             : undefined;
       if (size === undefined || problem !== undefined)
-        throw new Refusal("invalid", problem ?? "", { size: problem ?? "" });
+        throw new CommandError("invalid", problem ?? "", { size: problem ?? "" });
       return {
         what: `resized ${instance.company} from ${current?.name ?? instance.size} to ${size.name}`,
         facts: {
@@ -159,7 +159,7 @@ export function upgradeInstance(
   { instanceId, version }: { instanceId: string; version: string },
   who: string,
 ): string {
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId,
     action: "upgrade",
     kind: "upgrade",
@@ -172,7 +172,7 @@ export function upgradeInstance(
         : version === instance.version
           ? "It already runs this version. Choose another one."
           : undefined;
-      if (problem !== undefined) throw new Refusal("invalid", problem, { version: problem });
+      if (problem !== undefined) throw new CommandError("invalid", problem, { version: problem });
       return {
         what: `upgraded ${instance.company} from ${instance.version} to ${version}`,
         facts: { version, previousVersion: instance.version, tidy: tidyNames(tx, instanceId) },

@@ -7,8 +7,8 @@ import type { Answer, Probe } from "#server/providers/probe.ts";
 import { testTimers } from "#server/testing/testTimers.ts";
 import { lookAtAll, watchHealth } from "./health.ts";
 
-const good: Answer = { ok: true, status: 200, version: "2.14.0", ms: 7, sentence: "It answers." };
-const silent: Answer = { ok: false, ms: 7, sentence: "It doesn't answer." };
+const good: Answer = { ok: true, status: 200, version: "2.14.0", ms: 7, userMessage: "It answers." };
+const silent: Answer = { ok: false, ms: 7, userMessage: "It doesn't answer." };
 let world: ReturnType<typeof createTestEngine>;
 let misses: Map<string, number>;
 let answer: (url: string) => Promise<Answer> | Answer;

@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { instances, operations } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 
 export type Begun = { instanceId: string; slug: string; operationId: string };
 type Asked = { idempotencyKey: string };
@@ -33,7 +33,7 @@ export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked
   const { digest, ...begun } = found;
   // Rows from before digests were kept answer as they always did.
   if (digest !== null && digest !== digestOf(key, asked))
-    throw new Refusal(
+    throw new CommandError(
       "conflict",
       `This form has already started ${begun.slug}, with other details. Open the form in a new tab to start another instance.`,
     );

@@ -2,27 +2,32 @@ import { and, eq, isNull } from "drizzle-orm";
 import { write } from "#db/client.ts";
 import { audit, backups, instances, snapshots } from "#db/schema.ts";
 import { sourceOf } from "#server/backups/commands.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { teamOf, usesOf } from "#server/operations/backupUses.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import { stillUsed } from "#server/operations/purge.ts";
-import { newestKept } from "#server/operations/restorePoints.ts";
-import { type Beginner, beginFor, instanceOf, newestOperation } from "#server/operations/startOperation.ts";
+import { newestRestorePoint } from "#server/operations/restorePoints.ts";
+import {
+  instanceOf,
+  newestOperation,
+  type OperationStarter,
+  startOperation,
+} from "#server/operations/startOperation.ts";
 import { addressTaken, isTaken, type RecordFinder, refuseForeignRecord } from "./addresses.ts";
 
 function expectTyped(confirm: string, slug: string): void {
   if (confirm === slug) return;
-  const sentence = `Type ${slug} to confirm.`;
-  throw new Refusal("invalid", sentence, { confirm: sentence });
+  const userMessage = `Type ${slug} to confirm.`;
+  throw new CommandError("invalid", userMessage, { confirm: userMessage });
 }
 
 /** Destroys an instance in whatever state it is: a half-built spawn as well. `confirm` must be its slug. */
 export function destroyInstance(
-  beginner: Beginner,
+  beginner: OperationStarter,
   input: { instanceId: string; confirm: string },
   who: string,
 ): string {
-  return beginFor(beginner, {
+  return startOperation(beginner, {
     instanceId: input.instanceId,
     action: "destroy",
     kind: "destroy",
@@ -48,13 +53,13 @@ export function unfinished(facts: Record<string, unknown> = {}): Record<string, 
  * meanwhile.
  */
 export async function bringBack(
-  web: Beginner & RecordFinder,
+  web: OperationStarter & RecordFinder,
   input: { instanceId: string; slug?: string | undefined },
   who: string,
 ): Promise<string> {
   const { domain, slug: own } = instanceOf(web.db, input.instanceId);
   await refuseForeignRecord(web, { slug: input.slug ?? own, domain }, input.instanceId);
-  return beginFor(web, {
+  return startOperation(web, {
     instanceId: input.instanceId,
     action: "bringBack",
     kind: "bring-back",
@@ -63,7 +68,7 @@ export async function bringBack(
       const slug = input.slug ?? instance.slug;
       if (isTaken(tx, { slug, domain: instance.domain }, instance.id))
         throw addressTaken(tx, { slug, domain: instance.domain });
-      const kept = newestKept(tx, instance);
+      const kept = newestRestorePoint(tx, instance);
       const start = kept?.from === "snapshot" ? { imageId: kept.id } : { source: sourceOf(kept?.backup) };
       tx.update(instances)
         .set({
@@ -93,11 +98,11 @@ export async function bringBack(
 
 /** Removes what is kept of a destroyed instance for good. `confirm` must be its slug. */
 export function purgeInstance(
-  beginner: Beginner,
+  beginner: OperationStarter,
   input: { instanceId: string; confirm: string },
   who: string,
 ): string {
-  return beginFor(beginner, {
+  return startOperation(beginner, {
     instanceId: input.instanceId,
     action: "purge",
     kind: "purge",
@@ -116,7 +121,7 @@ export function purgeInstance(
         .all();
       const uses = usesOf(tx);
       if (kept.some((row) => uses.snapshot(row.id)) || stored.some(uses.backup))
-        throw new Refusal("not-now", stillUsed);
+        throw new CommandError("not-now", stillUsed);
       return {
         what: `removed what was kept of ${instance.company} for good`,
         facts: {
@@ -134,7 +139,7 @@ const teamEntry = (id: number, team: string | null): [number, string][] =>
 
 /** Sets or takes away the protection against Destroy. */
 export function protectInstance(
-  { db, now }: Pick<Beginner, "db" | "now">,
+  { db, now }: Pick<OperationStarter, "db" | "now">,
   input: { instanceId: string; isProtected: boolean },
   who: string,
 ): void {
@@ -142,7 +147,7 @@ export function protectInstance(
     const instance = instanceOf(tx, input.instanceId);
     if (instance.isProtected === input.isProtected) return;
     if (input.isProtected && instance.status === "destroying")
-      throw new Refusal("not-now", "It is being destroyed already. Cancel that first.");
+      throw new CommandError("not-now", "It is being destroyed already. Cancel that first.");
     const at = now();
     tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
     const what = input.isProtected

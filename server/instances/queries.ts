@@ -5,7 +5,7 @@ import type { InstanceDetail, InstanceRow } from "#server/api/views.ts";
 import { backupViews, lastGoodBackups } from "#server/backups/queries.ts";
 import type { Env } from "#server/env.ts";
 import { operationViews } from "#server/operations/queries.ts";
-import { newestKept } from "#server/operations/restorePoints.ts";
+import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { staleness } from "./backupPlan.ts";
 import { refusalsOf } from "./refusals.ts";
 import { instanceUrl } from "./url.ts";
@@ -103,7 +103,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       : tx.select().from(instances).where(eq(instances.id, id)).get();
   if (row === undefined) return undefined;
   const before = previousSet(tx, row);
-  const bringsBack = newestKept(tx, row);
+  const bringsBack = newestRestorePoint(tx, row);
   const views = operationViews(
     tx,
     tx

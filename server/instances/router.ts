@@ -3,7 +3,7 @@ import { operationKinds } from "#db/schema.ts";
 import { inBulk } from "#server/api/bulk.ts";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { planView } from "#server/operations/queries.ts";
 import { checkSlug } from "./addresses.ts";
 import {
@@ -30,7 +30,7 @@ export const instancesRouter = router({
     web.db.transaction((tx) => {
       const instance = instanceDetail(web.env, tx, input.slug, input.id);
       if (instance === undefined)
-        throw new Refusal("not-found", `There is no instance called ${input.slug}.`);
+        throw new CommandError("not-found", `There is no instance called ${input.slug}.`);
       return { lastEventId: lastEventId(tx), instance };
     }),
   ),

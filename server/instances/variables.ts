@@ -5,7 +5,7 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { operations, variables } from "#db/schema.ts";
 import type { VariableView } from "#server/api/views.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import type { Variable } from "#server/operations/engine/define.ts";
 import { open, seal } from "#server/secrets.ts";
 import { type EditedVariable, maxVariableBytes, maxVariables } from "./rules.ts";
@@ -112,14 +112,14 @@ export function newVariableSet(
     const before = current.find((variable) => variable.name === name && variable.secret);
     const kept = value ?? (secret ? before?.value : undefined);
     if (kept === undefined) {
-      const sentence = `Enter a value for ${name}. There is none to keep.`;
-      throw new Refusal("invalid", sentence, { [`variables.${index}.value`]: sentence });
+      const userMessage = `Enter a value for ${name}. There is none to keep.`;
+      throw new CommandError("invalid", userMessage, { [`variables.${index}.value`]: userMessage });
     }
     return { name, value: kept, secret };
   });
   const bytes = list.reduce((sum, { name, value }) => sum + Buffer.byteLength(name + value), 0);
   if (list.length > maxVariables || bytes > maxVariableBytes)
-    throw new Refusal(
+    throw new CommandError(
       "invalid",
       `Use at most ${maxVariables} variables of ${maxVariableBytes / 1024} KiB together.`,
     );
@@ -142,7 +142,7 @@ export function newVariableSet(
 /** Copies an earlier set to a new one and returns its number. */
 export function restoreVariableSet(tx: Tx, instance: Owner, from: number, at: number): number {
   const rows = rowsOf(tx, instance.id, from);
-  if (rows.length === 0) throw new Refusal("not-found", "These variables no longer exist.");
+  if (rows.length === 0) throw new CommandError("not-found", "These variables no longer exist.");
   const set = nextSet(tx, instance.id);
   for (const row of rows)
     tx.insert(variables)

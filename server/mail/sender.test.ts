@@ -4,8 +4,8 @@ import { write } from "#db/client.ts";
 import { drift, type instances, mail, type OperationKind, operations } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
 import { StepFailure, step } from "#server/operations/engine/define.ts";
-import { beginOperation } from "#server/operations/engine/insertOperation.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { insertOperation } from "#server/operations/engine/insertOperation.ts";
+import { registry } from "#server/operations/registry.ts";
 import { emailReady } from "#server/operations/steps/readyMail.ts";
 import {
   createTestEngine,
@@ -42,9 +42,9 @@ beforeEach(() => {
     dashboardUrl: "http://spawner.test",
     templates: {
       ready: async ({ company, tookMs }) => letter(`${company} is ready after ${tookMs}`),
-      failed: async ({ operation, sentence, aftermath }) =>
-        letter(`${operation}: ${sentence} ${aftermath ?? ""}`),
-      stale: async ({ company, sentence }) => letter(`${company}: ${sentence}`),
+      failed: async ({ operation, userMessage, aftermath }) =>
+        letter(`${operation}: ${userMessage} ${aftermath ?? ""}`),
+      stale: async ({ company, userMessage }) => letter(`${company}: ${userMessage}`),
       orphan: async ({ what, monthly, since }) => letter(`${what} costs ${monthly}, found ${since}`),
     },
     mailer: {
@@ -54,7 +54,7 @@ beforeEach(() => {
         sent.push(mail);
         return answer(mail);
       },
-      check: async () => ({ ok: true, sentence: "Well." }),
+      check: async () => ({ ok: true, userMessage: "Well." }),
     },
   };
 });
@@ -63,8 +63,8 @@ afterEach(() => world.close());
 const letter = (text: string) => ({ subject: text, html: text, text });
 const rows = () => world.db.select().from(mail).all();
 const refuses = (init: Partial<ConstructorParameters<typeof ProviderError>[0]>) => () =>
-  Promise.reject(new ProviderError({ sentence: "Refused.", detail: "", retryable: false, ...init }));
-const lostAnswer = refuses({ sentence: "No answer.", retryable: true, unclear: true });
+  Promise.reject(new ProviderError({ userMessage: "Refused.", detail: "", retryable: false, ...init }));
+const lostAnswer = refuses({ userMessage: "No answer.", retryable: true, unclear: true });
 
 const addUser = (email: string) => insertUser(world.db, email);
 
@@ -74,11 +74,11 @@ async function run(
   only: ReturnType<typeof step> | ReturnType<typeof emailReady>,
   { who = joe, instanceId = insertInstance(world.db) } = {},
 ): Promise<string> {
-  const definition = { ...catalogue[kind], steps: [only], undo: [] };
+  const definition = { ...registry[kind], steps: [only], undo: [] };
   delete definition.rescue;
-  world.engine.catalogue = { ...catalogue, [kind]: definition };
+  world.engine.registry = { ...registry, [kind]: definition };
   const id = write(world.db, (tx) =>
-    beginOperation(tx, { kind, instanceId, who, clock: world.engine, what: "began" }, definition),
+    insertOperation(tx, { kind, instanceId, who, clock: world.engine, what: "began" }, definition),
   );
   await runToEnd(world.engine, id, (until) => {
     world.clock.now = Math.max(world.clock.now, until);
@@ -149,7 +149,7 @@ describe("without Resend", () => {
   beforeEach(() => addUser(joe));
 
   test("the operation is done, and its one mail is sent when Resend is back", async () => {
-    answer = refuses({ sentence: "Too many requests.", retryable: true });
+    answer = refuses({ userMessage: "Too many requests.", retryable: true });
     const id = await run("spawn", emailReady());
     expect(operationOf(world.db, id).state).toBe("done");
     await sendDueMail(mailbox);
@@ -202,7 +202,7 @@ describe("without Resend", () => {
   });
 
   test("a mail that is refused for good is left after a few tries", async () => {
-    answer = refuses({ sentence: "The address is not one." });
+    answer = refuses({ userMessage: "The address is not one." });
     await run("spawn", emailReady());
     await wait(72 * hour);
     expect(sent.length).toBeGreaterThan(1);
@@ -211,10 +211,11 @@ describe("without Resend", () => {
     expect(rows()[0]?.abandonedAt).not.toBeNull();
     expect(await checkMail(mailbox.mailer, world.db, world.clock.now)).toEqual({
       ok: false,
-      sentence: "Well. 1 email was not sent in the last 7 days, the newest because: The address is not one.",
+      userMessage:
+        "Well. 1 email was not sent in the last 7 days, the newest because: The address is not one.",
     });
     const later = world.clock.now + 8 * 24 * hour;
-    expect(await checkMail(mailbox.mailer, world.db, later)).toEqual({ ok: true, sentence: "Well." });
+    expect(await checkMail(mailbox.mailer, world.db, later)).toEqual({ ok: true, userMessage: "Well." });
   });
 
   test("a provider that says nothing holds up its own mail, not the others", async () => {

@@ -8,12 +8,12 @@ import { staleness } from "#server/instances/backupPlan.ts";
 import { aftermathOf } from "#server/operations/engine/aftermath.ts";
 import { tookMs } from "#server/operations/engine/durations.ts";
 import { stepsOf } from "#server/operations/engine/outcome.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { isProviderError } from "#server/providers/errors.ts";
 import type { Mailer } from "#server/providers/mail/mail.ts";
 import { repeat } from "#server/repeat.ts";
 import { report } from "#server/report.ts";
-import { within } from "#server/timeLimit.ts";
+import { withTimeLimit } from "#server/timeLimit.ts";
 import type { FailedMail } from "./templates/failed.tsx";
 import type { OrphanMail } from "./templates/orphan.tsx";
 import type { ReadyMail } from "./templates/ready.tsx";
@@ -93,7 +93,7 @@ async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
     // One that was suspended may not be done before its lease ends, and another sender begins.
     if (mailbox.monotonic() + sendWithinMs > row.dueAt) return;
     isHandedOver = true;
-    const { id } = await within(mailbox, sendWithinMs, (signal) =>
+    const { id } = await withTimeLimit(mailbox, sendWithinMs, (signal) =>
       mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id }, signal),
     );
     db.update(mail)
@@ -119,7 +119,7 @@ function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boo
   mailbox.db
     .update(mail)
     .set({
-      failure: known?.sentence ?? (error instanceof Error ? error.message : String(error)),
+      failure: known?.userMessage ?? (error instanceof Error ? error.message : String(error)),
       dueAt: mailbox.monotonic() + Math.min(isRefused ? 6 * hourMs : hourMs, pauseMs),
       ...(isUnclear ? {} : { unclearSince: row.unclearSince }),
       ...(isOver ? { abandonedAt: mailbox.now() } : {}),
@@ -133,7 +133,7 @@ function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boo
 /** What was rendered once is sent as it was: an idempotency key allows no second wording. */
 async function contentOf(mailbox: Mailbox, row: Row): Promise<Rendered> {
   if (row.subject !== "") return row;
-  const { subject, html, text } = await within(mailbox, sendWithinMs, () =>
+  const { subject, html, text } = await withTimeLimit(mailbox, sendWithinMs, () =>
     row.operationId === null
       ? renderAboutInstance(mailbox, row)
       : renderAboutOperation(mailbox, row, row.operationId),
@@ -159,7 +159,7 @@ function renderAboutInstance({ db, dashboardUrl, now, templates }: Mailbox, row:
   const lastGoodAt = lastGoodBackups(db, [instance.id]).get(instance.id) ?? null;
   return templates.stale({
     company,
-    sentence:
+    userMessage:
       staleness(backupPlan, { lastGoodAt, createdAt, now: now() }) ??
       "Its newest good backup was older than scheduled. There is a new one by now.",
     dashboardUrl: `${dashboardUrl}/instances/${slug}?tab=backups`,
@@ -191,9 +191,9 @@ function renderAboutOperation(
     });
   return templates.failed({
     company: instance.company,
-    operation: catalogue[operation.kind].label,
-    sentence: operation.failure?.sentence ?? "It failed, and has been retried since.",
-    aftermath: aftermathOf(catalogue[operation.kind], operation, instance, stepsOf(db, operation.id)),
+    operation: registry[operation.kind].label,
+    userMessage: operation.failure?.userMessage ?? "It failed, and has been retried since.",
+    aftermath: aftermathOf(registry[operation.kind], operation, instance, stepsOf(db, operation.id)),
     dashboardUrl: pageUrl,
   });
 }

@@ -1,4 +1,4 @@
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 
 /** Begins something by itself; a refusal (it is busy, it is off) is no fault, and asked again later. */
 export function attempt(begin: () => void): boolean {
@@ -6,7 +6,7 @@ export function attempt(begin: () => void): boolean {
     begin();
     return true;
   } catch (error) {
-    if (error instanceof Refusal) return false;
+    if (error instanceof CommandError) return false;
     throw error;
   }
 }

@@ -1,12 +1,12 @@
 import { eq, lte } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
-import { backUp, proveBackup } from "#server/backups/commands.ts";
+import { backUp, testRestore } from "#server/backups/commands.ts";
 import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
 import type { Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
-import { oneByOne } from "./eachWithin.ts";
+import { eachWithin } from "./eachWithin.ts";
 
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
@@ -24,7 +24,7 @@ export function beginDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
     const nextBackupAt = begun || status === "destroyed" ? planned : now + busyPauseMs;
     engine.db.update(instances).set({ nextBackupAt }).where(eq(instances.id, id)).run();
   };
-  return oneByOne(engine, due, fault, begin, signal);
+  return eachWithin(engine, due, fault, begin, signal);
 }
 
 export function beginDueProofs(engine: Engine, signal: AbortSignal): Promise<void> {
@@ -32,9 +32,9 @@ export function beginDueProofs(engine: Engine, signal: AbortSignal): Promise<voi
   const due = engine.db.select().from(instances).where(lte(instances.nextProofAt, now)).all();
   const fault = ({ slug }: Instance) => `the restore proof of ${slug} that is due could not be begun`;
   const begin = ({ id, backupPlan }: Instance) => {
-    const begun = attempt(() => proveBackup(engine, { instanceId: id }, spawnerItself));
+    const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));
     const nextProofAt = begun ? nextProof(backupPlan, now) : now + busyPauseMs;
     engine.db.update(instances).set({ nextProofAt }).where(eq(instances.id, id)).run();
   };
-  return oneByOne(engine, due, fault, begin, signal);
+  return eachWithin(engine, due, fault, begin, signal);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "#server/clock.ts";
 import { report } from "#server/report.ts";
-import { within } from "#server/timeLimit.ts";
+import { withTimeLimit } from "#server/timeLimit.ts";
 
 /** How long a chore may spend on one item. */
 const itemMs = 30_000;
@@ -9,7 +9,7 @@ const itemMs = 30_000;
  * A chore's work on many items, one after the other. One that fails or hangs is reported as `fault` says, and does not
  * keep the others from their turn. Rejects when the chore's own signal aborts.
  */
-export async function oneByOne<Item>(
+export async function eachWithin<Item>(
   clock: Pick<Clock, "after">,
   items: readonly Item[],
   fault: (item: Item) => string,
@@ -19,7 +19,7 @@ export async function oneByOne<Item>(
   for (const item of items) {
     signal.throwIfAborted();
     try {
-      await within(clock, itemMs, (bound) => work(item, bound), signal);
+      await withTimeLimit(clock, itemMs, (bound) => work(item, bound), signal);
     } catch (error) {
       report(fault(item), error);
     }

@@ -21,7 +21,7 @@ import { newId } from "#server/ids.ts";
 import { bringBack } from "#server/instances/life.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import {
   begin,
   createTestEngine,
@@ -186,7 +186,7 @@ function ended(
   state: OperationState,
   facts: JsonObject = {},
 ): string {
-  const id = begin(world.engine, instanceId, catalogue[kind], facts);
+  const id = begin(world.engine, instanceId, registry[kind], facts);
   world.db.update(operations).set({ state }).where(eq(operations.id, id)).run();
   return id;
 }
@@ -430,11 +430,11 @@ test("a move that failed gives its name back once it can't be taken up any more"
     ])
     .run();
   records = [recordOf(7, "wanted"), recordOf(8, "led-here")];
-  const failed = begin(engine, instanceId, catalogue["change-address"]);
+  const failed = begin(engine, instanceId, registry["change-address"]);
   db.update(operations).set({ state: "failed" }).where(eq(operations.id, failed)).run();
   await runMaintenance(engine);
   expect(aliasNames()).toEqual(["wanted next", "led-here next"]);
-  const later = begin(engine, instanceId, catalogue.restart);
+  const later = begin(engine, instanceId, registry.restart);
   db.update(operations).set({ state: "done" }).where(eq(operations.id, later)).run();
   await runMaintenance(engine);
   expect(aliasNames()).toEqual(["led-here redirect"]);
@@ -466,7 +466,7 @@ test("which team a droplet belongs to is noted once it is seen", async () => {
 test("a snapshot that was complete only after Destroy had given it up is known", async () => {
   const { db, clock, engine } = world;
   const instanceId = insertInstance(db, ran);
-  const operationId = begin(engine, instanceId, catalogue.destroy);
+  const operationId = begin(engine, instanceId, registry.destroy);
   db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
   db.update(steps)
     .set({ state: "failed", startedMonotonic: clock.now })
@@ -546,7 +546,7 @@ test("a restore that begins while the rest is removed keeps its source", async (
   await runToEnd(world.engine, operationId, (until) => {
     world.clock.now = Math.max(world.clock.now, until);
   });
-  expect(operationOf(world.db, operationId).failure?.sentence).toContain("is in use");
+  expect(operationOf(world.db, operationId).failure?.userMessage).toContain("is in use");
   expect(kept()).toEqual([backupId]);
   expect(rowOf(instanceId).purgedAt).toBeNull();
 });
@@ -584,7 +584,7 @@ test("an old backup is warned of once", async () => {
 
 test("a playbook's run is needed for as long as its operation lives", async () => {
   const [live, cancelling, failed] = [1, 2, 3].map(() =>
-    begin(world.engine, insertInstance(world.db), catalogue.spawn),
+    begin(world.engine, insertInstance(world.db), registry.spawn),
   );
   const setState = (id: string | undefined, state: "cancelling" | "failed") =>
     world.db

@@ -1,6 +1,6 @@
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { report } from "#server/report.ts";
-import { within } from "#server/timeLimit.ts";
+import { withTimeLimit } from "#server/timeLimit.ts";
 import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
@@ -54,7 +54,7 @@ export async function runMaintenance(engine: Engine): Promise<void> {
         continue;
       }
       try {
-        await within(engine, choreMs, (bound) => watched(given, chore, engine, bound), signal);
+        await withTimeLimit(engine, choreMs, (bound) => watched(given, chore, engine, bound), signal);
       } catch (error) {
         report(fault, error);
       }

@@ -4,7 +4,7 @@ import { instances, snapshots } from "#db/schema.ts";
 import { pointAtBest, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { isBusy } from "./busy.ts";
-import { oneByOne } from "./eachWithin.ts";
+import { eachWithin } from "./eachWithin.ts";
 import { isOfOurTeam } from "./ownTeam.ts";
 
 /** How long the snapshot of a droplet that never answered is kept beside a better one. */
@@ -39,7 +39,7 @@ export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): P
     if (isBusy(engine, snapshot.instanceId) || usesOf(db).snapshot(snapshot.id)) return;
     await remove(engine, snapshot);
   };
-  await oneByOne(engine, superseded, fault, end, signal);
+  await eachWithin(engine, superseded, fault, end, signal);
 }
 
 async function remove(engine: Engine, { id, instanceId }: Snapshot): Promise<void> {

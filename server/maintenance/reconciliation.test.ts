@@ -4,7 +4,7 @@ import { drift, instances, mail, operations, snapshots } from "#db/schema.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftCheck, driftViews } from "#server/drift/queries.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
 import {
   begin,
@@ -72,7 +72,7 @@ const droplet = (id: number, tags: string[]): Droplet => ({
 /** An instance that has run for long, as DigitalOcean has it as well. */
 function standing(id: number, slug = `acme-${id}`): { instanceId: string; spawned: string } {
   const instanceId = insertInstance(world.db, { dropletId: id, address: address(id), slug });
-  const spawned = begin(world.engine, instanceId, catalogue.spawn);
+  const spawned = begin(world.engine, instanceId, registry.spawn);
   world.db
     .update(operations)
     .set({ state: "done", endedAt: 1, facts: { dropletId: id, address: address(id) } })
@@ -142,7 +142,7 @@ test("a live operation wins: what was found before stays as it is until it has e
   cloud.listed.push(droplet(2, [operationTag(spawned)]));
   await round();
   await round();
-  const backup = begin(world.engine, instanceId, catalogue.backup);
+  const backup = begin(world.engine, instanceId, registry.backup);
   cloud.listed.push(droplet(3, [operationTag(spawned)]));
   cloud.listed = cloud.listed.filter(({ id }) => id !== 2);
   await round();
@@ -193,7 +193,7 @@ test("with the token of another account nothing is judged, and it is said", asyn
   expect(shown()).toEqual(["orphaned-droplet 2"]);
   const { checkedAt, failure } = driftCheck(world.db);
   expect(checkedAt).toBe(world.clock.now - 2 * minute);
-  expect(failure?.sentence).toContain("another DigitalOcean account (joe@example.org)");
+  expect(failure?.userMessage).toContain("another DigitalOcean account (joe@example.org)");
 });
 
 test("an account that has nothing of ours is not taken for ours", async () => {
@@ -281,13 +281,13 @@ test("a round that fails says why, and leaves what was found", async () => {
   await round();
   const { checkedAt } = driftCheck(world.db);
   world.engine.providers.digitalocean.listSnapshots = async () => {
-    throw new ProviderError({ sentence: "DigitalOcean is away.", detail: "503", retryable: true });
+    throw new ProviderError({ userMessage: "DigitalOcean is away.", detail: "503", retryable: true });
   };
   await expect(round()).rejects.toThrow("DigitalOcean is away.");
   expect(keys()).toEqual(["orphaned-droplet 2"]);
   expect(driftCheck(world.db)).toEqual({
     checkedAt,
-    failure: { at: world.clock.now, sentence: "DigitalOcean is away." },
+    failure: { at: world.clock.now, userMessage: "DigitalOcean is away." },
   });
 });
 
@@ -339,7 +339,7 @@ test("a repair waits for a failed operation, whose Retry it would take away", as
   await round();
   const [key = ""] = shown();
   expect(key).toContain("missing-record");
-  const upgrade = begin(world.engine, instanceId, catalogue.upgrade);
+  const upgrade = begin(world.engine, instanceId, registry.upgrade);
   world.db.update(operations).set({ state: "failed", endedAt: 1 }).where(eq(operations.id, upgrade)).run();
   const refusal =
     "The last operation of Acme Bakery failed. Retry or cancel it first, or destroy the instance.";
@@ -369,7 +369,7 @@ test("a destroyed instance that adopts its droplet has its name back, unless som
 
 test("a throwaway is shown once its failed proof can't be taken up any more", async () => {
   const { instanceId } = standing(1);
-  const proof = begin(world.engine, instanceId, catalogue.prove, { dropletId: 2, throwaway: true });
+  const proof = begin(world.engine, instanceId, registry.prove, { dropletId: 2, throwaway: true });
   const end = (id: string, state: "failed" | "done") =>
     world.db.update(operations).set({ state, endedAt: 1 }).where(eq(operations.id, id)).run();
   end(proof, "failed");
@@ -377,7 +377,7 @@ test("a throwaway is shown once its failed proof can't be taken up any more", as
   await round();
   await round();
   expect(shown()).toEqual([]);
-  end(begin(world.engine, instanceId, catalogue["delete-orphan"]), "done");
+  end(begin(world.engine, instanceId, registry["delete-orphan"]), "done");
   await round();
   await round();
   expect(shown()).toEqual(["orphaned-droplet 2"]);
@@ -389,7 +389,7 @@ test("what was bought to restore a backup is not adopted: it may not hold the da
   cloud.records = [];
   const source = { id: "b", key: "b.tar.gz", bytes: 1, sha256: "0", tree: "0", version: "2.14.0" };
   const end = (facts: Record<string, unknown>) => {
-    const id = begin(world.engine, instanceId, catalogue["bring-back"], facts);
+    const id = begin(world.engine, instanceId, registry["bring-back"], facts);
     world.db.update(operations).set({ state: "cancelled", endedAt: 1 }).where(eq(operations.id, id)).run();
     const gone = { status: "destroyed", destroyedAt: 1, dropletId: null, address: null } as const;
     world.db.update(instances).set(gone).where(eq(instances.id, instanceId)).run();

@@ -3,9 +3,9 @@ import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { type Tx, write } from "#db/client.ts";
 import { drift, instances, snapshots } from "#db/schema.ts";
 import { compare, type Found, type Inventory } from "#server/drift/compare.ts";
+import { readExpected } from "#server/drift/expected.ts";
 import { keyOf } from "#server/drift/findings.ts";
 import { orphans } from "#server/drift/orphans.ts";
-import { readBooks } from "#server/drift/records.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
@@ -41,7 +41,7 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
     signal?.throwIfAborted();
     write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
   } catch (error) {
-    noteFailure(engine, isProviderError(error) ? error.sentence : "The check itself failed.");
+    noteFailure(engine, isProviderError(error) ? error.userMessage : "The check itself failed.");
     throw error;
   }
 }
@@ -66,9 +66,9 @@ function holdsAnything(tx: Pick<Tx, "select">, account?: string): boolean {
   return owner !== undefined || kept !== undefined || left.length > 0;
 }
 
-function noteFailure({ db, now }: Engine, sentence: string): void {
+function noteFailure({ db, now }: Engine, userMessage: string): void {
   write(db, (tx) =>
-    saveReconciliationState(tx, { ...reconciliationState(tx), failure: { at: now(), sentence } }),
+    saveReconciliationState(tx, { ...reconciliationState(tx), failure: { at: now(), userMessage } }),
   );
 }
 
@@ -121,7 +121,7 @@ type Round = { inventory: Inventory; unknown: ReadonlySet<number>; account: stri
 
 function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Round): void {
   const now = engine.now();
-  const books = readBooks(tx, engine.site, account);
+  const books = readExpected(tx, engine.site, account);
   const unjudged = new Set([
     ...books.busy,
     ...books.instances

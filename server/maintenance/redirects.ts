@@ -4,9 +4,9 @@ import { aliases, dnsRecords, instances, operations } from "#db/schema.ts";
 import type { Alias, Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
-import { canBeTakenUp } from "#server/operations/engine/resumable.ts";
+import { canBeResumed } from "#server/operations/engine/resumable.ts";
 import { isBusy } from "./busy.ts";
-import { oneByOne } from "./eachWithin.ts";
+import { eachWithin } from "./eachWithin.ts";
 import { isOfOurTeam } from "./ownTeam.ts";
 
 /**
@@ -35,7 +35,7 @@ export async function endRedirects(engine: Engine, signal: AbortSignal): Promise
       appendEvent(tx, { at: now(), kind: "instance", instanceId: instance.id });
     });
   };
-  await oneByOne(engine, over, fault, end, signal);
+  await eachWithin(engine, over, fault, end, signal);
 }
 
 /** Whether the move to this name has failed, and may still be retried or cancelled. */
@@ -43,7 +43,7 @@ const isStillWanted = ({ db }: Engine, { instanceId }: Alias): boolean =>
   db
     .select({ id: operations.id })
     .from(operations)
-    .where(and(eq(operations.instanceId, instanceId), eq(operations.kind, "change-address"), canBeTakenUp()))
+    .where(and(eq(operations.instanceId, instanceId), eq(operations.kind, "change-address"), canBeResumed()))
     .get() !== undefined;
 
 /** Removes the records of ours that lead from the name to the instance; returns their ids. */

@@ -4,7 +4,7 @@ import { type BackupReason, backups, instances } from "#db/schema.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { manifestKey } from "#server/operations/steps/dump.ts";
-import { oneByOne } from "./eachWithin.ts";
+import { eachWithin } from "./eachWithin.ts";
 
 const dayMs = 86_400_000;
 /** How long what is left of a failed backup is kept. */
@@ -35,7 +35,7 @@ export async function applyRetention(engine: Engine, signal: AbortSignal): Promi
       .where(eq(backups.id, id))
       .run();
   };
-  await oneByOne(engine, claimed, fault, remove, signal);
+  await eachWithin(engine, claimed, fault, remove, signal);
 }
 
 /**

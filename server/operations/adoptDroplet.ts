@@ -81,7 +81,7 @@ async function reach(context: Context): Promise<Outcome<Facts>> {
 export const adoptDroplet = defineOperation<Facts>({
   kind: "adopt-droplet",
   label: "Adopt a droplet",
-  sentences: {
+  userMessages: {
     cancelling: "Once the instance has the droplet, Destroy is the way back.",
     cancelled: notAdopted,
     failed: (aftermath) => (aftermath.instance.dropletId === null ? notAdopted : whatIsThere(aftermath)),
@@ -99,7 +99,7 @@ export const adoptDroplet = defineOperation<Facts>({
         everyMs: 1000,
         giveUp: {
           afterMs: addressWithinMs,
-          sentence: "The droplet didn't answer over SSH within 10 minutes.",
+          userMessage: "The droplet didn't answer over SSH within 10 minutes.",
         },
       },
       reach,

@@ -42,7 +42,7 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
 export const adoptSnapshotOperation = defineOperation<DriftFacts>({
   kind: "adopt-snapshot",
   label: "Adopt a snapshot",
-  sentences: {
+  userMessages: {
     cancelling: "The snapshot stays as it is.",
     cancelled: "The snapshot wasn't adopted. It may still exist and cost money.",
     failed: "The snapshot wasn't adopted. It may still exist and cost money.",

@@ -12,7 +12,7 @@ const ownFacts = z.object({ reason });
 export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reason> }>({
   kind: "backup",
   label: "Back up",
-  sentences: {
+  userMessages: {
     cancelling:
       "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
     cancelled:

@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { backups, instances, operations, snapshots } from "#db/schema.ts";
-import { canBeTakenUp } from "./engine/resumable.ts";
+import { canBeResumed } from "./engine/resumable.ts";
 import { isOfWayBack, type Tidy } from "./steps/dump.ts";
 
 type Reader = Pick<Tx, "select">;
@@ -31,7 +31,7 @@ const openOperations = (tx: Reader, exceptId = "") =>
         ne(operations.id, exceptId),
         or(
           inArray(operations.state, ["running", "cancelling"]),
-          and(canBeTakenUp(), or(ne(operations.kind, "prove"), isNull(instances.destroyedAt))),
+          and(canBeResumed(), or(ne(operations.kind, "prove"), isNull(instances.destroyedAt))),
         ),
       ),
     )

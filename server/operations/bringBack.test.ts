@@ -99,7 +99,7 @@ describe("from a snapshot", () => {
     const vars = told();
     const { probe } = engine.providers;
     const answer: typeof probe.answer = async (url, options) =>
-      url.includes("moved") ? { ok: false, ms: 1, sentence: "Nothing." } : probe.answer(url, options);
+      url.includes("moved") ? { ok: false, ms: 1, userMessage: "Nothing." } : probe.answer(url, options);
     engine.providers = { ...engine.providers, probe: { ...probe, answer } };
     const { domain } = row(id);
     const move = { instanceId: id, slug: "moved", domain, redirectDays: 30 };

@@ -26,7 +26,7 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
 export const bringBack = defineOperation<Facts>({
   kind: "bring-back",
   label: "Bring back",
-  sentences: {
+  userMessages: {
     cancelling:
       "The new droplet and its DNS record are removed. The instance's snapshots and backups stay, and cost what they did before.",
     cancelled:

@@ -2,19 +2,19 @@ import { and, eq, gte, ne, type SQL } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { protectedFromDestroy } from "#server/instances/rules.ts";
 import { appendEvent } from "./engine/events.ts";
 import { stepsOf } from "./engine/outcome.ts";
 import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 
 /** What a command works with. */
 type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
 
 function find(tx: Tx, operationId: string) {
   const operation = tx.select().from(operations).where(eq(operations.id, operationId)).get();
-  if (operation === undefined) throw new Refusal("not-found", "This operation doesn't exist.");
+  if (operation === undefined) throw new CommandError("not-found", "This operation doesn't exist.");
   return operation;
 }
 
@@ -36,11 +36,11 @@ function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | u
     )
     .all();
   const isSince = ({ kind, sequence }: (typeof others)[number]) =>
-    sequence > operation.sequence && (kind === operation.kind || catalogue[kind].changesNothing !== true);
+    sequence > operation.sequence && (kind === operation.kind || registry[kind].changesNothing !== true);
   if (others.some(isSince)) return "This instance has changed since, so this operation can't be continued.";
   const live = others.find(({ state }) => state === "running" || state === "cancelling");
   if (live === undefined || !operation.mutating) return undefined;
-  return `Possible once “${catalogue[live.kind].label}” has finished.`;
+  return `Possible once “${registry[live.kind].label}” has finished.`;
 }
 
 /** What stands in the way of a failed operation now. */
@@ -62,7 +62,7 @@ function noRetryOf(
 
 /** What Cancel and Retry do with an operation now. */
 export const choicesNow = (tx: Tx, operation: OperationRow) =>
-  choicesOf(catalogue[operation.kind], operation, stepsOf(tx, operation.id), hindrancesOf(tx, operation));
+  choicesOf(registry[operation.kind], operation, stepsOf(tx, operation.id), hindrancesOf(tx, operation));
 
 /**
  * Asks an operation to stop: honoured between steps, and by stopping what runs. What it has done so far is undone; of a
@@ -84,7 +84,7 @@ function press(context: CommandContext, operationId: string, button: "cancel" | 
   write(context.db, (tx) => {
     const operation = find(tx, operationId);
     const choice = choicesNow(tx, operation)[button];
-    if ("refusal" in choice) throw new Refusal("not-now", choice.refusal);
+    if ("refusal" in choice) throw new CommandError("not-now", choice.refusal);
     if (choice.does === "nothing") return;
     if (choice.does === "begin-undo") beginUndo(context, tx, operation);
     else if (choice.does === "go-on-undoing") goOnUndoing(context, tx, operation);
@@ -95,7 +95,7 @@ function press(context: CommandContext, operationId: string, button: "cancel" | 
       .from(instances)
       .where(eq(instances.id, operation.instanceId))
       .get() ?? { company: "" };
-    const label = `“${catalogue[operation.kind].label}” of ${company}`;
+    const label = `“${registry[operation.kind].label}” of ${company}`;
     record(
       tx,
       operation,
@@ -121,7 +121,7 @@ function goOnUndoing({ monotonic }: CommandContext, tx: Tx, operation: Operation
 }
 
 function goOn({ monotonic }: CommandContext, tx: Tx, operation: OperationRow): void {
-  const { rescue } = catalogue[operation.kind];
+  const { rescue } = registry[operation.kind];
   const ofThis = eq(steps.operationId, operation.id);
   if (rescue !== undefined) {
     tx.delete(steps)
@@ -156,7 +156,7 @@ function again(tx: Tx, dueAt: number, which: SQL | undefined): void {
 
 /** The operation is live again, in a round of its own. */
 function makeLive(tx: Tx, operation: OperationRow, state: "running" | "cancelling"): void {
-  const { during } = catalogue[operation.kind].status;
+  const { during } = registry[operation.kind].status;
   tx.update(operations)
     .set({ state, round: operation.round + 1, failure: null, endedAt: null })
     .where(eq(operations.id, operation.id))

@@ -15,7 +15,7 @@ import {
   step,
 } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
-import { forgetRecords, keepRecords, pointHere, pointNowhere, recordMayCome } from "./steps/dns.ts";
+import { ensureRecord, forgetRecords, keepRecords, recordMayCome, removeOwnRecords } from "./steps/dns.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
@@ -46,7 +46,7 @@ const at = ({ instance }: Context, { slug, domain }: Place) =>
 
 /** The name leads nowhere, and is free again. */
 async function free(context: Context, spot: Place): Promise<Outcome<Facts>> {
-  const { removed, isSettled } = await pointNowhere(context, spot);
+  const { removed, isSettled } = await removeOwnRecords(context, spot);
   if (!isSettled) return later(recordMayCome);
   return done({
     rows: (tx) => {
@@ -114,7 +114,7 @@ const otherRedirects = (context: Context) => {
 export const changeAddress = defineOperation<Facts>({
   kind: "change-address",
   label: "Change address",
-  sentences: {
+  userMessages: {
     cancelling:
       "The instance keeps its previous address, and the new DNS record is removed. If the new address already led here, it still does.",
     cancelled: ({ facts }) =>
@@ -137,7 +137,7 @@ export const changeAddress = defineOperation<Facts>({
   mutating: true,
   steps: [
     step("new-dns", "Create the new DNS record", async (context) => {
-      const record = await pointHere(context, placesOf(context).next);
+      const record = await ensureRecord(context, placesOf(context).next);
       return done({ rows: (tx) => keepRecords(tx, context, [record]) });
     }),
     playbookStep("reconfigure", "Reconfigure with Ansible", {

@@ -9,7 +9,7 @@ import { ProviderError } from "#server/providers/errors.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import type { AnyDefinition, AnyFacts, Providers, Step } from "./engine/define.ts";
 import { plannedSteps } from "./engine/define.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 import { createDataDroplet, postsIn } from "./testing/testData.ts";
 import {
   begin,
@@ -73,7 +73,7 @@ type World = Awaited<ReturnType<typeof createWorld>>;
 const starts = {
   restore: ({ engine, backupId }: World) => restoreBackup(engine, { backupId }, "joe"),
   upgrade: ({ engine, instanceId }: World) =>
-    begin(engine, instanceId, engine.catalogue.upgrade, { version: "2.14.0", previousVersion: "2.13.0" }),
+    begin(engine, instanceId, engine.registry.upgrade, { version: "2.14.0", previousVersion: "2.13.0" }),
 };
 
 type Run = Step<AnyFacts>["run"];
@@ -88,17 +88,17 @@ function withStep(definition: AnyDefinition, name: string, wrap: (run: Run) => R
   };
 }
 const refuses = () =>
-  new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
+  new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
 
 /** Breaks a step, before or after its effect, for as long as `isBroken` says. */
 function breakStep({ engine }: World, kind: keyof typeof starts, name: string, when: "before" | "after") {
   const broken = { isBroken: true };
-  const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+  const wrapped = withStep(registry[kind], name, (run) => async (context) => {
     if (!broken.isBroken) return run(context);
     if (when === "after") await run(context);
     throw refuses();
   });
-  engine.catalogue = { ...catalogue, [kind]: wrapped };
+  engine.registry = { ...registry, [kind]: wrapped };
   return broken;
 }
 
@@ -110,18 +110,18 @@ async function expectAsBefore(world: World): Promise<void> {
 }
 
 describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
-  const names = plannedSteps(catalogue[kind]).map(({ step }) => step.name);
-  const rescues = (catalogue[kind].rescue?.steps ?? []).map((step) => step.name);
+  const names = plannedSteps(registry[kind]).map(({ step }) => step.name);
+  const rescues = (registry[kind].rescue?.steps ?? []).map((step) => step.name);
 
   test("the app is down from the dump until the other data is there", async () => {
     const world = await createWorld();
     const up: string[] = [];
     for (const name of names) {
-      const wrapped = withStep(world.engine.catalogue[kind], name, (run) => async (context) => {
+      const wrapped = withStep(world.engine.registry[kind], name, (run) => async (context) => {
         if (world.droplet.isUp) up.push(name);
         return run(context);
       });
-      world.engine.catalogue = { ...world.engine.catalogue, [kind]: wrapped };
+      world.engine.registry = { ...world.engine.registry, [kind]: wrapped };
     }
     const operationId = starts[kind](world);
     await world.play(operationId);
@@ -157,12 +157,12 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
 
   test.each(names)("cancelled at %s: everything is as before", async (name) => {
     const world = await createWorld();
-    const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+    const wrapped = withStep(registry[kind], name, (run) => async (context) => {
       const outcome = await run(context);
       if (context.operation.round === 0) cancelOperation(world.engine, context.operation.id, "joe");
       return outcome;
     });
-    world.engine.catalogue = { ...catalogue, [kind]: wrapped };
+    world.engine.registry = { ...registry, [kind]: wrapped };
     const operationId = starts[kind](world);
     await world.play(operationId);
     // After the last step there is nothing left to stop.
@@ -173,12 +173,12 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
 
   test.each(names)("dies at %s before that is written down, and is cancelled", async (name) => {
     const world = await createWorld();
-    const wrapped = withStep(catalogue[kind], name, (run) => async (context) => {
+    const wrapped = withStep(registry[kind], name, (run) => async (context) => {
       await run(context);
       cancelOperation(world.engine, context.operation.id, "joe");
-      throw new ProviderError({ sentence: "The process dies here.", detail: "", retryable: true });
+      throw new ProviderError({ userMessage: "The process dies here.", detail: "", retryable: true });
     });
-    world.engine.catalogue = { ...catalogue, [kind]: wrapped };
+    world.engine.registry = { ...registry, [kind]: wrapped };
     const operationId = starts[kind](world);
     await world.play(operationId);
     expect(operationOf(world.engine.db, operationId).state).toBe("cancelled");
@@ -192,12 +192,12 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
         const world = await createWorld();
         const definition = breakStep(world, kind, "app-ready", "after");
         const stuck = { isStuck: true };
-        const wrapped = withStep(world.engine.catalogue[kind], name, (run) => async (context) => {
+        const wrapped = withStep(world.engine.registry[kind], name, (run) => async (context) => {
           if (!stuck.isStuck) return run(context);
           if (when === "after") await run(context);
           throw refuses();
         });
-        world.engine.catalogue = { ...world.engine.catalogue, [kind]: wrapped };
+        world.engine.registry = { ...world.engine.registry, [kind]: wrapped };
         const operationId = starts[kind](world);
         await world.play(operationId);
         expect(operationOf(world.engine.db, operationId).state).toBe("failed");
@@ -266,7 +266,10 @@ describe("a store of backups", () => {
     const world = await createWorld();
     const stored = hideFor(world, Number.POSITIVE_INFINITY);
     const failed = await backUpOnce(world);
-    expect(failed).toMatchObject({ state: "failed", failure: { sentence: expect.stringMatching(/there/) } });
+    expect(failed).toMatchObject({
+      state: "failed",
+      failure: { userMessage: expect.stringMatching(/there/) },
+    });
     expect(stored).toHaveLength(2);
     retryOperation(world.engine, failed.id, "joe");
     await world.play(failed.id);
@@ -279,7 +282,7 @@ describe("a store of backups", () => {
     let looks = 0;
     world.engine.providers.verifyArchive = async (...given) => {
       looks += 1;
-      return looks > 1 ? verify(...given) : { ok: false, sentence: "It is damaged.", detail: "" };
+      return looks > 1 ? verify(...given) : { ok: false, userMessage: "It is damaged.", detail: "" };
     };
     const stored = hideFor(world, 0);
     expect((await backUpOnce(world)).state).toBe("done");

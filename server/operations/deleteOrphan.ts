@@ -12,7 +12,7 @@ import {
 } from "./engine/define.ts";
 import { forgetRecords } from "./steps/dns.ts";
 import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
-import { endDroplet, nextLook } from "./steps/droplet.ts";
+import { ensureDestroyed, nextLook } from "./steps/droplet.ts";
 import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
 
 type Facts = DriftFacts & MachineFacts;
@@ -46,7 +46,7 @@ async function deleteDroplet(context: Context, one: FindingOf<"orphaned-droplet"
     expectTagged(droplet, one);
     return true;
   };
-  if ((await endDroplet(context, one.dropletId, isOurs)) !== "gone") return later(nextLook(context));
+  if ((await ensureDestroyed(context, one.dropletId, isOurs)) !== "gone") return later(nextLook(context));
   return done({ rows: forget(one) });
 }
 
@@ -95,7 +95,7 @@ async function deleteRecord(
 export const deleteOrphanOperation = defineOperation<Facts>({
   kind: "delete-orphan",
   label: "Delete from DigitalOcean",
-  sentences: {
+  userMessages: {
     cancelling: "What is being deleted can't be brought back.",
     cancelled: "Nothing was deleted. It may still exist at DigitalOcean and cost money.",
     failed: "It may still exist at DigitalOcean and cost money. The instance wasn't changed.",
@@ -106,7 +106,7 @@ export const deleteOrphanOperation = defineOperation<Facts>({
   steps: [
     step("delete-orphan", "Delete it at DigitalOcean", deleteOrphan, {
       final: true,
-      giveUp: { afterMs: withinMs, sentence: "DigitalOcean didn't delete it within 20 minutes." },
+      giveUp: { afterMs: withinMs, userMessage: "DigitalOcean didn't delete it within 20 minutes." },
     }),
   ],
   undo: [],

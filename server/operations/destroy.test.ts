@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations, snapshots } from "#db/schema.ts";
 import { destroyInstance } from "#server/instances/life.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 import { operationTag } from "./steps/droplet.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
 import { begin, insertInstance, operationOf } from "./testing/testEngine.ts";
@@ -55,7 +55,7 @@ test("with another team's token nothing is touched, and Retry goes on with the r
   const failed = await play(press(id));
   expect(failed).toMatchObject({
     state: "failed",
-    failure: { sentence: expect.stringMatching(/another DigitalOcean team/) },
+    failure: { userMessage: expect.stringMatching(/another DigitalOcean team/) },
   });
   expect(row(id)).toMatchObject({ dropletId: droplets[0]?.id, destroyedAt: null });
   expect(cloud.asked.filter((one) => !one.startsWith("GET"))).toEqual([]);
@@ -86,7 +86,7 @@ test("a droplet that does not go is asked for its end once, looked at ever more 
   const failed = await play(press(id));
   expect(failed).toMatchObject({
     state: "failed",
-    failure: { sentence: expect.stringMatching(/didn't delete the droplet within 30 minutes/) },
+    failure: { userMessage: expect.stringMatching(/didn't delete the droplet within 30 minutes/) },
   });
   const deletes = () => cloud.asked.filter((one) => one.startsWith("DELETE droplets")).length;
   expect(deletes()).toBe(1);
@@ -115,7 +115,7 @@ test("a double is found behind a twin that lingers in the list, and followed to 
 test("Destroy waits for what any earlier operation may have bought", async () => {
   const { cloud, clock, db, engine, play } = world;
   const id = insertInstance(db, { status: "spawning" });
-  const spawn = begin(engine, id, catalogue.spawn);
+  const spawn = begin(engine, id, registry.spawn);
   // The call hangs and its process dies: nobody ever learns what came of it.
   const tags = ["spawner", `spawner-instance-${id}`, operationTag(spawn)];
   const fail = (operationId: string, facts = operationOf(db, operationId).facts) => {
@@ -164,7 +164,7 @@ test("a snapshot given up after 4 hours is removed by Cancel, and found by Retry
     const failed = await play(operationId);
     expect(failed).toMatchObject({
       state: "failed",
-      failure: { sentence: expect.stringMatching(/4 hours/) },
+      failure: { userMessage: expect.stringMatching(/4 hours/) },
     });
     for (const action of cloud.actions.keys()) cloud.actions.set(action, "completed");
     cloud.asked.length = 0;

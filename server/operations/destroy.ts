@@ -25,7 +25,7 @@ const ran = (context: Context) => stands(context) && context.operation.statusBef
 export const destroy = defineOperation<SnapshotFacts>({
   kind: "destroy",
   label: "Destroy",
-  sentences: {
+  userMessages: {
     cancelling:
       "The droplet is switched back on, its DNS record is put back, and the snapshot is removed. A snapshot that is being taken has to finish first, which takes minutes. Once the droplet is being destroyed, Bring back is the only way back.",
     cancelled: ({ instance }) =>

@@ -5,7 +5,7 @@ import { type Finding, keyOf } from "#server/drift/findings.ts";
 import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import type { FoundRecord } from "#server/providers/digitalocean/dns.ts";
 import { type Providers, StepFailure } from "./engine/define.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 import {
   begin,
   createTestEngine,
@@ -95,12 +95,12 @@ async function resolve(
     .insert(drift)
     .values({ key: keyOf(finding), instanceId, finding, monthlyCents: 0, foundAt: 1, foundMonotonic: 1 })
     .run();
-  const id = begin(world.engine, instanceId, catalogue[kind], { finding, account: "ours", ...facts });
+  const id = begin(world.engine, instanceId, registry[kind], { finding, account: "ours", ...facts });
   await runToEnd(world.engine, id, (until) => {
     world.clock.now = Math.max(world.clock.now, until);
   });
   const { state, failure } = operationOf(world.db, id);
-  return { state, sentence: failure?.sentence };
+  return { state, userMessage: failure?.userMessage };
 }
 
 const orphan: Finding = {
@@ -141,7 +141,7 @@ describe("delete", () => {
     };
     expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({
       state: "failed",
-      sentence: expect.stringContaining("20 minutes"),
+      userMessage: expect.stringContaining("20 minutes"),
     });
     expect(noted()).toHaveLength(1);
   });
@@ -149,7 +149,7 @@ describe("delete", () => {
     cloud.droplets = [droplet({ tags: ["spawner"] })];
     expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({
       state: "failed",
-      sentence: expect.stringContaining("tag"),
+      userMessage: expect.stringContaining("tag"),
     });
     expect(done).toEqual([]);
     expect(noted()).toHaveLength(1);
@@ -178,7 +178,7 @@ describe("delete", () => {
       world.db.delete(drift).run();
       expect(await resolve(kind, id, one)).toMatchObject({
         state: "failed",
-        sentence: expect.stringContaining("another DigitalOcean account"),
+        userMessage: expect.stringContaining("another DigitalOcean account"),
       });
     }
     expect(done).toEqual([]);
@@ -191,7 +191,7 @@ describe("delete", () => {
     };
     expect(await resolve("delete-orphan", insertInstance(world.db), orphan)).toMatchObject({
       state: "failed",
-      sentence: expect.stringContaining("20 minutes"),
+      userMessage: expect.stringContaining("20 minutes"),
     });
     expect(done.length).toBeLessThan(130);
     expect(noted()).toHaveLength(1);
@@ -245,7 +245,7 @@ describe("repair", () => {
     const id = insertInstance(world.db, acme);
     expect(await resolve("repair-drift", id, elsewhere)).toMatchObject({
       state: "failed",
-      sentence: expect.stringContaining("host key"),
+      userMessage: expect.stringContaining("host key"),
     });
     expect(done).toEqual([]);
     world.db.delete(drift).run();
@@ -354,7 +354,7 @@ describe("adopt", () => {
     const before = { status: "destroyed", destroyedAt: 7, keptUntil: 9, purgedAt: null };
     expect(await resolve("adopt-droplet", id, orphan, { before })).toMatchObject({
       state: "failed",
-      sentence: expect.stringContaining("gone"),
+      userMessage: expect.stringContaining("gone"),
     });
     expect(rowOf(id)).toMatchObject({ status: "destroyed", destroyedAt: 7, keptUntil: 9 });
   });
@@ -364,7 +364,7 @@ describe("adopt", () => {
     world.engine.providers.scanHostKey = async () => {
       throw new StepFailure("It ends here.", "after the droplet was taken over");
     };
-    expect(await resolve("adopt-droplet", id, orphan)).toMatchObject({ sentence: "It ends here." });
+    expect(await resolve("adopt-droplet", id, orphan)).toMatchObject({ userMessage: "It ends here." });
     expect(rowOf(id)).toMatchObject({ dropletId: 2, accountId: "ours" });
   });
 });

@@ -50,8 +50,8 @@ beforeEach(() => {
     probe: {
       answer: async () =>
         JSON.stringify(inEffect).includes("BAD")
-          ? { ok: false, ms: 1, sentence: "Nothing listens there yet." }
-          : { ok: true, status: 200, version: "2.14.0", ms: 5, sentence: "It answers." },
+          ? { ok: false, ms: 1, userMessage: "Nothing listens there yet." }
+          : { ok: true, status: 200, version: "2.14.0", ms: 5, userMessage: "It answers." },
       variablesInEffect: async (_url, variables) => {
         const wanted = Object.fromEntries(variables.map(({ name, value }) => [name, value]));
         return JSON.stringify(inEffect) === JSON.stringify(wanted) ? undefined : "Not with these yet.";

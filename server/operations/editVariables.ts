@@ -39,7 +39,7 @@ const asBefore = (name: string) =>
 export const editVariables = defineOperation<Facts>({
   kind: "edit-variables",
   label: "Edit variables",
-  sentences: {
+  userMessages: {
     cancelling: "The previous variables are put back.",
     cancelled: "The intranet kept its previous variables.",
     failed: unlessStuck("The intranet kept its previous variables."),

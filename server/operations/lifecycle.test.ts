@@ -16,7 +16,7 @@ import { scanHostKey } from "#server/providers/ssh.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./engine/define.ts";
 import type { Engine } from "./engine/engine.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 import {
   createTestPlaybooks,
   createTestTransfer,
@@ -186,14 +186,14 @@ function withStep(
   };
 }
 
-describe.each(Object.values(catalogue))("$kind", (definition) => {
+describe.each(Object.values(registry))("$kind", (definition) => {
   const names = plannedSteps(definition).map(({ step }) => step.name);
 
   async function run(changed: AnyDefinition, after?: (engine: Engine, operationId: string) => Promise<void>) {
     const world = createWorld();
     try {
       const instanceId = await prepare(world.engine, definition.kind);
-      world.engine.catalogue = { ...catalogue, [definition.kind]: changed };
+      world.engine.registry = { ...registry, [definition.kind]: changed };
       const operationId = await startOf[definition.kind].begin(world.engine, instanceId);
       await play(world.engine, operationId);
       await after?.(world.engine, operationId);
@@ -219,7 +219,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
     const flaky = withStep(definition, name, (step) => async (context) => {
       if (!failed) {
         failed = true;
-        throw new ProviderError({ sentence: "The other side is away.", detail: "503", retryable: true });
+        throw new ProviderError({ userMessage: "The other side is away.", detail: "503", retryable: true });
       }
       return step(context);
     });
@@ -233,12 +233,12 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
       const broke = withStep(definition, name, (step) => async (context) => {
         if (!broken) return step(context);
         await step(context);
-        throw new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
+        throw new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
       });
       const operation = await run(broke, async (engine, operationId) => {
         expect(operationOf(engine.db, operationId)).toMatchObject({
           state: "failed",
-          failure: { sentence: "The other side refuses." },
+          failure: { userMessage: "The other side refuses." },
         });
         broken = false;
         retryOperation(engine, operationId, "joe");
@@ -264,7 +264,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
     const world = createWorld();
     try {
       const instanceId = await prepare(world.engine, definition.kind);
-      world.engine.catalogue = { ...catalogue, [definition.kind]: cancelling };
+      world.engine.registry = { ...registry, [definition.kind]: cancelling };
       const operationId = await startOf[definition.kind].begin(world.engine, instanceId);
       await play(world.engine, operationId);
       const { state } = operationOf(world.db, operationId);
@@ -285,7 +285,7 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
     const broken = withStep(definition, name, (step) => async (context) => {
       const outcome = await step(context);
       if (!isBroken) return outcome;
-      throw new ProviderError({ sentence: "The other side refuses.", detail: "422", retryable: false });
+      throw new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
     });
     const operation = await run(broken, async (engine, operationId) => {
       expect(operationOf(engine.db, operationId).state).toBe("failed");
@@ -316,7 +316,7 @@ test("a droplet whose create was answered by silence is found, not bought twice"
     }),
   });
   const instanceId = await prepare(world.engine, "spawn");
-  const operationId = begin(world.engine, instanceId, catalogue.spawn);
+  const operationId = begin(world.engine, instanceId, registry.spawn);
   await play(world.engine, operationId);
   expect(operationOf(world.db, operationId).state).toBe("done");
   await checkRules(world.engine);
@@ -329,7 +329,7 @@ test.each([-3_600_000, 3_600_000])("a spawn while the wall clock is set by %i ms
   let steps = 0;
   engine.now = () => Date.now() + (steps % 2) * jump;
   const instanceId = await prepare(engine, "spawn");
-  const operationId = begin(engine, instanceId, catalogue.spawn);
+  const operationId = begin(engine, instanceId, registry.spawn);
   await runToEnd(engine, operationId, async (until) => {
     steps += 1;
     await wait(Math.max(0, Math.min(until - engine.monotonic(), 500)));
@@ -342,7 +342,7 @@ test.each([-3_600_000, 3_600_000])("a spawn while the wall clock is set by %i ms
 
 /** A spawn that cannot succeed ends in a sentence, and Destroy puts away whatever it left. */
 describe("a spawn that cannot succeed", () => {
-  const impossible: [what: string, slug: string, break_: (engine: Engine) => void, sentence: RegExp][] = [
+  const impossible: [what: string, slug: string, break_: (engine: Engine) => void, userMessage: RegExp][] = [
     [
       "a droplet that never becomes active",
       "fault-never-active",
@@ -370,13 +370,17 @@ describe("a spawn that cannot succeed", () => {
       "an intranet that never answers",
       "silent",
       ({ providers }) => {
-        providers.probe.answer = async () => ({ ok: false, ms: 1, sentence: "Nothing listens there yet." });
+        providers.probe.answer = async () => ({
+          ok: false,
+          ms: 1,
+          userMessage: "Nothing listens there yet.",
+        });
       },
       /didn't answer there within 10 minutes/,
     ],
   ];
 
-  test.concurrent.each(impossible)("%s", async (_what, name, breakIt, sentence) => {
+  test.concurrent.each(impossible)("%s", async (_what, name, breakIt, userMessage) => {
     const world = createWorld();
     const { engine, db } = world;
     try {
@@ -385,7 +389,7 @@ describe("a spawn that cannot succeed", () => {
       let ahead = 0;
       engine.monotonic = () => Date.now() + ahead;
       const instanceId = insertInstance(db, { slug: `${name}-${newId().slice(0, 6)}`, status: "spawning" });
-      const operationId = begin(engine, instanceId, catalogue.spawn);
+      const operationId = begin(engine, instanceId, registry.spawn);
       await runToEnd(engine, operationId, async () => {
         await wait(30);
         // A droplet that will be ready is waited for, however long this machine takes.
@@ -394,11 +398,11 @@ describe("a spawn that cannot succeed", () => {
       });
       const operation = operationOf(db, operationId);
       expect(operation.state).toBe("failed");
-      expect(operation.failure?.sentence).toMatch(sentence);
+      expect(operation.failure?.userMessage).toMatch(userMessage);
       expect(db.select().from(mail).all()).toMatchObject([{ kind: "failed", round: 0 }]);
       engine.monotonic = Date.now;
       const { createAskedAt, dropletId, address } = operation.facts;
-      const destroyed = begin(engine, instanceId, catalogue.destroy, { createAskedAt, dropletId, address });
+      const destroyed = begin(engine, instanceId, registry.destroy, { createAskedAt, dropletId, address });
       await play(engine, destroyed);
       expect(operationOf(db, destroyed).state).toBe("done");
       await checkRules(engine);

@@ -45,7 +45,7 @@ function claim(tx: Tx, backupId: string, operationId: string): void {
 export const purge = defineOperation<Facts>({
   kind: "purge",
   label: "Remove for good",
-  sentences: {
+  userMessages: {
     cancelling:
       "What has been removed is gone. The rest is kept for at least 7 more days, and costs money until then.",
     cancelled:

@@ -9,7 +9,7 @@ import { aftermathOf } from "./engine/aftermath.ts";
 import { plannedSteps } from "./engine/define.ts";
 import { percentile } from "./engine/durations.ts";
 import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./engine/plan.ts";
-import { catalogue } from "./registry.ts";
+import { registry } from "./registry.ts";
 
 type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
 
@@ -88,7 +88,7 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       .map((instance) => [instance.id, instance]),
   );
   return rows.map((row) => {
-    const definition = catalogue[row.kind];
+    const definition = registry[row.kind];
     const instance = instanceOf.get(row.instanceId);
     const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
     usual.set(row.kind, known);
@@ -106,7 +106,7 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       failure: row.failure,
       cancelRequestedAt: row.cancelRequestedAt,
       batchId: row.batchId,
-      cancelling: definition.sentences.cancelling,
+      cancelling: definition.userMessages.cancelling,
       aftermath: instance === undefined ? null : aftermathOf(definition, row, instance, ownSteps),
       cancelRefusal: refusalOf(cancel),
       canRetry: refusalOf(retry) === null,
@@ -119,7 +119,7 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
 export function planView(tx: Tx, kind: OperationKind) {
   const usual = usualDurations(tx, kind);
   const waiting = { undo: false, attempts: 0, startedAt: null, endedAt: null, progress: null, failure: null };
-  const views: StepView[] = plannedSteps(catalogue[kind]).map(({ step, fork, branch }) => ({
+  const views: StepView[] = plannedSteps(registry[kind]).map(({ step, fork, branch }) => ({
     ...waiting,
     name: step.name,
     label: step.label,
@@ -138,7 +138,7 @@ export function planView(tx: Tx, kind: OperationKind) {
     .all()
     .map((row) => (row.endedAt ?? 0) - row.createdAt);
   return {
-    label: catalogue[kind].label,
+    label: registry[kind].label,
     runs: whole.length,
     usualMs: whole.length < runsNeeded ? null : percentile(whole, 0.5),
     steps: views,

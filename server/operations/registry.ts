@@ -9,25 +9,25 @@ import { destroy } from "./destroy.ts";
 import { editVariables } from "./editVariables.ts";
 import type { AnyDefinition } from "./engine/define.ts";
 import { purge } from "./purge.ts";
-import { removeStray } from "./removeOrphanedDroplet.ts";
+import { removeOrphanedDroplet } from "./removeOrphanedDroplet.ts";
 import { repairDrift } from "./repairDrift.ts";
 import { resize } from "./resize.ts";
 import { powerOff, powerOn, restart } from "./restart.ts";
 import { restore } from "./restore.ts";
 import { restoreAsNew } from "./restoreAsNew.ts";
 import { spawn } from "./spawn.ts";
-import { prove } from "./testRestore.ts";
+import { testRestore } from "./testRestore.ts";
 import { upgrade } from "./upgrade.ts";
 
 /** Every operation there is. A new kind does not compile until it is declared here. */
-export const catalogue: Readonly<Record<OperationKind, AnyDefinition>> = {
+export const registry: Readonly<Record<OperationKind, AnyDefinition>> = {
   spawn,
   destroy,
   "bring-back": bringBack,
   backup,
   restore,
   "restore-as-new": restoreAsNew,
-  prove,
+  prove: testRestore,
   "change-address": changeAddress,
   "edit-variables": editVariables,
   restart,
@@ -36,7 +36,7 @@ export const catalogue: Readonly<Record<OperationKind, AnyDefinition>> = {
   resize,
   upgrade,
   purge,
-  "remove-stray": removeStray,
+  "remove-stray": removeOrphanedDroplet,
   "adopt-droplet": adoptDroplet,
   "adopt-snapshot": adoptSnapshotOperation,
   "repair-drift": repairDrift,

@@ -8,10 +8,10 @@ import {
   type StepContext,
   StepFailure,
 } from "./engine/define.ts";
-import { endDroplet, endGiveUp, nextLook } from "./steps/droplet.ts";
+import { destroyGiveUp, ensureDestroyed, nextLook } from "./steps/droplet.ts";
 import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
 
-async function destroyStray(context: StepContext<MachineFacts>): Promise<Outcome<MachineFacts>> {
+async function destroyOrphanedDroplet(context: StepContext<MachineFacts>): Promise<Outcome<MachineFacts>> {
   const { facts, instance } = context;
   const { dropletId } = facts;
   if (dropletId === undefined)
@@ -23,15 +23,15 @@ async function destroyStray(context: StepContext<MachineFacts>): Promise<Outcome
       "The intranet runs on this droplet, so it wasn't destroyed.",
       `droplet ${dropletId}`,
     );
-  if ((await endDroplet(context, dropletId)) !== "gone") return later(nextLook(context));
+  if ((await ensureDestroyed(context, dropletId)) !== "gone") return later(nextLook(context));
   return done();
 }
 
 /** As orphaned droplets were destroyed before deleteOrphan.ts: kept for the history, and for one that is under way. */
-export const removeStray = defineOperation<MachineFacts>({
+export const removeOrphanedDroplet = defineOperation<MachineFacts>({
   kind: "remove-stray",
   label: "Destroy a stray droplet",
-  sentences: {
+  userMessages: {
     cancelling: "Once the droplet is being destroyed, there is no way back.",
     cancelled: "Nothing was destroyed. The droplet may still exist and cost money.",
     failed: "The droplet may still exist, and costs money until it's destroyed.",
@@ -44,8 +44,8 @@ export const removeStray = defineOperation<MachineFacts>({
       ...poll<MachineFacts>(
         "destroy-stray",
         "Destroy the droplet",
-        { everyMs: 1000, giveUp: endGiveUp },
-        destroyStray,
+        { everyMs: 1000, giveUp: destroyGiveUp },
+        destroyOrphanedDroplet,
       ),
       final: true,
     },

@@ -5,7 +5,7 @@ import { snapshots } from "#db/schema.ts";
 import type { Finding, FindingOf } from "#server/drift/findings.ts";
 import { pointAtBest } from "./backupUses.ts";
 import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./engine/define.ts";
-import { keepRecords, pointHere } from "./steps/dns.ts";
+import { ensureRecord, keepRecords } from "./steps/dns.ts";
 import { type DriftFacts, driftFacts, findingOf, forget } from "./steps/driftFinding.ts";
 import { type MachineFacts, machineFacts, type OwnRecord } from "./steps/machineFacts.ts";
 
@@ -71,7 +71,7 @@ async function takeAddress(context: Context, one: FindingOf<"changed-address">):
     );
   const there = { ...context, instance: { ...instance, address } };
   const records: OwnRecord[] = [];
-  for (const place of [instance, ...aliases]) records.push(await pointHere(there, place));
+  for (const place of [instance, ...aliases]) records.push(await ensureRecord(there, place));
   return done({ instance: { address }, rows: keeping(context, records, one) });
 }
 
@@ -110,7 +110,7 @@ async function repairRecord(
       `${one.name}.${one.domain} doesn't belong to ${instance.company} any more. Nothing was changed.`,
       `${instance.slug}.${instance.domain} at ${instance.address ?? "no address"}`,
     );
-  return done({ rows: keeping(context, [await pointHere(context, place)], one) });
+  return done({ rows: keeping(context, [await ensureRecord(context, place)], one) });
 }
 
 /** The domain is there again: this instance's names lead to it at once, the next round finds those of the others. */
@@ -120,7 +120,7 @@ async function repairDomain(context: Context, one: FindingOf<"missing-domain">):
   const records: OwnRecord[] = [];
   if (instance.address !== null && instance.destroyedAt === null)
     for (const place of [instance, ...aliases])
-      if (place.domain === one.domain) records.push(await pointHere(context, place));
+      if (place.domain === one.domain) records.push(await ensureRecord(context, place));
   return done({ rows: keeping(context, records, one) });
 }
 
@@ -148,7 +148,7 @@ async function registerKey({ providers, site }: Context, one: FindingOf<"missing
 export const repairDrift = defineOperation<Facts>({
   kind: "repair-drift",
   label: "Repair drift",
-  sentences: {
+  userMessages: {
     cancelling: "If the repair hasn't begun, nothing changes.",
     cancelled: "The repair was stopped. The Drift page shows what still differs.",
     failed: "The repair didn't finish. The Drift page shows what still differs.",

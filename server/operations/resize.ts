@@ -27,7 +27,7 @@ const asBefore = (prefix: string) => [
 export const resize = defineOperation<Facts>({
   kind: "resize",
   label: "Resize",
-  sentences: {
+  userMessages: {
     cancelling: "The droplet goes back to its previous size and is switched on.",
     cancelled: "The droplet kept its previous size.",
     failed: unlessStuck("The droplet kept its previous size."),

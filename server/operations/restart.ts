@@ -11,7 +11,7 @@ const facts = z.object({ ...machineFacts, ...actionFacts }).partial();
 export const restart = defineOperation<ActionFacts>({
   kind: "restart",
   label: "Restart",
-  sentences: {
+  userMessages: {
     cancelling:
       "If the restart has begun, it finishes anyway, but the Spawner doesn't wait for the intranet to answer.",
     cancelled: "If the restart had begun, it finishes anyway.",
@@ -28,7 +28,7 @@ export const restart = defineOperation<ActionFacts>({
 export const powerOff = defineOperation<ActionFacts>({
   kind: "power-off",
   label: "Power off",
-  sentences: {
+  userMessages: {
     cancelling: "The droplet is switched back on.",
     cancelled: "The droplet was left on.",
     failed: whatIsThere,
@@ -47,7 +47,7 @@ export const powerOff = defineOperation<ActionFacts>({
 export const powerOn = defineOperation<ActionFacts>({
   kind: "power-on",
   label: "Power on",
-  sentences: {
+  userMessages: {
     cancelling: "The droplet is switched off again.",
     cancelled: "The droplet was left off, and costs the same.",
     failed: whatIsThere,

@@ -18,10 +18,10 @@ import { playbookFacts } from "./steps/playbook.ts";
 import {
   keptByRound,
   putBack,
+  putDataBack,
   type SourceFacts,
   sendBackup,
   sourceFacts,
-  takeBack,
 } from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & DumpFacts;
@@ -31,7 +31,7 @@ const wayBack = (part: "rescue" | "undo") => {
   const replaced = replacedData(part, { when: changedBy("put-back") });
   return [
     replaced.dump,
-    takeBack(`${part}-data`, "Put the previous data back", { when: stoppedApp, putsBack: true }),
+    putDataBack(`${part}-data`, "Put the previous data back", { when: stoppedApp, putsBack: true }),
     appReady<Facts>(`${part}-ready`, { when: answeredBefore }),
     ...replaced.store,
   ];
@@ -44,7 +44,7 @@ const wayBack = (part: "rescue" | "undo") => {
 export const restore = defineOperation<Facts>({
   kind: "restore",
   label: "Restore",
-  sentences: {
+  userMessages: {
     cancelling: "The previous data is put back. A finished backup of it stays in the list.",
     cancelled: "The intranet kept its data. A finished backup of it stays in the list.",
     failed: unlessStuck("The intranet kept its data."),

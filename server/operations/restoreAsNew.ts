@@ -14,7 +14,7 @@ import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/rest
 export const restoreAsNew = defineOperation<SourceFacts>({
   kind: "restore-as-new",
   label: "Restore as a new instance",
-  sentences: {
+  userMessages: {
     cancelling:
       "The new droplet and its DNS record are removed, so nothing new is left that costs money. The backup stays.",
     cancelled: "The new droplet and its DNS record were removed. Nothing new is left that costs money.",

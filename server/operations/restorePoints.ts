@@ -4,7 +4,7 @@ import { type backups, type instances, operations } from "#db/schema.ts";
 import { newestGood } from "#server/backups/queries.ts";
 import { snapshotsByWorth } from "./backupUses.ts";
 
-type Kept =
+type RestorePoint =
   | { from: "snapshot"; id: number; at: number }
   | { from: "backup"; backup: typeof backups.$inferSelect; at: number };
 
@@ -13,10 +13,10 @@ type Kept =
  * snapshot was taken after it, because the droplet had vanished. An instance has one operation at a time: theirs are
  * the order.
  */
-export function newestKept(
+export function newestRestorePoint(
   tx: Pick<Tx, "select">,
   { id, snapshotId, snapshotAt }: Pick<typeof instances.$inferSelect, "id" | "snapshotId" | "snapshotAt">,
-): Kept | undefined {
+): RestorePoint | undefined {
   const sequenceOf = (operationId: string | undefined) =>
     tx
       .select({ sequence: operations.sequence })

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { instances, operations } from "#db/schema.ts";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { batchRows } from "#server/instances/queries.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import { logLines, operationViews } from "./queries.ts";
@@ -21,7 +21,7 @@ export const operationsRouter = router({
         .get();
       const operation = row === undefined ? undefined : operationViews(tx, [row.operation])[0];
       if (row === undefined || operation === undefined)
-        throw new Refusal("not-found", "This operation doesn't exist.");
+        throw new CommandError("not-found", "This operation doesn't exist.");
       return { lastEventId: lastEventId(tx), operation, slug: row.slug, instanceId: operation.instanceId };
     }),
   ),
@@ -29,7 +29,7 @@ export const operationsRouter = router({
   together: procedure.input(z.object({ batchId: operationId })).query(({ ctx: { web }, input }) =>
     web.db.transaction((tx) => {
       const rows = batchRows(web.env, tx, input.batchId);
-      if (rows.length === 0) throw new Refusal("not-found", "This batch doesn't exist.");
+      if (rows.length === 0) throw new CommandError("not-found", "This batch doesn't exist.");
       return { lastEventId: lastEventId(tx), instances: rows };
     }),
   ),

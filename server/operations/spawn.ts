@@ -13,7 +13,7 @@ import { emailReady } from "./steps/readyMail.ts";
 export const spawn = defineOperation<PlaybookFacts>({
   kind: "spawn",
   label: "Spawn",
-  sentences: {
+  userMessages: {
     cancelling:
       "The droplet and the DNS record are removed, so nothing is left that costs money. What you typed stays on this page.",
     cancelled: "The droplet and the DNS record were removed. Nothing is left that costs money.",

@@ -4,18 +4,21 @@ import { instances, type JsonObject, type OperationKind, operations } from "#db/
 import type { InstanceAction } from "#server/api/views.ts";
 import { newestGood } from "#server/backups/queries.ts";
 import type { Clock } from "#server/clock.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { refusalsOf } from "#server/instances/refusals.ts";
-import { beginOperation } from "./engine/insertOperation.ts";
-import { catalogue } from "./registry.ts";
+import { insertOperation } from "./engine/insertOperation.ts";
+import { registry } from "./registry.ts";
 
 type Row = typeof instances.$inferSelect;
 /** Who begins something: a person by their email, or the Spawner by itself. */
-export type Beginner = Pick<Clock, "now" | "monotonic"> & { db: Db; wake: (operationId: string) => void };
+export type OperationStarter = Pick<Clock, "now" | "monotonic"> & {
+  db: Db;
+  wake: (operationId: string) => void;
+};
 
 export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
-  if (instance === undefined) throw new Refusal("not-found", "This instance doesn't exist.");
+  if (instance === undefined) throw new CommandError("not-found", "This instance doesn't exist.");
   return instance;
 }
 
@@ -42,7 +45,7 @@ type Wish = {
 };
 
 /** One operation at a time changes an instance; not all of them show in its status. */
-function refuseBeside(tx: Tx, instanceId: string): void {
+function refuseWhileBusy(tx: Tx, instanceId: string): void {
   const live = tx
     .select({ kind: operations.kind })
     .from(operations)
@@ -55,14 +58,14 @@ function refuseBeside(tx: Tx, instanceId: string): void {
     )
     .get();
   if (live !== undefined)
-    throw new Refusal("not-now", `Possible once “${catalogue[live.kind].label}” has finished.`);
+    throw new CommandError("not-now", `Possible once “${registry[live.kind].label}” has finished.`);
 }
 
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
  * button, with the same wish, is the first one's, unless that is being cancelled. Throws Refusal when the rules say no.
  */
-export function beginFor(beginner: Beginner, wish: Wish): string {
+export function startOperation(beginner: OperationStarter, wish: Wish): string {
   const operationId = write(beginner.db, (tx) => {
     const instance = instanceOf(tx, wish.instanceId);
     const live = tx
@@ -81,14 +84,14 @@ export function beginFor(beginner: Beginner, wish: Wish): string {
     if (live !== undefined) return live.id;
     const hasBackup = newestGood(tx, instance.id) !== undefined;
     const refusal = wish.action === undefined ? null : refusalsOf(instance, hasBackup)[wish.action];
-    if (refusal !== null) throw new Refusal("not-now", refusal);
-    if (catalogue[wish.kind].mutating) refuseBeside(tx, instance.id);
+    if (refusal !== null) throw new CommandError("not-now", refusal);
+    if (registry[wish.kind].mutating) refuseWhileBusy(tx, instance.id);
     const { kind, who, batchId } = wish;
     const { what, facts = {} } = wish.plan(tx, instance);
-    return beginOperation(
+    return insertOperation(
       tx,
       { kind, instanceId: instance.id, who, clock: beginner, what, facts, batchId },
-      catalogue[kind],
+      registry[kind],
     );
   });
   beginner.wake(operationId);

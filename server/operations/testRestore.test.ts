@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { backups } from "#db/schema.ts";
-import { proveBackup } from "#server/backups/commands.ts";
+import { testRestore } from "#server/backups/commands.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
 
 let world: ReturnType<typeof createCloudWorld>;
@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const prove = (instanceId: string) => world.play(proveBackup(world.engine, { instanceId }, "joe"));
+const prove = (instanceId: string) => world.play(testRestore(world.engine, { instanceId }, "joe"));
 
 test("a proof is given none of the customer's variables, and no name leads to it", async () => {
   const { cloud, engine, spawned } = world;

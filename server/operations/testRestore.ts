@@ -20,10 +20,10 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
  * Restores a backup to a droplet that nobody uses, looks whether it is what it should be, and throws the droplet
  * away. It has none of the customer's variables, so that it cannot write to anybody.
  */
-export const prove = defineOperation<SourceFacts>({
+export const testRestore = defineOperation<SourceFacts>({
   kind: "prove",
   label: "Prove the backup",
-  sentences: {
+  userMessages: {
     cancelling: "The temporary droplet is destroyed. The intranet and its backups aren't touched.",
     cancelled: "The temporary droplet was destroyed. The intranet and its backups weren't changed.",
     failed: ({ facts }) =>

@@ -19,12 +19,12 @@ import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { playbookFacts, playbookStep } from "./steps/playbook.ts";
 import {
-  goneBack,
+  noWayBack,
   putBack,
+  putDataBack,
   type SourceFacts,
   sendBackup,
   sourceFacts,
-  takeBack,
 } from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & DumpFacts & { version: string; previousVersion: string };
@@ -52,14 +52,14 @@ const goBack = (part: "rescue" | "undo") => {
       keptAs: (context) => backupIdOf(context, { part }),
       leaveStopped: true,
     }),
-    takeBack(`${part}-start`, "Start the intranet again", {
+    putDataBack(`${part}-start`, "Start the intranet again", {
       when: (context) => stoppedApp(context) && !begun(context),
       putsBack: false,
     }),
     playbookStep<Facts>(`${part}-install`, "Install the previous version", {
       playbook: "provision",
       vars: (context) => (begun(context) ? intranetVars(context, { version: previous(context) }) : undefined),
-      learned: () => ({ facts: goneBack }),
+      learned: () => ({ facts: noWayBack }),
     }),
     appReady<Facts>(`${part}-ready`, { when: answeredBefore, version: previous }),
     ...replaced.store,
@@ -73,7 +73,7 @@ const goBack = (part: "rescue" | "undo") => {
 export const upgrade = defineOperation<Facts>({
   kind: "upgrade",
   label: "Upgrade",
-  sentences: {
+  userMessages: {
     cancelling:
       "The previous version and its data are put back. A finished backup of them stays in the list.",
     cancelled: "The intranet kept its version and data. A finished backup of them stays in the list.",

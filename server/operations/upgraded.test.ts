@@ -110,7 +110,7 @@ async function createOldWorld() {
             ...[id, name, name, position, /^(rescue|undo)-/.test(name) ? 1 : 0, stepState, at],
             stepState === "waiting" ? null : at,
             ...(stepState === "running" ? ["a process of that version", at + 30_000] : [null, null]),
-            stepState === "failed" ? JSON.stringify({ sentence: "It failed.", detail: "" }) : null,
+            stepState === "failed" ? JSON.stringify({ userMessage: "It failed.", detail: "" }) : null,
           );
       });
       if (state === "running" || state === "cancelling")

@@ -1,6 +1,6 @@
 /** What a {@link ProviderError} is made of. */
 export type ProviderErrorInit = {
-  sentence: string;
+  userMessage: string;
   detail: string;
   retryable: boolean;
   retryAfterMs?: number | undefined;
@@ -15,7 +15,7 @@ export type ProviderErrorInit = {
  * Whoever throws it masks secrets first: neither text may contain one, and `cause` must not either.
  */
 export class ProviderError extends Error {
-  readonly sentence: string;
+  readonly userMessage: string;
   /** Worth another attempt without anybody's help. */
   readonly retryable: boolean;
   /** Milliseconds the other side asked to wait for, if it did. */
@@ -27,9 +27,9 @@ export class ProviderError extends Error {
   readonly isMissing: boolean;
 
   constructor(init: ProviderErrorInit) {
-    super(init.sentence, init.cause === undefined ? undefined : { cause: init.cause });
+    super(init.userMessage, init.cause === undefined ? undefined : { cause: init.cause });
     this.name = "ProviderError";
-    this.sentence = init.sentence;
+    this.userMessage = init.userMessage;
     this.retryable = init.retryable;
     this.retryAfterMs = init.retryAfterMs;
     this.detail = init.detail;

@@ -44,18 +44,18 @@ test.each([
   [502, "<html>", "It answers with HTTP 502."],
   [200, "<html>hello</html>", "Something else answers there."],
   [200, '{"status":"starting"}', "Something else answers there."],
-])("%i with %j is no healthy answer", async (status, body, sentence) => {
+])("%i with %j is no healthy answer", async (status, body, userMessage) => {
   respond = () => ({ status, body });
-  expect(await probe.answer(url())).toMatchObject({ ok: false, sentence });
+  expect(await probe.answer(url())).toMatchObject({ ok: false, userMessage });
 });
 
 test("silence, a closed port and an endless answer are sentences, not exceptions", async () => {
   respond = () => undefined;
   expect(await probe.answer(url(), { timeoutMs: 50 })).toMatchObject({
     ok: false,
-    sentence: "It doesn't answer.",
+    userMessage: "It doesn't answer.",
   });
   respond = () => ({ status: 200, body: "x".repeat(1_000_000) });
   expect((await probe.answer(url())).ok).toBe(false);
-  expect((await probe.answer("http://x.localhost:1")).sentence).toBe("Nothing listens there yet.");
+  expect((await probe.answer("http://x.localhost:1")).userMessage).toBe("Nothing listens there yet.");
 });

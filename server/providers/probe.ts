@@ -7,7 +7,7 @@ export type Answer = {
   status?: number;
   version?: string;
   ms: number;
-  sentence: string;
+  userMessage: string;
   /** The resolver says that there is no such name. */
   isNameUnknown?: boolean;
 };
@@ -41,15 +41,16 @@ export function createProbe(): Probe {
         const { status, body } = await get(new URL("/healthz", url), timeoutMs, signal);
         const parsed = health.safeParse(parseJson(body));
         if (status === 200 && parsed.success)
-          return { ok: true, status, version: parsed.data.version, ms: taken(), sentence: "It answers." };
-        const sentence = status === 200 ? "Something else answers there." : `It answers with HTTP ${status}.`;
-        return { ok: false, status, ms: taken(), sentence };
+          return { ok: true, status, version: parsed.data.version, ms: taken(), userMessage: "It answers." };
+        const userMessage =
+          status === 200 ? "Something else answers there." : `It answers with HTTP ${status}.`;
+        return { ok: false, status, ms: taken(), userMessage };
       } catch (error) {
         const isNameUnknown = isUnknownName(error);
         return {
           ok: false,
           ms: taken(),
-          sentence: explain(error),
+          userMessage: explain(error),
           ...(isNameUnknown ? { isNameUnknown } : {}),
         };
       }

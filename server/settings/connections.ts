@@ -9,7 +9,7 @@ import { ProviderError } from "#server/providers/errors.ts";
 import type { Mailer } from "#server/providers/mail/mail.ts";
 import { createAnsibleRunner } from "#server/providers/playbooks/ansibleRunner.ts";
 
-export type Check = { name: string; ok: boolean; sentence: string; detail: string };
+export type Check = { name: string; ok: boolean; userMessage: string; detail: string };
 
 type Asking = Pick<Clock, "now"> & { env: Env; db: Db; digitalocean: DigitalOcean };
 const weekMs = 7 * 86_400_000;
@@ -27,7 +27,7 @@ export async function checkConnections({ env, db, digitalocean, now }: Asking) {
       const account = await digitalocean.account();
       return {
         ok: account.status === "active",
-        sentence: `${account.email}, up to ${account.dropletLimit} droplets${env.isLocal ? ", on the local cloud" : ""}.`,
+        userMessage: `${account.email}, up to ${account.dropletLimit} droplets${env.isLocal ? ", on the local cloud" : ""}.`,
       };
     }),
     check("Playbook runner", "ansible-runner", () => runner.check()),
@@ -42,7 +42,7 @@ export async function checkMail(
   mailer: Mailer,
   db: Db,
   now: number,
-): Promise<{ ok: boolean; sentence: string }> {
+): Promise<{ ok: boolean; userMessage: string }> {
   const checked = await mailer.check();
   const abandoned = abandonedMail(db, now - weekMs);
   if (abandoned === undefined) return checked;
@@ -50,19 +50,19 @@ export async function checkMail(
   const emails = count === 1 ? "1 email was" : `${count} emails were`;
   return {
     ok: false,
-    sentence: `${checked.sentence} ${emails} not sent in the last 7 days, the newest because: ${failure}`,
+    userMessage: `${checked.userMessage} ${emails} not sent in the last 7 days, the newest because: ${failure}`,
   };
 }
 
 async function check(
   name: string,
   detail: string,
-  ask: () => Promise<{ ok: boolean; sentence: string }>,
+  ask: () => Promise<{ ok: boolean; userMessage: string }>,
 ): Promise<Check> {
   try {
     return { name, detail, ...(await ask()) };
   } catch (error) {
-    const sentence = error instanceof ProviderError ? error.sentence : "It doesn't answer.";
-    return { name, detail, ok: false, sentence };
+    const userMessage = error instanceof ProviderError ? error.userMessage : "It doesn't answer.";
+    return { name, detail, ok: false, userMessage };
   }
 }

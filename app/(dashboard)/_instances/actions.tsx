@@ -9,8 +9,8 @@ import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
 import type { InstanceAction, InstanceDetail } from "#server/api/views.ts";
-import { operationAtHand } from "./currentOperation.ts";
-import { useBegun } from "./useStartedOperation.ts";
+import { currentOperation } from "./currentOperation.ts";
+import { useStartedOperation } from "./useStartedOperation.ts";
 
 // Without `ssr: false` what is loaded has no Suspense boundary of its own, and the whole page goes blank meanwhile.
 const CancelDialog = dynamic(
@@ -89,10 +89,10 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
   const trpc = useTRPC();
   const connection = useConnection();
   const [asked, setAsked] = useState<Asked>();
-  const begun = useBegun(instance);
+  const begun = useStartedOperation(instance);
   const retry = useMutation(trpc.operations.retry.mutationOptions({ onSuccess: begun }));
   const backUp = useMutation(trpc.backups.backUp.mutationOptions({ onSuccess: begun }));
-  const operation = operationAtHand(instance.operations);
+  const operation = currentOperation(instance.operations);
   const offline = connection.live ? null : offlineReason;
   const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
   const possible = (action: InstanceAction) => instance.refusals[action] === null;

@@ -1,20 +1,20 @@
 import { expect, test } from "vitest";
-import { operationAtHand } from "./currentOperation.ts";
+import { currentOperation } from "./currentOperation.ts";
 
 const backup = { name: "backup", state: "done" as const, canRetry: false };
 const failed = { name: "restore", state: "failed" as const, canRetry: true };
 
 test("what runs or was not done comes first", () => {
   const running = { name: "backup", state: "running" as const, canRetry: false };
-  expect(operationAtHand([running, failed])?.name).toBe("backup");
-  expect(operationAtHand([failed, backup])?.name).toBe("restore");
+  expect(currentOperation([running, failed])?.name).toBe("backup");
+  expect(currentOperation([failed, backup])?.name).toBe("restore");
 });
 
 test("a backup since does not hide what failed and can be retried", () => {
-  expect(operationAtHand([backup, backup, failed])?.name).toBe("restore");
+  expect(currentOperation([backup, backup, failed])?.name).toBe("restore");
 });
 
 test("what can no longer be taken up is history", () => {
-  expect(operationAtHand([backup, { ...failed, canRetry: false }])).toBeUndefined();
-  expect(operationAtHand([])).toBeUndefined();
+  expect(currentOperation([backup, { ...failed, canRetry: false }])).toBeUndefined();
+  expect(currentOperation([])).toBeUndefined();
 });

@@ -5,7 +5,7 @@ import { day } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import type { InstanceDetail } from "#server/api/views.ts";
-import { useBegun } from "./useStartedOperation.ts";
+import { useStartedOperation } from "./useStartedOperation.ts";
 
 export function InstanceSettings({ instance }: { instance: InstanceDetail }) {
   return (
@@ -51,7 +51,7 @@ function Protection({ instance }: { instance: InstanceDetail }) {
 /** One click back to the variables from before. */
 function PutBack({ instance }: { instance: InstanceDetail }) {
   const trpc = useTRPC();
-  const begun = useBegun(instance);
+  const begun = useStartedOperation(instance);
   const restore = useMutation(trpc.instances.restoreVariables.mutationOptions({ onSuccess: begun }));
   const { previousVariables } = instance;
   if (previousVariables === null || instance.status === "destroyed") return null;

@@ -107,7 +107,7 @@ function Failure({ operation }: { operation: OperationView }) {
   const detail = `${failed?.label ?? ""}\n${failure?.detail ?? ""}\ntries: ${failed?.attempts ?? 0}\n${new Date(operation.endedAt ?? 0).toISOString()}`;
   return (
     <section aria-label="What went wrong">
-      <h2 className="text-title font-semibold">{failure?.sentence ?? `${operation.label} failed.`}</h2>
+      <h2 className="text-title font-semibold">{failure?.userMessage ?? `${operation.label} failed.`}</h2>
       <p className="mt-2 text-lead text-ink-2">
         “{failed?.label}” failed. {retry}
       </p>

@@ -97,7 +97,7 @@ function Doing({ row }: { row: InstanceRow }) {
   const quiet = groupOf[row.status] !== "needs" && (operation?.state !== "failed" || isOver);
   const text =
     row.status === "failed" || (operation?.state === "failed" && !isOver)
-      ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.sentence ?? ""}`
+      ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.userMessage ?? ""}`
       : row.status === "unreachable" && row.silentSince !== null
         ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
         : row.status === "running" && row.answeredAt !== null

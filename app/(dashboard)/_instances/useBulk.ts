@@ -13,7 +13,7 @@ export function useBulk() {
     trpc.instances.inBulk.mutationOptions({
       onSuccess: ({ batchId, begun, refused }) => {
         if (refused.length > 0)
-          say(refused.map(({ company, sentence }) => `${company}: ${sentence}`).join(" "));
+          say(refused.map(({ company, userMessage }) => `${company}: ${userMessage}`).join(" "));
         if (begun > 0) router.push(`/together/${batchId}`);
       },
     }),

@@ -1,7 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { foldList } from "#app/applyEvent.ts";
+import { applyToList } from "#app/applyEvent.ts";
 import { useChanges } from "#app/live.tsx";
 import { useTRPC } from "#app/trpc.tsx";
 
@@ -11,7 +11,7 @@ export function useInstances() {
   const changes = useChanges();
   const query = useQuery(trpc.instances.list.queryOptions());
   const instances = useMemo(
-    () => (query.data === undefined ? undefined : foldList(query.data, changes)),
+    () => (query.data === undefined ? undefined : applyToList(query.data, changes)),
     [query.data, changes],
   );
   return { instances, query };

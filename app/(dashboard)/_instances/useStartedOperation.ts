@@ -3,7 +3,7 @@ import { useRouter } from "next/navigation";
 import type { InstanceDetail } from "#server/api/views.ts";
 
 /** After a command: its dialog closes, and the page shows the operation that began. */
-export function useBegun(instance: Pick<InstanceDetail, "id" | "slug">, onClose?: () => void) {
+export function useStartedOperation(instance: Pick<InstanceDetail, "id" | "slug">, onClose?: () => void) {
   const router = useRouter();
   return ({ operationId }: { operationId: string }) => {
     onClose?.();

@@ -41,7 +41,7 @@ const outbox: Place = { href: "/outbox", label: "Outbox", icon: Inbox };
 const isHere = (path: string, href: string) =>
   href === "/" ? path === "/" || path.startsWith("/instances") : path.startsWith(href);
 
-export function Rail() {
+export function Sidebar() {
   const trpc = useTRPC();
   const path = usePathname();
   const { instances } = useInstances();

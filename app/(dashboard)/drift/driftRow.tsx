@@ -41,7 +41,7 @@ export function DriftRow({ view, now, onAsk }: Props) {
           <p className="mt-1 flex gap-1.5 text-sm text-bad-ink">
             <OctagonAlert size={15} strokeWidth={1.9} className="mt-0.5 shrink-0" aria-hidden />
             <span>
-              {operation.sentence ?? "The last attempt failed."}{" "}
+              {operation.userMessage ?? "The last attempt failed."}{" "}
               <Link href={operationPath(view, operation.id)} className="underline underline-offset-3">
                 See the log
               </Link>

@@ -2,7 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { age, exact, money, useNow } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
@@ -38,7 +38,7 @@ export default function DriftPage() {
         <div className="mt-6">
           <Notice tone="warn">
             <strong className="font-semibold">The last check failed {age(check.failure.at, now)}.</strong>{" "}
-            {check.failure.sentence}
+            {check.failure.userMessage}
           </Notice>
         </div>
       )}
@@ -134,7 +134,7 @@ function Nothing({ check, now }: { check: DriftCheckView; now: number }) {
 
 function Ask({ view, action, onClose }: Asked & { onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun(view.instance, onClose);
+  const begun = useStartedOperation(view.instance, onClose);
   const resolve = useMutation(trpc.drift.resolve.mutationOptions({ onSuccess: begun }));
   const { verb, danger } = actionWords[action];
   return (

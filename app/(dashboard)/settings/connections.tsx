@@ -35,7 +35,7 @@ export function Connections() {
                 {check.ok ? <CircleCheck size={15} aria-hidden /> : <OctagonAlert size={15} aria-hidden />}
                 {check.ok ? "Works" : "Not working"}
               </span>
-              <span className="block text-sm text-ink-2">{check.sentence}</span>
+              <span className="block text-sm text-ink-2">{check.userMessage}</span>
               <span className="block font-mono text-xs text-ink-3">{check.detail}</span>
             </span>
           </li>

@@ -62,7 +62,7 @@ test("what cannot be destroyed is named, and the others go on", async () => {
   const kept = insertInstance(world.db, { ...ran, company: "Kept", isProtected: true });
   const done = await joe.instances.inBulk({ action: "destroy", instanceIds: [free, kept], confirm: 2 });
   expect(done).toMatchObject({ begun: 1, refused: [{ company: "Kept" }] });
-  expect(done.refused[0]?.sentence).toContain("protected");
+  expect(done.refused[0]?.userMessage).toContain("protected");
 });
 
 test("what is backed up already is not counted for another batch", async () => {

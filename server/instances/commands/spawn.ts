@@ -1,13 +1,13 @@
 import { write } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
-import { Refusal } from "#server/commandError.ts";
+import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
 import { options } from "#server/instances/options.ts";
 import type { SpawnInput } from "#server/instances/rules.ts";
 import { insertVariables } from "#server/instances/variables.ts";
-import { beginOperation } from "#server/operations/engine/insertOperation.ts";
+import { insertOperation } from "#server/operations/engine/insertOperation.ts";
 import type { Web } from "#server/web.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
   if (!choices.versions.includes(input.version))
     fields.version = "This version isn't available. Choose another one.";
   if (size === undefined || Object.keys(fields).length > 0)
-    throw new Refusal("invalid", "Some of these choices aren't available.", fields);
+    throw new CommandError("invalid", "Some of these choices aren't available.", fields);
 
   // The second press of the same button finds what the first has made.
   if (begunBefore(web.db, web.variablesKey, input) === undefined) await refuseForeignRecord(web, input);
@@ -54,7 +54,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
       [...input.variables, { name: "ADMIN_KEY", value: newSecret(), secret: true, system: true }],
       at,
     );
-    const operationId = beginOperation(tx, {
+    const operationId = insertOperation(tx, {
       kind: "spawn",
       instanceId: id,
       who,

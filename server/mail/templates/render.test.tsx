@@ -22,7 +22,7 @@ test("failed says why, what is there now and where to go", async () => {
     ...{
       company: "Acme",
       operation: "Spawn",
-      sentence: "Ansible failed.",
+      userMessage: "Ansible failed.",
       aftermath: "The instance has no droplet.",
       dashboardUrl,
     },

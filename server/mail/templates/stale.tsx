@@ -1,17 +1,17 @@
 import { Letter, Paragraph } from "./layout.tsx";
 
-export type StaleMail = { company: string; sentence: string; dashboardUrl: string };
+export type StaleMail = { company: string; userMessage: string; dashboardUrl: string };
 
 /** "… has no recent backup": what is wrong, and the way to put it right. */
-export function Stale({ company, sentence, dashboardUrl }: StaleMail) {
+export function Stale({ company, userMessage, dashboardUrl }: StaleMail) {
   return (
     <Letter
-      preview={sentence}
+      preview={userMessage}
       title={`${company} has no recent backup`}
       action={{ label: "View backups", href: dashboardUrl }}
       facts={[["Dashboard", dashboardUrl]]}
     >
-      <Paragraph>{sentence}</Paragraph>
+      <Paragraph>{userMessage}</Paragraph>
       <Paragraph>Back up now, or find out why scheduled backups aren’t finishing.</Paragraph>
     </Letter>
   );

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { events, instances, mail, operations, wakeUps } from "#db/schema.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import {
   begin,
   createTestEngine,
@@ -46,7 +46,7 @@ const define = (
   defineOperation<AnyFacts>({
     kind: "spawn",
     label: "Spawn",
-    sentences: { cancelling: "", cancelled: "", failed: "" },
+    userMessages: { cancelling: "", cancelled: "", failed: "" },
     facts: z.record(z.string(), z.unknown()),
     steps,
     undo,
@@ -57,7 +57,7 @@ const define = (
 function start(definition: ReturnType<typeof define>, overrides: Partial<Engine> = {}) {
   const world = createTestEngine(overrides);
   worlds.push(world);
-  world.engine.catalogue = { ...catalogue, spawn: definition };
+  world.engine.registry = { ...registry, spawn: definition };
   const instanceId = insertInstance(world.db);
   const id = begin(world.engine, instanceId, definition);
   const instance = () => world.db.select().from(instances).where(eq(instances.id, instanceId)).get();
@@ -78,7 +78,7 @@ describe("a step that is watched over", () => {
       poll(
         "it",
         "It",
-        { everyMs: 60_000, giveUp: { afterMs: 600_000, sentence: "No." } },
+        { everyMs: 60_000, giveUp: { afterMs: 600_000, userMessage: "No." } },
         async (context) => {
           looks.push(context.lookNow);
           return later();
@@ -173,7 +173,7 @@ describe("a fork", () => {
       define([
         together(
           [
-            poll("slow", "Slow", { everyMs: 100, giveUp: { afterMs: 1e9, sentence: "x" } }, async () =>
+            poll("slow", "Slow", { everyMs: 100, giveUp: { afterMs: 1e9, userMessage: "x" } }, async () =>
               open ? done() : later(),
             ),
           ],
@@ -204,7 +204,7 @@ describe("a fork", () => {
     );
     await toEnd();
     expect(states(db, id)).toEqual({ bad: "failed", a: "done", b: "done", after: "waiting" });
-    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "It broke." } });
+    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { userMessage: "It broke." } });
   });
 });
 
@@ -272,7 +272,7 @@ describe("a claim", () => {
         poll(
           "two",
           "Two",
-          { everyMs: 1000, giveUp: { afterMs: 60_000, sentence: "No." } },
+          { everyMs: 1000, giveUp: { afterMs: 60_000, userMessage: "No." } },
           async ({ elapsed }) => (elapsed() >= 3000 ? done() : later()),
         ),
       ]),
@@ -390,7 +390,7 @@ describe("a claim", () => {
 
 describe("a fault", () => {
   const passing = () =>
-    new ProviderError({ sentence: "DigitalOcean is away.", detail: "503", retryable: true });
+    new ProviderError({ userMessage: "DigitalOcean is away.", detail: "503", retryable: true });
 
   test("that passes is tried again within the budget", async () => {
     let left = 3;
@@ -411,7 +411,7 @@ describe("a fault", () => {
     await toEnd();
     expect(operationOf(db, id)).toMatchObject({
       state: "failed",
-      failure: { sentence: "DigitalOcean is away." },
+      failure: { userMessage: "DigitalOcean is away." },
     });
     expect(instance()?.status).toBe("failed");
     expect(db.select().from(mail).all()).toHaveLength(1);
@@ -425,7 +425,7 @@ describe("a fault", () => {
   test("that asks for patience does not use up the budget", async () => {
     let left = 50;
     const wait = () =>
-      new ProviderError({ sentence: "Slow down.", detail: "429", retryable: true, retryAfterMs: 10 });
+      new ProviderError({ userMessage: "Slow down.", detail: "429", retryable: true, retryAfterMs: 10 });
     const { db, id, toEnd } = start(
       define([step("one", "One", async () => (left-- > 0 ? Promise.reject(wait()) : done()))]),
     );
@@ -439,13 +439,13 @@ describe("a fault", () => {
         poll(
           "wait",
           "Wait",
-          { everyMs: 1000, giveUp: { afterMs: 60_000, sentence: "It never came." } },
+          { everyMs: 1000, giveUp: { afterMs: 60_000, userMessage: "It never came." } },
           async () => later({ progress: { label: "still off" } }),
         ),
       ]),
     );
     await toEnd();
-    expect(operationOf(db, id).failure).toEqual({ sentence: "It never came.", detail: "still off" });
+    expect(operationOf(db, id).failure).toEqual({ userMessage: "It never came.", detail: "still off" });
   });
 
   test("never shows a secret", async () => {
@@ -476,7 +476,7 @@ describe("cancel", () => {
             "Playbook",
             {
               everyMs: 10,
-              giveUp: { afterMs: 1e9, sentence: "x" },
+              giveUp: { afterMs: 1e9, userMessage: "x" },
               stop: async () => void calls.push("stop"),
             },
             async () => later(),
@@ -561,7 +561,10 @@ describe("cancel while the running step fails for good", () => {
     const broken = { one: true, undo: true };
     const { calls, engine, db, id, toEnd } = failing(broken);
     await toEnd();
-    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "The undo broke." } });
+    expect(operationOf(db, id)).toMatchObject({
+      state: "failed",
+      failure: { userMessage: "The undo broke." },
+    });
     broken.one = false;
     press(engine, id, "joe");
     await toEnd();
@@ -592,7 +595,7 @@ describe("cancel while the running step fails for good", () => {
                 "Other",
                 {
                   everyMs: 50,
-                  giveUp: { afterMs: 1e9, sentence: "" },
+                  giveUp: { afterMs: 1e9, userMessage: "" },
                   stop: async () => void calls.push("stop"),
                 },
                 async () => later(),
@@ -621,7 +624,7 @@ describe("what a step left running outside", () => {
           "Playbook",
           {
             everyMs: 1000,
-            giveUp: { afterMs: 5000, sentence: "It took too long." },
+            giveUp: { afterMs: 5000, userMessage: "It took too long." },
             stop: async () => {
               calls.push("stop");
               if (!stops()) throw new Error("It does not stop.");
@@ -652,11 +655,11 @@ describe("what a step left running outside", () => {
     ["never ends", "It took too long."],
   ] as const)(
     "is stopped before a playbook that %s has failed, and before its way back",
-    async (ends, sentence) => {
+    async (ends, userMessage) => {
       const { calls, db, id, toEnd } = playbook(ends, () => true);
       await toEnd();
       expect(calls.filter((call) => call !== "run")).toEqual(["stop", "way back"]);
-      expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence } });
+      expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { userMessage } });
     },
   );
 
@@ -665,7 +668,7 @@ describe("what a step left running outside", () => {
     const { calls, db, id, toEnd } = playbook("fails", () => left-- === 0);
     await toEnd();
     expect(calls).toEqual(["run", ...Array.from({ length: 9 }, () => "stop"), "way back"]);
-    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { sentence: "It broke." } });
+    expect(operationOf(db, id)).toMatchObject({ state: "failed", failure: { userMessage: "It broke." } });
   });
 
   test("is stopped by a successor when its worker dies in between", async () => {
@@ -673,13 +676,13 @@ describe("what a step left running outside", () => {
     await advance(engine, id);
     expect(states(db, id)).toEqual({ playbook: "running" });
     const dies = { ...engine, worker: createWorker(), after: () => () => {} };
-    dies.catalogue = {
-      ...engine.catalogue,
+    dies.registry = {
+      ...engine.registry,
       spawn: define([
         poll(
           "playbook",
           "Playbook",
-          { everyMs: 1, giveUp: { afterMs: 1, sentence: "" }, stop: () => new Promise<never>(() => {}) },
+          { everyMs: 1, giveUp: { afterMs: 1, userMessage: "" }, stop: () => new Promise<never>(() => {}) },
           async () => later(),
         ),
       ]),
@@ -766,7 +769,7 @@ describe("a step that hears its signal", () => {
           });
           late = hangs.then(() => providers.playbooks.cancelRun("late"));
           late.catch(() => {});
-          throw new ProviderError({ sentence: "Away.", detail: "", retryable: true });
+          throw new ProviderError({ userMessage: "Away.", detail: "", retryable: true });
         }),
       ]),
       { providers: withPlaybooks({ cancelRun: async (key) => void acts.push(key) }) },
@@ -802,7 +805,7 @@ describe("a failed operation after a backup", () => {
   test("can still be retried, once the backup has ended", async () => {
     const { engine, db, id, instanceId, mend, toEnd } = failed();
     await toEnd();
-    const nightly = begin(engine, instanceId, catalogue.backup);
+    const nightly = begin(engine, instanceId, registry.backup);
     expect(() => retryOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
     expect(() => cancelOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
     setState(db, nightly, "done");
@@ -815,16 +818,16 @@ describe("a failed operation after a backup", () => {
   test("cannot when it was a backup itself: the newer one did what had failed", async () => {
     const { engine, db, instanceId, toEnd } = failed();
     await toEnd();
-    const older = begin(engine, instanceId, catalogue.backup);
+    const older = begin(engine, instanceId, registry.backup);
     setState(db, older, "failed");
-    setState(db, begin(engine, instanceId, catalogue.backup), "done");
+    setState(db, begin(engine, instanceId, registry.backup), "done");
     expect(() => retryOperation(engine, older, "joe")).toThrow("This instance has changed since");
   });
 
   test("cannot after something that changed the instance", async () => {
     const { engine, db, id, instanceId, toEnd } = failed();
     await toEnd();
-    setState(db, begin(engine, instanceId, catalogue.restart), "done");
+    setState(db, begin(engine, instanceId, registry.restart), "done");
     expect(() => retryOperation(engine, id, "joe")).toThrow("This instance has changed since");
   });
 });
@@ -835,7 +838,7 @@ test("only so many playbooks run at once; the others wait their turn and say so"
     poll(
       "playbook",
       "Playbook",
-      { everyMs: 10, giveUp: { afterMs: 1e9, sentence: "x" }, slot: "playbooks" },
+      { everyMs: 10, giveUp: { afterMs: 1e9, userMessage: "x" }, slot: "playbooks" },
       async () => (open ? done() : later()),
     ),
   ]);

@@ -7,7 +7,7 @@ import { percentile } from "./durations.ts";
 import type { Engine } from "./engine.ts";
 import { guardProviders } from "./guard.ts";
 import { assertMayAct, CutShort, keepLease, StaleClaim } from "./lease.ts";
-import { hasten } from "./lookNow.ts";
+import { lookNow } from "./lookNow.ts";
 import {
   commitCutShort,
   commitFault,
@@ -18,7 +18,7 @@ import {
   rememberFacts,
 } from "./outcome.ts";
 import { stepsByName } from "./plan.ts";
-import { hotQueries } from "./preparedQueries.ts";
+import { preparedQueries } from "./preparedQueries.ts";
 
 /**
  * One wake-up: takes the next due step of the operation, runs it (or looks at it) once, commits what came of it and
@@ -28,7 +28,7 @@ export async function advance(engine: Engine, operationId: string): Promise<void
   const claim = claimStep(engine, operationId);
   engine.wake(operationId);
   if (claim === undefined) return;
-  const step = stepsByName(engine.catalogue[claim.operation.kind]).get(claim.step.name);
+  const step = stepsByName(engine.registry[claim.operation.kind]).get(claim.step.name);
   if (step === undefined) {
     commitFault(
       engine,
@@ -133,7 +133,7 @@ function contextOf(
   signal: AbortSignal,
 ): StepContext<AnyFacts> {
   const { operation, instance, step } = claim;
-  const facts = engine.catalogue[operation.kind].facts.parse(operation.facts);
+  const facts = engine.registry[operation.kind].facts.parse(operation.facts);
   return {
     operation: {
       id: operation.id,
@@ -143,7 +143,7 @@ function contextOf(
     },
     instance,
     get aliases() {
-      return hotQueries(engine.db).aliases(instance.id);
+      return preparedQueries(engine.db).aliases(instance.id);
     },
     step: step.name,
     facts,
@@ -164,7 +164,7 @@ function contextOf(
     get usuallyAtLeastMs() {
       return usuallyAtLeast(engine, claim);
     },
-    lookNow: () => hasten(engine, claim),
+    lookNow: () => lookNow(engine, claim),
     remember: (more) => {
       rememberFacts(engine, claim, more);
       Object.assign(facts, more);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type JsonObject, type OperationKind, operations } from "#db/schema.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import { operationViews } from "#server/operations/queries.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import {
   begin,
   createTestEngine,
@@ -37,8 +37,8 @@ async function pageAfter(
     cancelOperation(engine, operation.id, "joe");
     return { ...done(), done: false, afterMs: 0 };
   });
-  const { rescue, ...definition } = { ...catalogue[kind], steps: [only], undo: [] };
-  engine.catalogue = { ...catalogue, [kind]: definition };
+  const { rescue, ...definition } = { ...registry[kind], steps: [only], undo: [] };
+  engine.registry = { ...registry, [kind]: definition };
   const id = begin(engine, insertInstance(db, values), definition);
   await runToEnd(engine, id, (until) => {
     clock.now = Math.max(clock.now, until);
@@ -72,14 +72,14 @@ test("a failed purge doesn't say that nothing is lost, nor that nothing costs mo
 });
 
 test("an operation that runs or is done has no aftermath", () => {
-  const id = begin(world.engine, insertInstance(world.db, runs), catalogue.backup);
+  const id = begin(world.engine, insertInstance(world.db, runs), registry.backup);
   const view = () => operationViews(world.db, [operationOf(world.db, id)])[0]?.aftermath;
   expect(view()).toBeNull();
   world.db.update(operations).set({ state: "done" }).where(eq(operations.id, id)).run();
   expect(view()).toBeNull();
 });
 
-describe.each(Object.values(catalogue))("$kind", (definition) => {
+describe.each(Object.values(registry))("$kind", (definition) => {
   const instances = [
     { ...runs, dropletGoneAt: null, snapshotId: null, priceMonthly: 1200 },
     { ...runs, dropletGoneAt: 1, snapshotId: 7, priceMonthly: 1200 },
@@ -95,23 +95,23 @@ describe.each(Object.values(catalogue))("$kind", (definition) => {
     );
 
   test("says of a failure only what is known, whatever there is", () => {
-    for (const sentence of [...said("failed"), ...said("failed", true)]) {
-      expect(sentence).toMatch(/^[A-Z].+\.$/);
-      expect(sentence).not.toMatch(/nothing is (lost|left)|costs nothing/i);
+    for (const userMessage of [...said("failed"), ...said("failed", true)]) {
+      expect(userMessage).toMatch(/^[A-Z].+\.$/);
+      expect(userMessage).not.toMatch(/nothing is (lost|left)|costs nothing/i);
     }
   });
 
   test("says that nothing is left only if Cancel leaves no instance", () => {
-    for (const sentence of said("cancelled")) {
-      expect(sentence).toMatch(/^[A-Z].+\.$/);
-      if (definition.status.cancelled !== "destroyed") expect(sentence).not.toMatch(/is left that costs/);
+    for (const userMessage of said("cancelled")) {
+      expect(userMessage).toMatch(/^[A-Z].+\.$/);
+      if (definition.status.cancelled !== "destroyed") expect(userMessage).not.toMatch(/is left that costs/);
     }
   });
 
   if (definition.rescue === undefined) return;
   test("says that the intranet may be down if going back has failed", () => {
-    const sentences = said("failed", true);
-    if (definition.kind !== "prove") for (const one of sentences) expect(one).toMatch("may be down");
+    const userMessages = said("failed", true);
+    if (definition.kind !== "prove") for (const one of userMessages) expect(one).toMatch("may be down");
     for (const one of said("failed")) expect(one).not.toMatch("may be down");
   });
 });

@@ -1,5 +1,5 @@
 import type { MachineFacts } from "#server/operations/steps/machineFacts.ts";
-import type { Aftermath, AnyDefinition, Sentence } from "./define.ts";
+import type { Aftermath, AnyDefinition, UserMessage } from "./define.ts";
 import type { OperationRow, StepRow } from "./plan.ts";
 
 /** What is true of an operation that was cancelled or has failed, and what of it costs money; null for any other. */
@@ -10,10 +10,10 @@ export function aftermathOf(
   steps: readonly Pick<StepRow, "undo" | "state">[],
 ): string | null {
   if (state !== "cancelled" && state !== "failed") return null;
-  const sentence = definition.sentences[state];
-  if (typeof sentence === "string") return sentence;
+  const userMessage = definition.userMessages[state];
+  if (typeof userMessage === "string") return userMessage;
   const isStuck = steps.some((step) => step.undo && step.state === "failed");
-  return sentence({ facts: definition.facts.parse(facts), instance, isStuck });
+  return userMessage({ facts: definition.facts.parse(facts), instance, isStuck });
 }
 
 /** A droplet that is known, and not known to be gone. */
@@ -41,6 +41,6 @@ function dropletThere({ facts, instance }: Aftermath<MachineFacts>): string {
 
 /** Of what puts itself back when it fails: this, unless that has failed as well. */
 export const unlessStuck =
-  (sentence: string): Sentence<unknown> =>
+  (userMessage: string): UserMessage<unknown> =>
   ({ isStuck }) =>
-    isStuck ? "Going back failed too, so the intranet may be down." : sentence;
+    isStuck ? "Going back failed too, so the intranet may be down." : userMessage;

@@ -7,7 +7,7 @@ import { appendEvent } from "./events.ts";
 import { holdLease, leaseUntil, thisStep } from "./lease.ts";
 import { appendUndo, settle, setWakeUp } from "./outcome.ts";
 import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
-import { hotQueries } from "./preparedQueries.ts";
+import { preparedQueries } from "./preparedQueries.ts";
 
 export type Claim = {
   operation: OperationRow;
@@ -23,7 +23,7 @@ export type Claim = {
  */
 export function claimStep(engine: Engine, operationId: string): Claim | undefined {
   return write(engine.db, (tx) => {
-    const queries = hotQueries(tx);
+    const queries = preparedQueries(tx);
     const operation = queries.operation(operationId);
     if (operation === undefined) return undefined;
     if (operation.state !== "running" && operation.state !== "cancelling") {
@@ -79,7 +79,7 @@ function take(
     queuedAt: null,
     progress: begins ? null : row.progress,
   };
-  hotQueries(tx).claim(step);
+  preparedQueries(tx).claim(step);
   if (begins)
     appendEvent(tx, {
       at: engine.now(),
@@ -101,7 +101,7 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
     .where(and(eq(steps.operationId, operation.id), inArray(steps.state, ["waiting", "running", "failed"])))
     .run();
   // What an automatic way back has begun belongs to the same way back.
-  appendUndo(engine, tx, operation, engine.catalogue[operation.kind].undo);
+  appendUndo(engine, tx, operation, engine.registry[operation.kind].undo);
   tx.update(operations).set({ state: "cancelling" }).where(eq(operations.id, operation.id)).run();
   appendEvent(tx, {
     at: now,
@@ -114,7 +114,7 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
 
 /** Whether the step may begin: only so many of its kind at once; those that wait longest go first. */
 function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
-  const slot = stepsByName(engine.catalogue[operation.kind]).get(row.name)?.slot;
+  const slot = stepsByName(engine.registry[operation.kind]).get(row.name)?.slot;
   if (slot === undefined || row.state === "running") return true;
   const at = engine.monotonic();
   const names = stepsWithSlot(engine, slot);
@@ -162,7 +162,7 @@ function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow):
 
 function stepsWithSlot(engine: Engine, slot: SlotName): string[] {
   const names = new Set<string>();
-  for (const definition of Object.values(engine.catalogue))
+  for (const definition of Object.values(engine.registry))
     for (const [name, step] of stepsByName(definition)) if (step.slot === slot) names.add(name);
   return [...names];
 }

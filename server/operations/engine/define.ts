@@ -123,13 +123,13 @@ export function later<Facts>(
 
 /** A failure that another attempt does not mend: Joe decides. */
 export class StepFailure extends Error {
-  readonly sentence: string;
+  readonly userMessage: string;
   readonly detail: string;
   readonly log: LogEntry[];
-  constructor(sentence: string, detail: string) {
-    super(sentence);
+  constructor(userMessage: string, detail: string) {
+    super(userMessage);
     this.name = "StepFailure";
-    this.sentence = sentence;
+    this.userMessage = userMessage;
     this.detail = detail;
     this.log = [];
   }
@@ -144,7 +144,7 @@ export type Step<Facts> = {
   /** Ms between two looks, when the outcome names none. */
   everyMs: number;
   /** Ms after which a step that still waits has failed, and how to say so. */
-  giveUp: { afterMs: number; sentence: string } | undefined;
+  giveUp: { afterMs: number; userMessage: string } | undefined;
   /** Ms after which one call of it is aborted. */
   timeoutMs: number;
   /** Once it has begun there is no way back, so that Cancel is refused. */
@@ -194,7 +194,7 @@ export function poll<Facts>(
   label: string,
   options: {
     everyMs: number;
-    giveUp: { afterMs: number; sentence: string };
+    giveUp: { afterMs: number; userMessage: string };
     slot?: SlotName;
     stop?: Step<Facts>["stop"];
   },
@@ -235,23 +235,23 @@ export type Aftermath<Facts> = {
   /** Putting things back has failed as well. */
   isStuck: boolean;
 };
-export type Sentence<Facts> = string | ((aftermath: Aftermath<Facts>) => string);
+export type UserMessage<Facts> = string | ((aftermath: Aftermath<Facts>) => string);
 
 /** What is true of an operation that doesn't get to its end, and what of it costs money: no more than the rows know. */
-export type Sentences<Facts> = {
+export type UserMessages<Facts> = {
   /** Before Joe cancels it: what is then undone, and what is left. */
   cancelling: string;
   /** Once it was cancelled. */
-  cancelled: Sentence<Facts>;
+  cancelled: UserMessage<Facts>;
   /** Once it has failed, without why. */
-  failed: Sentence<Facts>;
+  failed: UserMessage<Facts>;
 };
 
 export type OperationDefinition<Facts> = {
   kind: OperationKind;
   /** As Joe calls it: "Spawn". */
   label: string;
-  sentences: Sentences<Facts>;
+  userMessages: UserMessages<Facts>;
   /** Parses the facts as they come from the database. */
   facts: z.ZodType<Known<Facts>>;
   steps: (Step<Facts> | Together<Facts>)[];

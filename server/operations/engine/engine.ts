@@ -7,7 +7,7 @@ import type { Worker } from "./lease.ts";
 /** What the engine works with. Tests make their own: another clock, other providers, other operations. */
 export type Engine = Clock & {
   db: Db;
-  catalogue: Readonly<Record<OperationKind, AnyDefinition>>;
+  registry: Readonly<Record<OperationKind, AnyDefinition>>;
   providers: Providers;
   site: Site;
   /** 0 ≤ random() < 1, for jitter. */

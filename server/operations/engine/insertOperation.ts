@@ -4,8 +4,8 @@ import type { JsonObject, OperationKind } from "#db/schema.ts";
 import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
-import { catalogue } from "#server/operations/registry.ts";
-import { leftBehind } from "#server/operations/steps/earlierRequests.ts";
+import { registry } from "#server/operations/registry.ts";
+import { earlierRequests } from "#server/operations/steps/earlierRequests.ts";
 import { type AnyDefinition, plannedSteps } from "./define.ts";
 import { appendEvent } from "./events.ts";
 import { nextSequence } from "./sequence.ts";
@@ -14,7 +14,7 @@ import { nextSequence } from "./sequence.ts";
  * Writes an operation, its steps, its first event and its wake-up: with the caller's transaction a click is either
  * kept as a whole or not at all. Throws SQLite's unique violation when another operation of the instance is live.
  */
-export function beginOperation(
+export function insertOperation(
   tx: Tx,
   wish: {
     kind: OperationKind;
@@ -26,7 +26,7 @@ export function beginOperation(
     /** What one click began together. */
     batchId?: string | undefined;
   },
-  definition: AnyDefinition = catalogue[wish.kind],
+  definition: AnyDefinition = registry[wish.kind],
 ): string {
   const id = newId();
   const { kind, instanceId, who, clock } = wish;
@@ -45,7 +45,7 @@ export function beginOperation(
       kind,
       state: "running",
       mutating: definition.mutating,
-      facts: { ...(definition.mutating ? leftBehind(tx, instanceId, dueAt) : {}), ...wish.facts },
+      facts: { ...(definition.mutating ? earlierRequests(tx, instanceId, dueAt) : {}), ...wish.facts },
       statusBefore: before?.status ?? "running",
       batchId: wish.batchId ?? null,
       createdBy: who,

@@ -5,7 +5,7 @@ import { newId } from "#server/ids.ts";
 import { report } from "#server/report.ts";
 import type { Engine } from "./engine.ts";
 import type { StepRow } from "./plan.ts";
-import { hotQueries } from "./preparedQueries.ts";
+import { preparedQueries } from "./preparedQueries.ts";
 
 /** A worker that has not renewed its lease for this long, ms, holds nothing any more. */
 export const leaseMs = 4000;
@@ -60,7 +60,7 @@ export function holdLease(engine: Engine, tx: Tx): void {
 
 function renew({ worker, monotonic }: Engine, tx: Tx): boolean {
   const now = monotonic();
-  return hotQueries(tx).renewLease(worker.id, { now, until: now + leaseMs });
+  return preparedQueries(tx).renewLease(worker.id, { now, until: now + leaseMs });
 }
 
 function loseAll(worker: Worker): void {
@@ -94,7 +94,7 @@ function beat(engine: Engine): void {
     return;
   }
   for (const { step, abortable, abort } of worker.running) {
-    const row = hotQueries(db).fenceAndCancel(step);
+    const row = preparedQueries(db).fenceAndCancel(step);
     if (row?.fence !== step.fence) abort.abort(new StaleClaim());
     else if (abortable && row.cancelledAt !== null && row.state === "running") abort.abort(new CutShort());
   }
@@ -102,7 +102,7 @@ function beat(engine: Engine): void {
 
 /** Until when a worker holds its claims, by the monotonic clock; undefined for one that holds none any more. */
 export const leaseUntil = ({ db, monotonic }: Engine, workerId: string): number | undefined =>
-  hotQueries(db).leaseUntil(workerId, monotonic());
+  preparedQueries(db).leaseUntil(workerId, monotonic());
 
 export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
   and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
@@ -113,7 +113,7 @@ export const heldStep = (row: Pick<StepRow, "operationId" | "name" | "fence">) =
 
 /** Throws StaleClaim unless the claim is the newest one. */
 export function assertHeld({ db }: Engine, row: StepRow): void {
-  if (hotQueries(db).fence(row) !== row.fence) throw new StaleClaim();
+  if (preparedQueries(db).fence(row) !== row.fence) throw new StaleClaim();
 }
 
 /**

@@ -11,7 +11,7 @@ import { setWakeUp, wholeOf } from "./outcome.ts";
  * Makes a step that waits for its next look due now. Nothing happens when somebody has taken it since, or it is over.
  * Never throws: its own interval looks at it all the same.
  */
-export function hasten(engine: Engine, { operation, step }: Claim): void {
+export function lookNow(engine: Engine, { operation, step }: Claim): void {
   try {
     const hastened = write(engine.db, (tx) => {
       const now = engine.monotonic();

@@ -19,7 +19,7 @@ import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
 import { assertHeld, heldStep, leaseUntil } from "./lease.ts";
 import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
-import { hotQueries } from "./preparedQueries.ts";
+import { preparedQueries } from "./preparedQueries.ts";
 
 export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] =>
   tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
@@ -28,7 +28,8 @@ export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] 
 export type Secrets = () => readonly string[];
 
 /** True while the claim is still the newest one: what follows in the same transaction may then be written. */
-const stillHeld = (engine: Engine, row: StepRow): boolean => hotQueries(engine.db).fence(row) === row.fence;
+const stillHeld = (engine: Engine, row: StepRow): boolean =>
+  preparedQueries(engine.db).fence(row) === row.fence;
 
 /** Commits facts in the middle of a step, before a call to the outside. Throws when the claim has passed on. */
 export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): void {
@@ -39,7 +40,7 @@ export function rememberFacts(engine: Engine, claim: Claim, facts: AnyFacts): vo
 }
 
 function mergeFacts(tx: Tx, operationId: string, facts: AnyFacts): void {
-  const queries = hotQueries(tx);
+  const queries = preparedQueries(tx);
   queries.setFacts(operationId, { ...queries.facts(operationId), ...facts });
 }
 
@@ -64,14 +65,14 @@ export function commitOutcome(
     } else if (step.giveUp !== undefined && elapsedOf(engine, claim.step) > step.giveUp.afterMs) {
       const last = outcome.progress?.label ?? claim.step.progress?.label;
       failStep(engine, tx, claim, step, {
-        sentence: step.giveUp.sentence,
-        detail: last === undefined ? step.giveUp.sentence : maskSecrets(last, secrets()),
+        userMessage: step.giveUp.userMessage,
+        detail: last === undefined ? step.giveUp.userMessage : maskSecrets(last, secrets()),
       });
     } else {
       const progress =
         outcome.progress === undefined ? claim.step.progress : maskProgress(outcome.progress, secrets);
       const dueAt = engine.monotonic() + (outcome.afterMs ?? step.everyMs);
-      hotQueries(tx).lookAgain(claim.step, { dueAt, progress });
+      preparedQueries(tx).lookAgain(claim.step, { dueAt, progress });
       if (JSON.stringify(progress) !== JSON.stringify(claim.step.progress))
         stepEvent(tx, claim, now, "running");
     }
@@ -94,7 +95,7 @@ export function commitFault(
 ): void {
   const fault = describe(error);
   const failure: Failure = {
-    sentence: maskSecrets(fault.sentence, secrets()),
+    userMessage: maskSecrets(fault.userMessage, secrets()),
     detail: maskSecrets(fault.detail, secrets()),
   };
   write(engine.db, (tx) => {
@@ -111,9 +112,9 @@ export function commitFault(
       putOff(tx, claim, {
         attempts,
         dueAt: engine.monotonic() + (fault.retryAfterMs ?? backoffMs(engine, attempts)),
-        progress: { ...claim.step.progress, label: failure.sentence },
+        progress: { ...claim.step.progress, label: failure.userMessage },
       });
-      logLines(tx, claim, [{ at: now, text: `${failure.sentence} Trying again.` }], secrets);
+      logLines(tx, claim, [{ at: now, text: `${failure.userMessage} Trying again.` }], secrets);
       stepEvent(tx, claim, now, "running");
     }
     settle(engine, tx, wholeOf(tx, claim.operation.id));
@@ -162,9 +163,9 @@ export function commitStopped(engine: Engine, claim: Claim): void {
 
 /** Writes that it could not be stopped. It is tried until it is: nothing else may run beside it. */
 export function commitStopFault(engine: Engine, claim: Claim, error: unknown, secrets: Secrets): void {
-  const { sentence, detail } = describe(error);
+  const { userMessage, detail } = describe(error);
   const fault: Failure = {
-    sentence: maskSecrets(sentence, secrets()),
+    userMessage: maskSecrets(userMessage, secrets()),
     detail: maskSecrets(detail, secrets()),
   };
   write(engine.db, (tx) => {
@@ -174,7 +175,7 @@ export function commitStopFault(engine: Engine, claim: Claim, error: unknown, se
       attempts,
       dueAt: engine.monotonic() + backoffMs(engine, attempts),
       failure: claim.step.failure ?? fault,
-      progress: { ...claim.step.progress, label: `It couldn't be stopped yet: ${fault.sentence}` },
+      progress: { ...claim.step.progress, label: `It couldn't be stopped yet: ${fault.userMessage}` },
     });
     stepEvent(tx, claim, engine.now(), "running");
     setWakeUp(engine, tx, wholeOf(tx, claim.operation.id));
@@ -195,21 +196,26 @@ function isCancelled(tx: Tx, { operation }: Claim): boolean {
   return row !== undefined && row.cancelRequestedAt !== null && row.state === "running";
 }
 
-type Fault = { sentence: string; detail: string; retryable: boolean; retryAfterMs: number | undefined };
+type Fault = { userMessage: string; detail: string; retryable: boolean; retryAfterMs: number | undefined };
 
 function describe(error: unknown): Fault {
   if (error instanceof StepFailure)
-    return { sentence: error.sentence, detail: error.detail, retryable: false, retryAfterMs: undefined };
+    return {
+      userMessage: error.userMessage,
+      detail: error.detail,
+      retryable: false,
+      retryAfterMs: undefined,
+    };
   if (error instanceof ProviderError)
     return {
-      sentence: error.sentence,
+      userMessage: error.userMessage,
       detail: error.detail,
       retryable: error.retryable,
       retryAfterMs: error.retryAfterMs,
     };
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return {
-    sentence: "Something unexpected went wrong inside the Spawner.",
+    userMessage: "Something unexpected went wrong inside the Spawner.",
     detail,
     retryable: true,
     retryAfterMs: undefined,
@@ -253,7 +259,7 @@ function endStep(engine: Engine, tx: Tx, claim: Claim, state: StepState, failure
     .where(heldStep(claim.step))
     .run();
   if (failure !== undefined)
-    logLines(tx, claim, [{ at: now, text: failure.sentence, failed: true }], () => []);
+    logLines(tx, claim, [{ at: now, text: failure.userMessage, failed: true }], () => []);
   stepEvent(tx, claim, now, state);
 }
 
@@ -301,7 +307,7 @@ export function appendUndo(
 type Whole = { operation: OperationRow; rows: readonly StepRow[] };
 
 export function wholeOf(tx: Tx, operationId: string): Whole {
-  const queries = hotQueries(tx);
+  const queries = preparedQueries(tx);
   const operation = queries.operation(operationId);
   if (operation === undefined) throw new Error(`There is no operation ${operationId}.`);
   return { operation, rows: queries.steps(operationId) };
@@ -323,7 +329,7 @@ function finishIfOver(engine: Engine, tx: Tx, { operation, rows }: Whole): boole
   // Cancel wins over whatever fails: the next claim begins the undo. After the last step it changes nothing any more.
   const isDone = rows.every(({ state }) => state === "done" || state === "skipped");
   if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return false;
-  const { status, rescue } = engine.catalogue[operation.kind];
+  const { status, rescue } = engine.registry[operation.kind];
   const failed = rows.filter((row) => row.state === "failed");
   if (failed.length > 0) {
     if (runnable(rows).length > 0) return false;
@@ -356,7 +362,7 @@ function end(
   failure: Failure | null,
 ): void {
   const now = engine.now();
-  const definition = engine.catalogue[operation.kind];
+  const definition = engine.registry[operation.kind];
   const status = after === "before" ? operation.statusBefore : after;
   tx.update(operations).set({ state, endedAt: now, failure }).where(eq(operations.id, operation.id)).run();
   // What runs beside another operation leaves the status to that one.
@@ -383,7 +389,7 @@ function end(
 
 /** Sets when the operation wants to be looked at next, for the queue to be told; in the transaction that is open. */
 export function setWakeUp(engine: Engine, tx: Tx, { operation, rows }: Whole): void {
-  const queries = hotQueries(tx);
+  const queries = preparedQueries(tx);
   if (!isLive(operation)) {
     queries.clearWakeUp(operation.id);
     return;

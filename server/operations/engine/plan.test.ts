@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { OperationState, StepState } from "#db/schema.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { choicesOf } from "./plan.ts";
 
 type Rows = Parameters<typeof choicesOf>[2];
@@ -12,10 +12,10 @@ const at = (state: OperationState, isCancelled: boolean) => ({
 });
 
 const does = (
-  definition: keyof typeof catalogue,
+  definition: keyof typeof registry,
   ...rest: [ReturnType<typeof at>, Rows, Parameters<typeof choicesOf>[3]?]
 ) => {
-  const { cancel, retry } = choicesOf(catalogue[definition], ...rest);
+  const { cancel, retry } = choicesOf(registry[definition], ...rest);
   const said = (choice: typeof cancel) => ("refusal" in choice ? "refused" : choice.does);
   return [said(cancel), said(retry)];
 };

@@ -18,7 +18,7 @@ type HeldStep = Pick<StepRow, "operationId" | "name" | "fence">;
 const textOf = (progress: StepProgress | null) => (progress === null ? null : JSON.stringify(progress));
 
 /** What every wake-up asks and writes. */
-export const hotQueries = prepared((db: Pick<Tx, "select" | "insert" | "update" | "delete">) => {
+export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "update" | "delete">) => {
   const isThisStep = and(eq(steps.operationId, given("operationId")), eq(steps.name, given("name")));
   const isHeldStep = and(isThisStep, eq(steps.fence, given("fence")));
   const isThisOperation = eq(operations.id, given("id"));

@@ -1,16 +1,16 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { type OperationKind, operationKinds, operations } from "#db/schema.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 
 /** Kinds after which a failed operation can still be taken up: what it knows stays true. */
 const changeNothing = (): OperationKind[] =>
-  operationKinds.filter((kind) => catalogue[kind].changesNothing === true);
+  operationKinds.filter((kind) => registry[kind].changesNothing === true);
 
 /**
  * True for a failed operation that Retry or Cancel may still take up: nothing has been done with its instance since,
  * but for what changes nothing, and that only where it is of another kind. See `obstacleTo`, which says it of one.
  */
-export function canBeTakenUp(): SQL | undefined {
+export function canBeResumed(): SQL | undefined {
   const kinds = sql.join(
     changeNothing().map((kind) => sql`${kind}`),
     sql`, `,

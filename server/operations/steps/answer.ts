@@ -40,7 +40,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       everyMs: 1000,
       giveUp: {
         afterMs: nameKnownWithinMs,
-        sentence:
+        userMessage:
           "The DNS record was created, but this machine's resolver didn't know the name within 35 minutes. Retry checks again.",
       },
     },
@@ -52,7 +52,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       // What answers first may be the version from before, on its way out.
       const isOther = answer.ok && answer.version !== version;
       const other = `The intranet answers with version ${answer.version ?? "unknown"}, not with ${version}.`;
-      const missing = isOther ? other : answer.ok ? await options.also?.(context) : answer.sentence;
+      const missing = isOther ? other : answer.ok ? await options.also?.(context) : answer.userMessage;
       if (missing === undefined) {
         const news = options.learned?.(context) ?? {};
         const answered = { answeredAt: now(), answeredInMs: answer.ms, silentSince: null };

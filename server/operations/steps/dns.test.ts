@@ -4,7 +4,7 @@ import { aliases, dnsRecords, operations } from "#db/schema.ts";
 import { changeAddress } from "#server/instances/changes.ts";
 import { bringBack, destroyInstance } from "#server/instances/life.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";
 import { begin, insertInstance, operationOf } from "#server/operations/testing/testEngine.ts";
 
@@ -19,7 +19,7 @@ afterEach(() => world.close());
 const joe = "joe@intranet.localhost";
 const domain = "intranet.localhost";
 const foreign = {
-  sentence: expect.stringMatching(/DNS record at DigitalOcean that the Spawner didn't make/),
+  userMessage: expect.stringMatching(/DNS record at DigitalOcean that the Spawner didn't make/),
 };
 const press = (instanceId: string) =>
   destroyInstance(world.engine, { instanceId, confirm: world.row(instanceId).slug }, joe);
@@ -37,7 +37,7 @@ test.each(["A", "CNAME"])("a foreign %s record is neither overwritten nor remove
   const { cloud, db, engine, play } = world;
   const id = insertInstance(db, { status: "spawning", slug: "acme", version: "2.13.0" });
   cloud.addRecord("acme", "198.51.100.1", type);
-  const failed = await play(begin(engine, id, catalogue.spawn));
+  const failed = await play(begin(engine, id, registry.spawn));
   expect(failed).toMatchObject({ state: "failed", failure: foreign });
   expect((await play(press(id))).state).toBe("done");
   expect(namesThere()).toEqual(["acme 198.51.100.1"]);
@@ -75,7 +75,7 @@ test("a record that the list tells twice is one record, and stays", async () => 
     const view = { ...cloud.records[0], ttl: 60 };
     return { status: 200, body: { domain_records: [view, view], links: {}, meta: { total: 1 } } };
   };
-  expect((await play(begin(engine, id, catalogue["bring-back"]))).state).toBe("done");
+  expect((await play(begin(engine, id, registry["bring-back"]))).state).toBe("done");
   expect(told).toBeGreaterThan(1);
   expect(namesThere()).toHaveLength(1);
   expect(db.select().from(dnsRecords).all()).toHaveLength(1);
@@ -90,12 +90,12 @@ test("a record whose answer was lost is found again, made once, and does not out
     cloud.answer(request);
     return { status: 500, body: { id: "server_error", message: "…" } };
   };
-  expect((await play(begin(engine, id, catalogue.spawn))).state).toBe("done");
+  expect((await play(begin(engine, id, registry.spawn))).state).toBe("done");
   expect(cloud.records).toHaveLength(1);
 
   // Another one's process dies in the call, and the record is made only after Destroy has looked.
   const other = insertInstance(db, { status: "spawning", slug: "late", version: "2.13.0" });
-  const spawn = begin(engine, other, catalogue.spawn);
+  const spawn = begin(engine, other, registry.spawn);
   cloud.meet = ({ method, path }) => {
     if (method === "POST" && path.endsWith("/records")) throw new Error("the process dies");
     return undefined;
@@ -116,12 +116,14 @@ test("a move or a return to a name that a foreign record uses is refused before 
   const id = await spawned({ slug: "acme" });
   cloud.addRecord("taken", "198.51.100.1");
   await expect(move(id, "taken")).rejects.toMatchObject({
-    message: foreign.sentence,
-    fields: { slug: foreign.sentence },
+    message: foreign.userMessage,
+    fields: { slug: foreign.userMessage },
   });
   await play(press(id));
   cloud.addRecord("acme", "198.51.100.1");
-  await expect(bringBack(web, { instanceId: id }, joe)).rejects.toMatchObject({ message: foreign.sentence });
+  await expect(bringBack(web, { instanceId: id }, joe)).rejects.toMatchObject({
+    message: foreign.userMessage,
+  });
   expect(
     db
       .select()
@@ -180,7 +182,7 @@ test("another team's token neither forgets our records nor makes any", async () 
   await play(operationId, () => world.stepOf(operationId, "snapshot")?.state === "done");
   cloud.accountId = "another-team";
   cloud.records = [];
-  expect((await play(operationId)).failure?.sentence).toMatch(/another DigitalOcean team/);
+  expect((await play(operationId)).failure?.userMessage).toMatch(/another DigitalOcean team/);
   expect(
     db
       .select()

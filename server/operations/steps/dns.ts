@@ -44,7 +44,7 @@ function isOurs(context: Context, { slug, domain }: Place, record: FoundRecord):
  * Leads a name to the operation's droplet: by the one record of ours, which is made or corrected. Fails when there is
  * one that is not ours. The result is what the record's row is to say.
  */
-export async function pointHere(context: Context, place: Place): Promise<OwnRecord> {
+export async function ensureRecord(context: Context, place: Place): Promise<OwnRecord> {
   const { facts, monotonic } = context;
   const { digitalocean } = context.providers;
   const { address } = machineOf(context);
@@ -95,7 +95,7 @@ export function keepRecords(
  * Removes the records of a name that are ours, and no other. `isSettled` is false while one that was asked for without a
  * clear answer may still come.
  */
-export async function pointNowhere(
+export async function removeOwnRecords(
   context: Context,
   place: Place,
 ): Promise<{ removed: number[]; isSettled: boolean }> {
@@ -133,7 +133,8 @@ export const createDns = (name: string, label: string): Step<MachineFacts> =>
   step(name, label, async (context): Promise<Outcome<MachineFacts>> => {
     if (machineOf(context).address === undefined) return later({ afterMs: 1000 });
     const records: OwnRecord[] = [];
-    for (const place of [context.instance, ...context.aliases]) records.push(await pointHere(context, place));
+    for (const place of [context.instance, ...context.aliases])
+      records.push(await ensureRecord(context, place));
     return done({ rows: (tx) => keepRecords(tx, context, records) });
   });
 
@@ -153,7 +154,7 @@ export const removeDns = (name: string, label: string): Step<MachineFacts> =>
     );
     const all = { removed: new Set<number>(), areSettled: true };
     for (const place of places.values()) {
-      const { removed, isSettled } = await pointNowhere(context, place);
+      const { removed, isSettled } = await removeOwnRecords(context, place);
       for (const id of removed) all.removed.add(id);
       all.areSettled &&= isSettled;
     }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations } from "#db/schema.ts";
 import { setPower } from "#server/instances/changes.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";
 import { begin, insertInstance, operationOf } from "#server/operations/testing/testEngine.ts";
 import { ProviderError } from "#server/providers/errors.ts";
@@ -17,11 +17,11 @@ afterEach(() => world.close());
 const joe = "joe@intranet.localhost";
 const second = 1000;
 const lost = () => {
-  throw new ProviderError({ sentence: "…", detail: "…", retryable: true, unclear: true });
+  throw new ProviderError({ userMessage: "…", detail: "…", retryable: true, unclear: true });
 };
 const beginSpawn = () => {
   const id = insertInstance(world.db, { status: "spawning", version: "2.13.0" });
-  return { id, operationId: begin(world.engine, id, catalogue.spawn) };
+  return { id, operationId: begin(world.engine, id, registry.spawn) };
 };
 const creates = () => world.cloud.asked.filter((one) => one === "POST droplets").length;
 
@@ -125,7 +125,7 @@ test("Retry of a spawn whose droplet is gone requests another one, and its recor
 test("a proof whose droplet was removed as a stray while it was taken up again gets another one", async () => {
   const { cloud, db, engine, play } = world;
   const id = insertInstance(db);
-  const operationId = begin(engine, id, catalogue.prove, {
+  const operationId = begin(engine, id, registry.prove, {
     throwaway: true,
     dropletId: 77,
     address: "203.0.113.9",
@@ -144,7 +144,7 @@ test("a droplet that is gone is said to be, and noted, so that the page promises
   const failed = await play(setPower(engine, { instanceId: id, power: "off" }, joe));
   expect(failed).toMatchObject({
     state: "failed",
-    failure: { sentence: expect.stringMatching(/droplet is gone/) },
+    failure: { userMessage: expect.stringMatching(/droplet is gone/) },
   });
   expect(row(id).dropletGoneAt).not.toBeNull();
 });
@@ -155,7 +155,7 @@ test("what is bought is bought by the team that was noted", async () => {
   expect(row(id).accountId).toBe("our-team");
   db.update(instances).set({ status: "destroyed", destroyedAt: 1 }).where(eq(instances.id, id)).run();
   cloud.accountId = "another-team";
-  const operation = await play(begin(engine, id, catalogue["bring-back"], { imageId: 5 }));
-  expect(operation.failure?.sentence).toMatch(/another DigitalOcean team/);
+  const operation = await play(begin(engine, id, registry["bring-back"], { imageId: 5 }));
+  expect(operation.failure?.userMessage).toMatch(/another DigitalOcean team/);
   expect(creates()).toBe(0);
 });

@@ -15,7 +15,7 @@ import {
 import { startOver } from "#server/operations/engine/startOver.ts";
 import { type Droplet, ourTag } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";
-import { lookFor, sameAccount, secondLookMs } from "./dropletPresence.ts";
+import { findDroplet, sameAccount, secondLookMs } from "./dropletPresence.ts";
 import { type MachineFacts, machineIs, machineOf, noMachine } from "./machineFacts.ts";
 
 type Context = StepContext<MachineFacts>;
@@ -159,7 +159,7 @@ const lookAgain = later<MachineFacts>({
 async function isThere(context: Context, dropletId: number): Promise<"there" | "unclear" | "gone"> {
   const { facts, operation } = context;
   if (operation.round === 0 || facts.seenInRound === operation.round) return "there";
-  const seen = await lookFor(context, dropletId);
+  const seen = await findDroplet(context, dropletId);
   if (seen === "unclear" || seen === "gone") return seen;
   context.remember({ seenInRound: operation.round });
   return "there";
@@ -216,7 +216,7 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
       everyMs: 1000,
       giveUp: {
         afterMs: readyWithinMs,
-        sentence: "The droplet was requested, but didn't become ready within 10 minutes.",
+        userMessage: "The droplet was requested, but didn't become ready within 10 minutes.",
       },
     },
     async (context): Promise<Outcome<MachineFacts>> => {
@@ -243,9 +243,9 @@ export const dropletReady = (name: string): Step<MachineFacts> =>
 
 /** How long a droplet's end may take before Joe is told. */
 const endWithinMs = 30 * 60_000;
-export const endGiveUp = {
+export const destroyGiveUp = {
   afterMs: endWithinMs,
-  sentence: "DigitalOcean didn't delete the droplet within 30 minutes. Retry asks again.",
+  userMessage: "DigitalOcean didn't delete the droplet within 30 minutes. Retry asks again.",
 };
 
 /** The longer it takes, the rarer it is looked at. */
@@ -255,13 +255,13 @@ export const nextLook = ({ elapsed }: Pick<Context, "elapsed">) => ({
 });
 
 /** Asks for a droplet's end, once a round, and looks whether it has come. `mayEnd`: whether this living one may go. */
-export async function endDroplet(
+export async function ensureDestroyed(
   context: Context,
   dropletId: number,
   mayEnd: (droplet: Droplet) => boolean = () => true,
 ): Promise<"gone" | "going" | "kept"> {
   const { facts, operation, providers } = context;
-  const seen = await lookFor(context, dropletId);
+  const seen = await findDroplet(context, dropletId);
   if (seen === "gone") return "gone";
   const { endAskedIn } = facts;
   if (seen === "unclear" || endAskedIn?.[dropletId] === operation.round) return "going";
@@ -284,7 +284,7 @@ export const destroyDroplet = (
   ...poll<MachineFacts>(
     name,
     label,
-    { everyMs: 1000, giveUp: endGiveUp },
+    { everyMs: 1000, giveUp: destroyGiveUp },
     async (context): Promise<Outcome<MachineFacts>> => {
       noteOvertaken(context);
       const { facts, instance, operation, providers, monotonic, now } = context;
@@ -305,7 +305,7 @@ export const destroyDroplet = (
       const ends = new Set<string>();
       for (const id of all) {
         const isKept = () => after === undefined || id !== known || facts.keptDropletId === id;
-        ends.add(await endDroplet(context, id, isKept));
+        ends.add(await ensureDestroyed(context, id, isKept));
       }
       if (after !== undefined && ends.has("kept")) {
         const where = { operationId: operation.id, from: after, current: name, dueAt: monotonic() };

@@ -23,7 +23,10 @@ export async function sameAccount({ facts, instance, providers }: Context): Prom
  * and the complete list both miss it, twice, some seconds apart, and the token is of the team that bought it. Until then
  * it is "unclear": look again after {@link secondLookMs}.
  */
-export async function lookFor(context: Context, dropletId: number): Promise<Droplet | "unclear" | "gone"> {
+export async function findDroplet(
+  context: Context,
+  dropletId: number,
+): Promise<Droplet | "unclear" | "gone"> {
   const { facts, providers, monotonic } = context;
   const { [dropletId]: missedAt, ...others } = facts.missedAt ?? {};
   const missed = (at: number | undefined) =>

@@ -280,7 +280,7 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
   if (result === "late")
     return later({ afterMs: 2000, progress: { label: "Waiting until the store shows the backup" } });
   if (!result.ok) {
-    if (backup.againIn === operation.round) throw new StepFailure(result.sentence, result.detail);
+    if (backup.againIn === operation.round) throw new StepFailure(result.userMessage, result.detail);
     return later({ ...(await store(context, id, operation.round)), afterMs: 0 });
   }
   if (result.entries.length !== backup.files)
@@ -309,8 +309,8 @@ async function readBack({ providers, signal, monotonic }: Context, backup: z.inf
   } catch (error) {
     if (!(error instanceof ProviderError) || !error.isMissing) throw error;
     if (backup.at !== undefined && monotonic() - backup.at < shownWithinMs) return "late";
-    const sentence = "The backup isn't there although it was stored. Check the store, then try again.";
-    return { ok: false as const, sentence, detail: error.detail };
+    const userMessage = "The backup isn't there although it was stored. Check the store, then try again.";
+    return { ok: false as const, userMessage, detail: error.detail };
   }
 }
 

@@ -11,7 +11,7 @@ const facts = z.object(machineFacts).partial();
  * What an operation has to know of the instance's earlier ones: the records they made, and what they asked DigitalOcean
  * for without ever getting a clear answer. Any of them may have bought a droplet that no row knows.
  */
-export function leftBehind(tx: Tx, instanceId: string, monotonic: number): JsonObject {
+export function earlierRequests(tx: Tx, instanceId: string, monotonic: number): JsonObject {
   const earlier = tx
     .select({ facts: operations.facts })
     .from(operations)

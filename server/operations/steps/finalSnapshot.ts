@@ -13,7 +13,7 @@ import {
   step,
 } from "#server/operations/engine/define.ts";
 import { nextSequence } from "#server/operations/engine/sequence.ts";
-import { lookFor, sameAccount, secondLookMs } from "./dropletPresence.ts";
+import { findDroplet, sameAccount, secondLookMs } from "./dropletPresence.ts";
 import { type ActionFacts, actionFacts, actionsOf, ensureAction, isSwitchedOff } from "./power.ts";
 
 export const snapshotFacts = {
@@ -72,7 +72,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
     label,
     {
       everyMs: 1000,
-      giveUp: { afterMs: withinMs, sentence: "The snapshot wasn't complete within 4 hours." },
+      giveUp: { afterMs: withinMs, userMessage: "The snapshot wasn't complete within 4 hours." },
     },
     async (context) => {
       const { instance, operation, providers, now } = context;
@@ -81,7 +81,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
         { at: now(), text: `${why} There is nothing to take a snapshot of.` },
       ];
       if (dropletId === null) return skipped({ log: nothing("It has no droplet.") });
-      const droplet = await lookFor(context, dropletId);
+      const droplet = await findDroplet(context, dropletId);
       if (droplet === "unclear")
         return later({
           afterMs: secondLookMs,
@@ -135,7 +135,7 @@ export const settleSnapshot = (name: string, label: string): Step<SnapshotFacts>
       everyMs: 1000,
       giveUp: {
         afterMs: withinMs,
-        sentence: "DigitalOcean didn't finish the snapshot within 4 hours. Retry keeps waiting.",
+        userMessage: "DigitalOcean didn't finish the snapshot within 4 hours. Retry keeps waiting.",
       },
     },
     async (context) => {

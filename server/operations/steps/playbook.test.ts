@@ -5,7 +5,7 @@ import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import { advance } from "#server/operations/engine/advance.ts";
 import { defineOperation, done, type Providers, skipped, step } from "#server/operations/engine/define.ts";
 import { createWorker, leaseMs } from "#server/operations/engine/lease.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import {
   begin,
   createTestEngine,
@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const { rescue: _noWayBackByItself, ...edit } = catalogue["edit-variables"];
+const { rescue: _noWayBackByItself, ...edit } = registry["edit-variables"];
 /** Changes something with a playbook; what has begun is put back. */
 const definition = defineOperation<PlaybookFacts>({
   ...edit,
@@ -43,7 +43,7 @@ const definition = defineOperation<PlaybookFacts>({
 
 function start(playbooks: Partial<PlaybookRunner>): string {
   const { engine, db } = world;
-  engine.catalogue = { ...catalogue, "edit-variables": definition };
+  engine.registry = { ...registry, "edit-variables": definition };
   engine.providers = only<Providers>("providers", {
     playbooks: only<PlaybookRunner>("playbooks", {
       cancelRun: async () => void calls.push("stop"),
@@ -122,5 +122,5 @@ test("one that takes too long is stopped before it has failed", async () => {
   });
   await toEnd(id);
   expect(calls).toEqual(["stop"]);
-  expect(operationOf(world.db, id).failure?.sentence).toMatch(/45 minutes/);
+  expect(operationOf(world.db, id).failure?.userMessage).toMatch(/45 minutes/);
 });

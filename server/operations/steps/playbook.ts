@@ -46,7 +46,7 @@ export function playbookStep<Facts extends PlaybookFacts>(
     label,
     {
       everyMs: 300,
-      giveUp: { afterMs: giveUpAfterMs, sentence: `“${label}” didn't finish within 45 minutes.` },
+      giveUp: { afterMs: giveUpAfterMs, userMessage: `“${label}” didn't finish within 45 minutes.` },
       slot: "playbooks",
       stop: async (context) => {
         const begun = context.facts.runs?.[context.step];
@@ -140,8 +140,8 @@ async function run<Facts extends PlaybookFacts>(
       facts: facts({ round: at.round, cursor: 0, lost: at.lost + 1 }),
       log: [...log, { at: context.now(), text: "The run disappeared from this machine. Starting it again." }],
     });
-  const { sentence, detail } = explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
-  const failure = new StepFailure(sentence, detail);
+  const { userMessage, detail } = explainFailure((await providers.playbooks.readRun(key, 0, secrets)).events);
+  const failure = new StepFailure(userMessage, detail);
   failure.log.push(...log);
   throw failure;
 }

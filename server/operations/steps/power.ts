@@ -11,7 +11,7 @@ import {
 } from "#server/operations/engine/define.ts";
 import type { Droplet, DropletAction } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";
-import { lookFor, secondLookMs } from "./dropletPresence.ts";
+import { findDroplet, secondLookMs } from "./dropletPresence.ts";
 import { type MachineFacts, machineOf } from "./machineFacts.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
@@ -53,7 +53,7 @@ export async function ensureAction(
     if (status !== "errored") return { status, askedAt: known.askedAt };
     remember(undefined);
     throw new ProviderError({
-      sentence: "DigitalOcean couldn't carry out the action.",
+      userMessage: "DigitalOcean couldn't carry out the action.",
       detail: `action ${known.id} (${action.type}) errored`,
       retryable: true,
     });
@@ -105,7 +105,7 @@ export async function isSwitchedOff(context: Context, droplet: Droplet): Promise
 
 const giveUp = (label: string) => ({
   afterMs: 30 * 60_000,
-  sentence: `“${label}” didn't finish within 30 minutes.`,
+  userMessage: `“${label}” didn't finish within 30 minutes.`,
 });
 type When<Facts> = { when?: (context: StepContext<Facts>) => boolean };
 
@@ -122,7 +122,7 @@ function powerStep<Facts extends ActionFacts>(
       return later({ progress: { label: "DigitalOcean is still busy with this droplet" } });
     const { instance, now } = context;
     const { dropletId } = machineOf(context);
-    const droplet = dropletId === undefined ? "gone" : await lookFor(context, dropletId);
+    const droplet = dropletId === undefined ? "gone" : await findDroplet(context, dropletId);
     if (droplet === "unclear")
       return later({
         afterMs: secondLookMs,

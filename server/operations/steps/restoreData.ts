@@ -70,7 +70,7 @@ export const sendBackup = <Facts extends SourceFacts>(
     isTransfer,
   );
 
-/** Stops the app, replaces the data, starts it. {@link takeBack} is the way back, also when it failed half way. */
+/** Stops the app, replaces the data, starts it. {@link putDataBack} is the way back, also when it failed half way. */
 export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Facts> = {}): Step<Facts> =>
   playbookStep<Facts>(name, where.label ?? "Put the backup's data back", {
     playbook: "restore",
@@ -98,7 +98,7 @@ export const keptByRound = (context: StepContext<DumpFacts>) => backupIdOf(conte
  * Puts back what the operation's rounds kept, the oldest last, and starts the app. Without anything kept it only
  * starts the app.
  */
-export const takeBack = (
+export const putDataBack = (
   name: string,
   label: string,
   options: { when: (context: StepContext<DumpFacts>) => boolean; putsBack: boolean },
@@ -113,8 +113,8 @@ export const takeBack = (
         restore_ids: options.putsBack ? backupIdsBefore(context, round + 1) : [],
       };
     },
-    learned: () => (options.putsBack ? { facts: goneBack } : {}),
+    learned: () => (options.putsBack ? { facts: noWayBack } : {}),
   });
 
 /** Everything is as it was before: the next round has a way back of its own. */
-export const goneBack = { wayBack: undefined };
+export const noWayBack = { wayBack: undefined };

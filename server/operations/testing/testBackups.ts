@@ -69,11 +69,11 @@ export function createTestPlaybooks() {
     }),
     cancelRun: async () => {},
     forgetRun: async () => {},
-    check: async () => ({ ok: true, sentence: "Ready." }),
+    check: async () => ({ ok: true, userMessage: "Ready." }),
   };
   const probe: Probe = {
     answer: async (url) => ({
-      ...{ ok: true, status: 200, ms: 5, sentence: "It answers." },
+      ...{ ok: true, status: 200, ms: 5, userMessage: "It answers." },
       version: versions.get(url) ?? "2.13.0",
     }),
     variablesInEffect: async () => undefined,

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { backups, instances, operations, steps } from "#db/schema.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import type { BackupStore } from "#server/providers/backups/backups.ts";
 import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 import type { Fetch } from "#server/providers/digitalocean/request.ts";
@@ -206,14 +206,14 @@ export function createCloudWorld() {
     /** An instance that runs on a droplet, as a spawn leaves it. */
     async spawned(values: Partial<typeof instances.$inferInsert> = {}) {
       const id = insertInstance(db, { status: "spawning", version: "2.13.0", ...values });
-      const operation = await play(begin(engine, id, catalogue.spawn));
+      const operation = await play(begin(engine, id, registry.spawn));
       if (operation.state !== "done") throw new Error(JSON.stringify(operation.failure));
       cloud.asked.length = 0;
       return id;
     },
     /** A good backup of it, made by an operation of its own. */
     backedUp(instanceId: string): string {
-      const id = begin(engine, instanceId, catalogue.backup);
+      const id = begin(engine, instanceId, registry.backup);
       db.update(operations).set({ state: "done" }).where(eq(operations.id, id)).run();
       db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
       const { bytes, sha256, tree } = archive;

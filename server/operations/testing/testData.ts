@@ -115,7 +115,7 @@ export function createDataDroplet(version: string) {
     }),
     cancelRun: async () => {},
     forgetRun: async () => {},
-    check: async () => ({ ok: true, sentence: "Ready." }),
+    check: async () => ({ ok: true, userMessage: "Ready." }),
   };
 
   const idOf = (path: string) => /([^/]+)\.(tar\.gz|json)$/.exec(path)?.[1] ?? "";
@@ -148,8 +148,8 @@ export function createDataDroplet(version: string) {
 
   const answer = async () =>
     droplet.isUp && !droplet.broken.has(droplet.version)
-      ? { ok: true as const, status: 200, version: droplet.version, ms: 5, sentence: "It answers." }
-      : { ok: false as const, ms: 1, sentence: "Nothing listens there." };
+      ? { ok: true as const, status: 200, version: droplet.version, ms: 5, userMessage: "It answers." }
+      : { ok: false as const, ms: 1, userMessage: "Nothing listens there." };
   return { droplet, playbooks, transfer, answer };
 }
 

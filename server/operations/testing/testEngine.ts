@@ -11,10 +11,10 @@ import { newId } from "#server/ids.ts";
 import { advance } from "#server/operations/engine/advance.ts";
 import type { AnyDefinition, Providers, Site } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
-import { beginOperation } from "#server/operations/engine/insertOperation.ts";
+import { insertOperation } from "#server/operations/engine/insertOperation.ts";
 import { createWorker } from "#server/operations/engine/lease.ts";
 import { stepsOf } from "#server/operations/engine/outcome.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 
 /** For tests: an engine on a real SQLite file of its own, with a clock that only moves when it is told to. */
 export function createTestEngine(overrides: Partial<Engine> & { providers?: Providers } = {}) {
@@ -25,7 +25,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
   const clock: TestTime = { now: 1_800_000_000_000 };
   const engine: Engine = {
     db,
-    catalogue,
+    registry: registry,
     providers: only<Providers>("providers", {}),
     site: testSite,
     ...testClock(clock),
@@ -130,7 +130,7 @@ export function insertUser(db: Db, email = "joe@intranet.localhost"): void {
 /** Begins an operation for an instance. */
 export function begin(engine: Engine, instanceId: string, definition: AnyDefinition, facts = {}): string {
   return write(engine.db, (tx) =>
-    beginOperation(
+    insertOperation(
       tx,
       {
         kind: definition.kind,

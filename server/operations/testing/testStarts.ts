@@ -2,12 +2,12 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { backups, instances, type JsonObject, type OperationKind, snapshots } from "#db/schema.ts";
-import { backUp, proveBackup, restoreBackup } from "#server/backups/commands.ts";
+import { backUp, restoreBackup, testRestore } from "#server/backups/commands.ts";
 import type { Finding } from "#server/drift/findings.ts";
 import { changeAddress, editVariables, setPower } from "#server/instances/changes.ts";
 import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
-import { catalogue } from "#server/operations/registry.ts";
+import { registry } from "#server/operations/registry.ts";
 import { instanceTag, proofTag } from "#server/operations/steps/droplet.ts";
 import { testArchive } from "./testBackups.ts";
 import { begin } from "./testEngine.ts";
@@ -32,7 +32,7 @@ const asWeb = (engine: Engine) => ({ ...engine, digitalocean: engine.providers.d
 const plainly =
   (kind: OperationKind, facts: JsonObject = {}): Start["begin"] =>
   (engine, instanceId) =>
-    begin(engine, instanceId, catalogue[kind], facts);
+    begin(engine, instanceId, registry[kind], facts);
 
 /** For tests: how each operation is begun, by the same commands as the page's buttons where there is nothing to look up. */
 export const startOf: Record<OperationKind, Start> = {
@@ -44,7 +44,7 @@ export const startOf: Record<OperationKind, Start> = {
       const key = `elsewhere/${instanceId}.tar.gz`;
       await engine.providers.backups.put(key, Readable.from([content]));
       const source = { id: "elsewhere", key, bytes, sha256, tree, version: "2.13.0" };
-      return begin(engine, instanceId, catalogue["restore-as-new"], { source });
+      return begin(engine, instanceId, registry["restore-as-new"], { source });
     },
   },
   destroy: {
@@ -63,7 +63,7 @@ export const startOf: Record<OperationKind, Start> = {
   },
   prove: {
     after: ["spawn", "backup"],
-    begin: (engine, instanceId) => proveBackup(engine, { instanceId }, who),
+    begin: (engine, instanceId) => testRestore(engine, { instanceId }, who),
   },
   "change-address": {
     after: ["spawn"],
@@ -123,7 +123,7 @@ export const startOf: Record<OperationKind, Start> = {
         ...{ name: `${slug}.stray`, region, size, image: "debian-13-x64", sshKeyId: key.id },
         tags: ["spawner"],
       });
-      return begin(engine, instanceId, catalogue["remove-stray"], { dropletId, throwaway: true });
+      return begin(engine, instanceId, registry["remove-stray"], { dropletId, throwaway: true });
     },
   },
   "adopt-droplet": {
@@ -141,7 +141,7 @@ export const startOf: Record<OperationKind, Start> = {
         ...{ type: "orphaned-droplet", dropletId, name: "left-behind", createdAt: 1, isAdoptable: true },
         ownTag: instanceTag(instanceId),
       } satisfies Finding;
-      return begin(engine, instanceId, catalogue["adopt-droplet"], { finding, before });
+      return begin(engine, instanceId, registry["adopt-droplet"], { finding, before });
     },
   },
   "adopt-snapshot": {
@@ -156,7 +156,7 @@ export const startOf: Record<OperationKind, Start> = {
         ...{ type: "orphaned-snapshot", snapshotId, name, sizeGb, operationId },
         ...{ createdAt: 1, isAdoptable: true },
       } satisfies Finding;
-      return begin(engine, instanceId, catalogue["adopt-snapshot"], { finding });
+      return begin(engine, instanceId, registry["adopt-snapshot"], { finding });
     },
   },
   "repair-drift": {
@@ -168,7 +168,7 @@ export const startOf: Record<OperationKind, Start> = {
       for (const { id } of await digitalocean.findRecords(domain, name))
         await digitalocean.removeRecord(domain, id);
       const finding = { type: "missing-record", domain, name, address } satisfies Finding;
-      return begin(engine, instanceId, catalogue["repair-drift"], { finding });
+      return begin(engine, instanceId, registry["repair-drift"], { finding });
     },
   },
   "delete-orphan": {
@@ -185,7 +185,7 @@ export const startOf: Record<OperationKind, Start> = {
       const finding = {
         ...{ type: "orphaned-droplet", dropletId, name, ownTag, createdAt: 1, isAdoptable: false },
       } satisfies Finding;
-      return begin(engine, instanceId, catalogue["delete-orphan"], { finding });
+      return begin(engine, instanceId, registry["delete-orphan"], { finding });
     },
   },
 };

@@ -100,7 +100,7 @@ describe.each(stores)("%s", (kind, create) => {
   test("what is not there is said to be gone, and removing it is fine", async () => {
     expect(await store().find("nothing")).toBeUndefined();
     await expect(store().get("nothing")).rejects.toMatchObject({
-      sentence: "This backup no longer exists. Choose another one.",
+      userMessage: "This backup no longer exists. Choose another one.",
       isMissing: true,
     });
     await store().remove("nothing");
@@ -145,10 +145,10 @@ test("S3 is named with what to put right, and never with the secret", async () =
     [s3Store({ bucket: "elsewhere" }), /bucket elsewhere doesn't exist/],
     [s3Store({ accessKeyId: "somebody" }), /BACKUP_ACCESS_KEY_ID/],
   ];
-  for (const [store, sentence] of cases) {
+  for (const [store, userMessage] of cases) {
     const check = await store.check();
     expect(check.ok).toBe(false);
-    expect(check.sentence).toMatch(sentence);
+    expect(check.userMessage).toMatch(userMessage);
     const error = await store.put("x", Readable.from([Buffer.from("x")])).catch((thrown: unknown) => thrown);
     expect(JSON.stringify(error) + String(error)).not.toContain(secretAccessKey);
   }
@@ -194,7 +194,7 @@ describe("an S3 that takes requests and stays silent", () => {
   const silence = {
     name: "ProviderError",
     retryable: true,
-    sentence: expect.stringMatching(/doesn't answer/),
+    userMessage: expect.stringMatching(/doesn't answer/),
   };
   beforeEach(async () => {
     await s3Store().put("whole", Readable.from([randomBytes(1024 * 1024)]));
@@ -215,7 +215,7 @@ describe("an S3 that takes requests and stays silent", () => {
 
   test("its check says so", { timeout: 15_000 }, async () => {
     s3.silence("PUT");
-    expect(await store().check()).toEqual({ ok: false, sentence: silence.sentence });
+    expect(await store().check()).toEqual({ ok: false, userMessage: silence.userMessage });
   });
 
   test("nobody waits who has given up", { timeout: 15_000 }, async () => {

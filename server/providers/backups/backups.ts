@@ -32,7 +32,7 @@ export type BackupStore = {
    */
   tidy?(isOurs: (key: string) => boolean): Promise<void>;
   /** Writes, reads and removes a small object: the live check of the settings page. */
-  check(): Promise<{ ok: boolean; sentence: string }>;
+  check(): Promise<{ ok: boolean; userMessage: string }>;
 };
 
 export type Stored = { bytes: number; sha256: string };

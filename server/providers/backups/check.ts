@@ -6,8 +6,8 @@ import type { BackupStore } from "./backups.ts";
 /** Writes something small, reads it back and removes it: only that shows that backups can be kept there. */
 export async function roundTrip(
   store: Pick<BackupStore, "put" | "get" | "remove">,
-  sentence: string,
-): Promise<{ ok: boolean; sentence: string }> {
+  userMessage: string,
+): Promise<{ ok: boolean; userMessage: string }> {
   const key = `check-${randomBytes(6).toString("hex")}.txt`;
   const content = randomBytes(24).toString("hex");
   try {
@@ -16,9 +16,12 @@ export async function roundTrip(
     for await (const part of await store.get(key)) parts.push(Buffer.from(part));
     await store.remove(key);
     return Buffer.concat(parts).toString() === content
-      ? { ok: true, sentence }
-      : { ok: false, sentence: "What was written there reads back differently." };
+      ? { ok: true, userMessage }
+      : { ok: false, userMessage: "What was written there reads back differently." };
   } catch (error) {
-    return { ok: false, sentence: error instanceof ProviderError ? error.sentence : "It doesn't answer." };
+    return {
+      ok: false,
+      userMessage: error instanceof ProviderError ? error.userMessage : "It doesn't answer.",
+    };
   }
 }

@@ -21,7 +21,7 @@ export function createFolderStore(given: string): BackupStore {
     const path = resolve(folder, key);
     if (path.startsWith(folder + sep)) return path;
     throw new ProviderError({
-      sentence: "This backup has a name that can't be used. This is a bug in the Spawner.",
+      userMessage: "This backup has a name that can't be used. This is a bug in the Spawner.",
       detail: `The key ${JSON.stringify(key)} leads out of the backups' folder.`,
       retryable: false,
     });
@@ -98,7 +98,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "");
 
-const sentences: Record<string, string> = {
+const userMessages: Record<string, string> = {
   ENOENT: "This backup no longer exists. Choose another one.",
   ENOSPC: "The Spawner's own disk is full. Make room, then try again.",
   EACCES: "The folder for backups can't be used. Let the Spawner read and write it, then try again.",
@@ -110,7 +110,7 @@ function failure(error: unknown, what: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const code = codeOf(error);
   return new ProviderError({
-    sentence: sentences[code] ?? "The folder for backups couldn't be used. Try again.",
+    userMessage: userMessages[code] ?? "The folder for backups couldn't be used. Try again.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
     isMissing: code === "ENOENT",

@@ -193,7 +193,7 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
     AccessDenied: `The key isn't allowed to use the bucket ${bucket}. Let it read, write and delete there.`,
   };
   return new ProviderError({
-    sentence: known[name] ?? "The backup store gave an unexpected answer. Trying again.",
+    userMessage: known[name] ?? "The backup store gave an unexpected answer. Trying again.",
     detail:
       `${what}: ${name} ${status === 0 ? "" : status} ${error instanceof Error ? error.message : ""}`.trim(),
     retryable: known[name] === undefined || passing.has(name),

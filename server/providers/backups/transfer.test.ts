@@ -40,7 +40,7 @@ test("a file of the droplet reaches the store, byte for byte", async () => {
 
 test("a file that is not there stores nothing, and says what to do", async () => {
   await expect(transfer.fetchFile(host(), "backups/none", store, "none")).rejects.toMatchObject({
-    sentence: "The dump is no longer on the droplet. Start the backup again.",
+    userMessage: "The dump is no longer on the droplet. Start the backup again.",
     retryable: false,
   });
   expect(await store.find("none")).toBeUndefined();
@@ -90,7 +90,7 @@ test("a machine that shows another host key gets nothing", async () => {
     hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJuQG0kq9mTg0y6x0B7aT5p8q3w4e5r6t7y8u9i0o1p2",
   };
   await expect(transfer.sendFile(store, "sent", stranger, "x")).rejects.toMatchObject({
-    sentence: expect.stringContaining("Another machine answers"),
+    userMessage: expect.stringContaining("Another machine answers"),
     retryable: false,
   });
 });

@@ -82,7 +82,7 @@ export const transfer: Transfer = {
       const [content] = await Promise.all([textOf(channel), exit]);
       if (content.length > longestText)
         throw new ProviderError({
-          sentence: "A file on the droplet is much larger than it should be.",
+          userMessage: "A file on the droplet is much larger than it should be.",
           detail: `${path} is larger than 1 MiB`,
           retryable: false,
         });
@@ -161,7 +161,7 @@ async function connected(client: Client, host: TransferHost): Promise<void> {
 
 const strangerAt = ({ address }: TransferHost) =>
   new ProviderError({
-    sentence:
+    userMessage:
       "Another machine answers at the droplet's address: its host key has changed. Nothing was sent there.",
     detail: `${address} shows a host key that is not pinned`,
     retryable: false,
@@ -207,7 +207,7 @@ function failure(error: unknown, { address }: TransferHost, command: string): Pr
     const isMissing = /No such file/i.test(error.message);
     const isFull = /No space left/i.test(error.message);
     return new ProviderError({
-      sentence: isMissing
+      userMessage: isMissing
         ? "The dump is no longer on the droplet. Start the backup again."
         : isFull
           ? "The droplet's disk is full. Make room there, or resize it, then try again."
@@ -217,7 +217,7 @@ function failure(error: unknown, { address }: TransferHost, command: string): Pr
     });
   }
   return new ProviderError({
-    sentence: "The connection to the droplet broke. Trying again.",
+    userMessage: "The connection to the droplet broke. Trying again.",
     detail,
     retryable: true,
     cause: error,

@@ -42,7 +42,7 @@ test("a byte that has changed is found", async () => {
   const changed = Buffer.from(good);
   changed[9] = (changed[9] ?? 0) ^ 1;
   const result = await verify(changed, { bytes: good.length, sha256: sha256(good) });
-  expect(result).toMatchObject({ ok: false, sentence: expect.stringMatching(/checksum|damaged/) });
+  expect(result).toMatchObject({ ok: false, userMessage: expect.stringMatching(/checksum|damaged/) });
 });
 
 test("an archive that ends too early is found, even if its checksum was taken afterwards", async () => {
@@ -52,6 +52,6 @@ test("an archive that ends too early is found, even if its checksum was taken af
 test("what is no archive is found", async () => {
   expect(await verify(Buffer.from("not an archive at all"))).toMatchObject({
     ok: false,
-    sentence: expect.stringContaining("can't be opened"),
+    userMessage: expect.stringContaining("can't be opened"),
   });
 });

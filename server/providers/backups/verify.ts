@@ -6,7 +6,7 @@ import type { BackupStore, Stored } from "./backups.ts";
 import { digestOf } from "./digest.ts";
 import { createTarReader, type TarEntry } from "./tar.ts";
 
-export type Verified = { ok: true; entries: TarEntry[] } | { ok: false; sentence: string; detail: string };
+export type Verified = { ok: true; entries: TarEntry[] } | { ok: false; userMessage: string; detail: string };
 
 /**
  * Reads an archive back from where it is stored: its size and checksum are as expected, it unpacks, and every entry's
@@ -45,20 +45,20 @@ export async function verifyArchive(
   if (!opened)
     return {
       ok: false,
-      sentence: "The backup can't be opened: it was damaged in storage. Make another one.",
+      userMessage: "The backup can't be opened: it was damaged in storage. Make another one.",
       detail: `${key}: ${fault instanceof Error ? fault.message : String(fault)}`,
     };
   const found = result();
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
     return {
       ok: false,
-      sentence: "The backup isn't what was stored: its checksum differs. Make another one.",
+      userMessage: "The backup isn't what was stored: its checksum differs. Make another one.",
       detail: `${key}: ${found.bytes} bytes, ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
     };
   if (!tar.isComplete())
     return {
       ok: false,
-      sentence: "The backup ends too early: it was damaged in storage. Make another one.",
+      userMessage: "The backup ends too early: it was damaged in storage. Make another one.",
       detail: `${key}: the archive has no end`,
     };
   return { ok: true, entries: tar.entries };

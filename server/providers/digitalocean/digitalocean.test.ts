@@ -111,11 +111,11 @@ test.each([
   [422, "Droplet already has a pending event.", /busy/, true],
   [429, "API Rate limit exceeded.", /is limiting requests/, true],
   [503, "Service is currently unavailable.", /has a problem/, true],
-])("an answer of %i (%s) becomes a sentence", async (status, message, sentence, retryable) => {
+])("an answer of %i (%s) becomes a sentence", async (status, message, userMessage, retryable) => {
   respond = () => refused(status, message);
   const error = await failureOf(client().createDroplet(wish));
   expect(error).toBeInstanceOf(ProviderError);
-  expect(error).toMatchObject({ retryable, sentence: expect.stringMatching(sentence) });
+  expect(error).toMatchObject({ retryable, userMessage: expect.stringMatching(userMessage) });
   expect(JSON.stringify(error) + String(error)).not.toContain(token);
 });
 
@@ -145,7 +145,7 @@ test("a create that never reached anybody bought nothing", async () => {
     expect(await failureOf(cloud.createDroplet(wish))).toMatchObject({
       unclear: false,
       retryable: true,
-      sentence: expect.stringContaining(`http://${host}:${port}`),
+      userMessage: expect.stringContaining(`http://${host}:${port}`),
       detail: expect.stringContaining("ECONNREFUSED"),
     });
   }
@@ -154,7 +154,10 @@ test("a create that never reached anybody bought nothing", async () => {
 test("a token that no header can carry stays out of the error", async () => {
   const cloud = createDigitalOcean({ token: `${token}\u0001`, apiUrl, wait: async () => {} });
   const error = await failureOf(cloud.account());
-  expect(error).toMatchObject({ retryable: false, sentence: expect.stringContaining("DIGITALOCEAN_TOKEN") });
+  expect(error).toMatchObject({
+    retryable: false,
+    userMessage: expect.stringContaining("DIGITALOCEAN_TOKEN"),
+  });
   expect(JSON.stringify(error) + String(error)).not.toContain(token);
 });
 
@@ -174,7 +177,7 @@ test("what is gone is gone: a 404 is an answer", async () => {
 test("an answer of another shape is said to be one", async () => {
   respond = () => ({ status: 200, body: { droplet: { id: "seven" } } });
   expect(await failureOf(client().getDroplet(7))).toMatchObject({
-    sentence: expect.stringMatching(/doesn't understand/),
+    userMessage: expect.stringMatching(/doesn't understand/),
   });
 });
 

@@ -51,7 +51,7 @@ export async function readSettled<Entry extends { id: number }>(readPage: ReadPa
     before = found;
   }
   throw new ProviderError({
-    sentence: "DigitalOcean's list is changing faster than it can be read.",
+    userMessage: "DigitalOcean's list is changing faster than it can be read.",
     detail: `no two of ${readings} readings agree`,
     retryable: true,
   });

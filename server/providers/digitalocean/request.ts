@@ -70,7 +70,7 @@ export function createRequester(options: RequesterOptions): Requester {
     } catch (error) {
       if (!(error instanceof BudgetSpent)) throw error;
       throw new ProviderError({
-        sentence: sentenceFor(429, ""),
+        userMessage: sentenceFor(429, ""),
         detail: `${method} /v2/${path}: ${error.message}`,
         retryable: true,
         retryAfterMs: error.ms,
@@ -84,7 +84,7 @@ export function createRequester(options: RequesterOptions): Requester {
     // fetch would refuse such a header with an error that quotes it, token and all.
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new ProviderError({
-        sentence: sentenceFor(401, ""),
+        userMessage: sentenceFor(401, ""),
         detail: "The token holds characters that no HTTP header may carry.",
         retryable: false,
       });
@@ -144,7 +144,7 @@ export function createRequester(options: RequesterOptions): Requester {
       budget.pauseFor(retryAfterMs);
     }
     return new ProviderError({
-      sentence: sentenceFor(status, message),
+      userMessage: sentenceFor(status, message),
       detail: `${what}: ${status} ${message}`,
       retryable: status === 429 || status === 408 || status >= 500 || pendingEvent.test(message),
       retryAfterMs: pendingEvent.test(message) ? 3000 : retryAfterMs,
@@ -169,7 +169,7 @@ export function createRequester(options: RequesterOptions): Requester {
     const parsed = answer.safeParse(json);
     if (parsed.success) return parsed.data;
     throw new ProviderError({
-      sentence: "DigitalOcean gave an answer that the Spawner doesn't understand.",
+      userMessage: "DigitalOcean gave an answer that the Spawner doesn't understand.",
       detail: `${call.method} /v2/${call.path}: ${parsed.error.message}`,
       retryable: false,
       // It was a 2xx: what was asked for has probably happened.
@@ -182,7 +182,7 @@ export function createRequester(options: RequesterOptions): Requester {
       const { status, json } = await send(call, caller);
       if (status === 404)
         throw new ProviderError({
-          sentence: "DigitalOcean no longer knows it.",
+          userMessage: "DigitalOcean no longer knows it.",
           detail: `${call.method} /v2/${call.path}: 404`,
           retryable: false,
         });

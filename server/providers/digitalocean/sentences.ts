@@ -25,6 +25,6 @@ export function sentenceFor(status: number, message: string): string {
   if (status === 429) return "DigitalOcean is limiting requests.";
   if (status >= 500) return "DigitalOcean has a problem at the moment.";
   if (pendingEvent.test(message)) return "DigitalOcean is still busy with this droplet.";
-  for (const [pattern, sentence] of known) if (pattern.test(message)) return sentence;
+  for (const [pattern, userMessage] of known) if (pattern.test(message)) return userMessage;
   return `DigitalOcean refused: ${message.replace(/\.?$/, ".")}`;
 }

@@ -27,7 +27,7 @@ test("a connection that broke, a time-out and a request given up may have had th
   expect(explainSilence({ ...post, error: timeout }).unclear).toBe(true);
   expect(explainSilence({ ...post, error: timeout, givenUp: true })).toMatchObject({
     unclear: true,
-    sentence: "The request to DigitalOcean was cancelled.",
+    userMessage: "The request to DigitalOcean was cancelled.",
   });
   expect(explainSilence({ ...post, method: "GET", error: timeout }).unclear).toBe(false);
 });

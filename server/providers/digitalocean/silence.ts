@@ -30,7 +30,7 @@ export function explainSilence(init: {
       ? `no answer within ${timeoutMs} ms`
       : causes.map(({ code, message }) => `${code} ${message}`.trim()).join("; ") || String(error);
   return new ProviderError({
-    sentence: givenUp
+    userMessage: givenUp
       ? "The request to DigitalOcean was cancelled."
       : timedOut
         ? "DigitalOcean doesn't answer. Trying again."

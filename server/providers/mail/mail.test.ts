@@ -75,12 +75,12 @@ test.each([
     { retryable: false, unclear: false },
     /refused the mail/,
   ],
-])("an answer of %i becomes a sentence", async (status, body, kind, sentence) => {
+])("an answer of %i becomes a sentence", async (status, body, kind, userMessage) => {
   answer = { status, body };
   const error: unknown = await mailer()
     .send(mail, unhurried)
     .catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ ...kind, sentence: expect.stringMatching(sentence) });
+  expect(error).toMatchObject({ ...kind, userMessage: expect.stringMatching(userMessage) });
   expect(JSON.stringify(error)).not.toContain("re_secret_key");
 });
 

@@ -9,7 +9,7 @@ export type Mailer = {
   idempotentForMs: number;
   /** Sends one mail. Throws ProviderError: `unclear` when the mail may have been accepted all the same. */
   send: (mail: Mail, signal: AbortSignal) => Promise<{ id: string }>;
-  check: () => Promise<{ ok: boolean; sentence: string }>;
+  check: () => Promise<{ ok: boolean; userMessage: string }>;
 };
 
 /** Resend remembers keys for 24 hours; clocks and slow requests get the rest. */
@@ -33,7 +33,7 @@ export function createResendMailer(options: { apiKey: string; from: string; apiU
       if (answer.success) return answer.data;
       // Safe to ask again: the idempotency key makes two requests one mail.
       throw new ProviderError({
-        sentence: "Resend gave an answer that the Spawner doesn't understand.",
+        userMessage: "Resend gave an answer that the Spawner doesn't understand.",
         detail: `Resend: ${answer.error.message}`,
         retryable: true,
         unclear: true,
@@ -43,8 +43,8 @@ export function createResendMailer(options: { apiKey: string; from: string; apiU
       const { error } = await resend.domains.list();
       // A key that may only send is refused here, and is a good key all the same.
       if (error === null || error.name === "restricted_api_key")
-        return { ok: true, sentence: "Resend accepts the key." };
-      return { ok: false, sentence: mailError(error).sentence };
+        return { ok: true, userMessage: "Resend accepts the key." };
+      return { ok: false, userMessage: mailError(error).userMessage };
     },
   };
 }
@@ -56,13 +56,13 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
   // No answer, one from a broken server, or another request with the same key that is still under way.
   const unclear = status === 0 || status >= 500 || name === "concurrent_idempotent_requests";
   const passing = unclear || status === 429;
-  const sentence = /api_key/.test(name)
+  const userMessage = /api_key/.test(name)
     ? "Resend doesn't accept the key. Set RESEND_API_KEY to a valid one and start again."
     : passing
       ? "Resend can't take mail at the moment."
       : `Resend refused the mail: ${message.replace(/\.?$/, ".")}`;
   return new ProviderError({
-    sentence,
+    userMessage,
     detail: `Resend: ${status} ${name}: ${message}`,
     retryable: passing,
     unclear,
@@ -77,7 +77,7 @@ export function createOutboxMailer(): Mailer {
     send: async () => ({ id: "outbox" }),
     check: async () => ({
       ok: true,
-      sentence: "RESEND_API_KEY is not set, so mail stays on the Outbox page.",
+      userMessage: "RESEND_API_KEY is not set, so mail stays on the Outbox page.",
     }),
   };
 }

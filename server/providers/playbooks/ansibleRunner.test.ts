@@ -255,7 +255,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
     const failure = explainFailure(events);
-    expect(failure.sentence).toBe(
+    expect(failure.userMessage).toBe(
       "The intranet's software couldn't be downloaded. Check that this version exists, then try again.",
     );
     expect(failure.detail).toContain("404");
@@ -270,7 +270,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
     const failure = explainFailure(events);
-    expect(failure.sentence).toMatch(/^The droplet couldn't be reached over SSH\./);
+    expect(failure.userMessage).toMatch(/^The droplet couldn't be reached over SSH\./);
     expect(failure.detail).toContain("Connection refused");
   });
 
@@ -280,7 +280,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await runner.ensureRun(aRun("spawn-1", {}, { hostKeys: [another] }));
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
-    expect(explainFailure(events).sentence).toMatch(/^The droplet's host key has changed/);
+    expect(explainFailure(events).userMessage).toMatch(/^The droplet's host key has changed/);
     expect(droplet.commands).toHaveLength(before);
   });
 
@@ -342,7 +342,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     process.kill(Number(await readFile(join(folder, "pid"), "utf8")), "SIGKILL");
     const { state, events } = await toTheEnd("spawn-1", cursor);
     expect(state).toBe("lost");
-    expect(explainFailure(events).sentence).toMatch(/was interrupted on the Spawner's own machine/);
+    expect(explainFailure(events).userMessage).toMatch(/was interrupted on the Spawner's own machine/);
     expect(await processesOfRun(folder)).toEqual([]);
     await expect(access(join(folder, "env/extravars"))).rejects.toThrow();
   });
@@ -375,7 +375,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     await runner.ensureRun(aRun("spawn-1", { version: "0.0.1" }));
     const { state, events } = await toTheEnd("spawn-1");
     expect(state).toBe("failed");
-    expect(explainFailure(events).sentence).toMatch(/took too long/);
+    expect(explainFailure(events).userMessage).toMatch(/took too long/);
   });
 
   it("says when it cannot start, and starts when it can", async () => {
@@ -439,9 +439,9 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
   });
 
   it("tells the versions it found", async () => {
-    const { ok, sentence } = await runner.check();
+    const { ok, userMessage } = await runner.check();
     expect(ok).toBe(true);
-    expect(sentence).toMatch(/^Ansible \d.*, ansible-runner \d.* and OpenSSH_\S+ are ready\.$/);
+    expect(userMessage).toMatch(/^Ansible \d.*, ansible-runner \d.* and OpenSSH_\S+ are ready\.$/);
   });
 });
 

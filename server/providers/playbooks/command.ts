@@ -69,7 +69,7 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function runFolder(key: string, options: Pick<AnsibleRunnerOptions, "runsDir">): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(key)) {
     throw new ProviderError({
-      sentence: "This playbook run has a name that can't be used. This is a bug in the Spawner.",
+      userMessage: "This playbook run has a name that can't be used. This is a bug in the Spawner.",
       detail: `Run key ${JSON.stringify(key)} must match [A-Za-z0-9][A-Za-z0-9._-]*, at most 128 characters.`,
       retryable: false,
     });
@@ -181,7 +181,7 @@ function checkHost(host: PlaybookHost): void {
   ].flat();
   if (wrong.length === 0) return;
   throw new ProviderError({
-    sentence:
+    userMessage:
       "The droplet's details are incomplete, so it can't be reached safely. Destroy it and spawn it again.",
     detail: `Playbook host: not valid: ${wrong.join(", ")}`,
     retryable: false,

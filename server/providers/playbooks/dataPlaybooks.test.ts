@@ -151,6 +151,6 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 240_000 }, () =
   it("a full disk is explained as one", () => {
     const line =
       'fatal: [droplet]: FAILED! => {"stderr": "No space left on device: the data stays as it is.\\n"}';
-    expect(explainFailure([{ at: 1, line, failed: true }]).sentence).toContain("disk is full");
+    expect(explainFailure([{ at: 1, line, failed: true }]).userMessage).toContain("disk is full");
   });
 });

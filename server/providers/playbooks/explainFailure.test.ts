@@ -22,35 +22,35 @@ describe("explainFailure", () => {
     ],
     [fatal({ msg: "[Errno 28] No space left on device: '/x'" }), /disk is full/],
     [fatal({ msg: "E: Could not get lock /var/lib/dpkg/lock-frontend" }), /own updates/],
-  ])("knows %s", (line, sentence) => {
-    expect(explainFailure([failed(line)]).sentence).toMatch(sentence);
+  ])("knows %s", (line, userMessage) => {
+    expect(explainFailure([failed(line)]).userMessage).toMatch(userMessage);
   });
 
   it("names the step and keeps the message, without colours", () => {
     expect(
       explainFailure([failed(fatal({ changed: false, msg: "non-zero return code", stderr: "boom" }))]),
     ).toEqual({
-      sentence: `The step "Unpack the intranet's software" failed.`,
+      userMessage: `The step "Unpack the intranet's software" failed.`,
       detail: "non-zero return code\nboom",
     });
   });
 
   it("does not take a refused download for a refused connection to the droplet", () => {
     const line = fatal({ msg: "Request failed: <urlopen error [Errno 111] Connection refused>" });
-    expect(explainFailure([failed(line, "Download the intranet's software")]).sentence).toMatch(
+    expect(explainFailure([failed(line, "Download the intranet's software")]).userMessage).toMatch(
       /couldn't be downloaded/,
     );
   });
 
   it("knows a run that took too long, and where it was", () => {
-    expect(explainFailure([failed(TIMED_OUT_LINE, "Start the intranet")]).sentence).toBe(
+    expect(explainFailure([failed(TIMED_OUT_LINE, "Start the intranet")]).userMessage).toBe(
       'Setting up the droplet took too long and was stopped. It had reached the step "Start the intranet". Try again.',
     );
   });
 
   it("knows a lost run, and one that stopped before its first task", () => {
-    expect(explainFailure([{ at: 0, line: LOST_LINE }]).sentence).toMatch(/interrupted/);
-    expect(explainFailure([{ at: 0, line: CANCELLED_LINE }]).sentence).toBe("Ansible was stopped.");
+    expect(explainFailure([{ at: 0, line: LOST_LINE }]).userMessage).toMatch(/interrupted/);
+    expect(explainFailure([{ at: 0, line: CANCELLED_LINE }]).userMessage).toBe("Ansible was stopped.");
     // A task that failed before does not hide why it ended.
     const both = [
       failed("fatal: no", "Start the intranet"),
@@ -62,7 +62,7 @@ describe("explainFailure", () => {
       { at: 0, line: "ERROR! the playbook: provision.yml could not be found" },
       { at: 0, line: "" },
     ]);
-    expect(early.sentence).toMatch(/before its first step/);
+    expect(early.userMessage).toMatch(/before its first step/);
     expect(early.detail).toContain("could not be found");
     expect(explainFailure([]).detail).toBe("");
   });

@@ -7,28 +7,28 @@ export const LOST_LINE = "The run's process is gone and left no result.";
 export const CANCELLED_LINE = "The run was cancelled.";
 
 /** Causes seen in practice, most telling first. `{task}` is the failing task's name. */
-const CAUSES: readonly { pattern: RegExp; sentence: string }[] = [
+const CAUSES: readonly { pattern: RegExp; userMessage: string }[] = [
   {
     pattern: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i,
-    sentence:
+    userMessage:
       "The droplet's host key has changed since first contact, so nothing was sent to it. Destroy the instance and spawn it again.",
   },
   {
     pattern: /Permission denied \(publickey|Too many authentication failures/i,
-    sentence: "The droplet refused the Spawner's SSH key. Destroy the instance and spawn it again.",
+    userMessage: "The droplet refused the Spawner's SSH key. Destroy the instance and spawn it again.",
   },
   {
     pattern: /No space left on device|Disk quota exceeded|Errno 28\b/i,
-    sentence: "The droplet's disk is full. Choose a larger size, or free some space, then try again.",
+    userMessage: "The droplet's disk is full. Choose a larger size, or free some space, then try again.",
   },
   {
     pattern: /Could not get lock|lock.*held by process|Failed to lock (apt|directory)/i,
-    sentence: "The droplet is still installing its own updates. Try again in a few minutes.",
+    userMessage: "The droplet is still installing its own updates. Try again in a few minutes.",
   },
   {
     pattern:
       /UNREACHABLE!|Connection refused|No route to host|Network is unreachable|Connection timed out|Operation timed out|Connection closed by|Connection reset|timed out waiting for ping/i,
-    sentence:
+    userMessage:
       "The droplet couldn't be reached over SSH. Try again; if that doesn't help, check at DigitalOcean that it's on.",
   },
 ];
@@ -46,7 +46,7 @@ const BY_TASK: Readonly<Record<string, string>> = {
  * Why a run failed: a sentence for the person in front of the dashboard, and the technical message.
  * `events` are all of a run's, or at least its last ones; they come masked.
  */
-export function explainFailure(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+export function explainFailure(events: readonly PlaybookEvent[]): { userMessage: string; detail: string } {
   const interruption = explainInterruption(events);
   if (interruption !== undefined) return interruption;
   const failures = events.filter((event) => event.failed === true);
@@ -56,7 +56,7 @@ export function explainFailure(events: readonly PlaybookEvent[]): { sentence: st
   if (text.includes(TIMED_OUT_LINE)) {
     const where = last.task === undefined ? "" : ` It had reached the step "${last.task.name}".`;
     return {
-      sentence: `Setting up the droplet took too long and was stopped.${where} Try again.`,
+      userMessage: `Setting up the droplet took too long and was stopped.${where} Try again.`,
       detail: text.trim(),
     };
   }
@@ -67,8 +67,8 @@ export function explainFailure(events: readonly PlaybookEvent[]): { sentence: st
   const cause = CAUSES.find(
     ({ pattern }, index) => pattern.test(text) && (connection || index < CAUSES.length - 1),
   );
-  if (cause !== undefined) return { sentence: cause.sentence, detail };
-  return { sentence: BY_TASK[task] ?? `The step "${task}" failed.`, detail };
+  if (cause !== undefined) return { userMessage: cause.userMessage, detail };
+  return { userMessage: BY_TASK[task] ?? `The step "${task}" failed.`, detail };
 }
 
 const linesOf = (events: readonly PlaybookEvent[]) =>
@@ -77,23 +77,23 @@ const linesOf = (events: readonly PlaybookEvent[]) =>
 /** A run that did not come to an end of its own; undefined for the others. */
 function explainInterruption(
   events: readonly PlaybookEvent[],
-): { sentence: string; detail: string } | undefined {
+): { userMessage: string; detail: string } | undefined {
   const [before = "", last] = ["", ...linesOf(events)].slice(-2);
   if (last === CANCELLED_LINE)
-    return { sentence: "Ansible was stopped.", detail: "The run was cancelled from outside." };
+    return { userMessage: "Ansible was stopped.", detail: "The run was cancelled from outside." };
   if (last === LOST_LINE)
     return {
-      sentence: "Ansible was interrupted on the Spawner's own machine and left no result. Try again.",
+      userMessage: "Ansible was interrupted on the Spawner's own machine and left no result. Try again.",
       detail: `${LOST_LINE} ${before}`.trim(),
     };
   return undefined;
 }
 
-function explainWithoutTask(events: readonly PlaybookEvent[]): { sentence: string; detail: string } {
+function explainWithoutTask(events: readonly PlaybookEvent[]): { userMessage: string; detail: string } {
   const lines = linesOf(events);
   const error = lines.findLastIndex((line) => /ERROR/.test(line));
   return {
-    sentence:
+    userMessage:
       "The playbook stopped before its first step. Something is wrong with the Spawner's installation.",
     detail: (error === -1 ? lines.slice(-5) : lines.slice(error, error + 5)).join("\n"),
   };

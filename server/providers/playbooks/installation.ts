@@ -13,20 +13,20 @@ const PROGRAMS = [
 /** Whether runs can be started on this machine, with the versions found or the way to get what is missing. */
 export async function checkInstallation(
   options: AnsibleRunnerOptions,
-): Promise<{ ok: boolean; sentence: string }> {
+): Promise<{ ok: boolean; userMessage: string }> {
   const found = await Promise.all(PROGRAMS.map((program) => versionOf(program, options)));
   const missing = PROGRAMS.filter((_, index) => found[index] === undefined).map(({ name }) => name);
   if (missing.length > 0) {
     return {
       ok: false,
-      sentence:
+      userMessage:
         `${missing.join(" and ")} can't be run on this machine. On Debian and Ubuntu: ` +
         "apt-get install ansible-core python3-ansible-runner openssh-client; " +
         "elsewhere: pip install ansible-core ansible-runner.",
     };
   }
   const [ansible, runner, ssh] = found;
-  return { ok: true, sentence: `Ansible ${ansible}, ansible-runner ${runner} and ${ssh} are ready.` };
+  return { ok: true, userMessage: `Ansible ${ansible}, ansible-runner ${runner} and ${ssh} are ready.` };
 }
 
 async function versionOf(

@@ -65,7 +65,7 @@ export type PlaybookRunner = {
    */
   cancelRun(key: string): Promise<void>;
   /** Whether runs can be started here, as a sentence for the settings page. */
-  check(): Promise<{ ok: boolean; sentence: string }>;
+  check(): Promise<{ ok: boolean; userMessage: string }>;
   /** Removes all that is kept of a run, after stopping it; only that its key must not run again is remembered. */
   forgetRun(key: string): Promise<void>;
   /**

@@ -34,7 +34,7 @@ export async function prepareRun(
     await rm(draft, { recursive: true, force: true });
     if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return;
     throw new ProviderError({
-      sentence:
+      userMessage:
         "The playbook run couldn't be prepared on the Spawner's own disk. Check that it has free space, then try again.",
       detail: `Preparing ${command.cwd}: ${codeOf(error) ?? String(error)}`,
       retryable: true,
@@ -58,7 +58,7 @@ export async function startRun(command: PlaybookCommand): Promise<void> {
     await rmdir(join(command.cwd, BEGAN)).catch(() => undefined);
     const said = await readFile(join(command.cwd, "start.log"), "utf8").catch(() => "");
     throw new ProviderError({
-      sentence:
+      userMessage:
         "Ansible couldn't be started on the Spawner's machine. Check the playbook runner on the Settings page, then try again.",
       detail: `ansible-runner start ended with ${status}: ${said.trim().slice(-1000)}`,
       retryable: true,

@@ -84,7 +84,7 @@ export function checkVariables(playbook: PlaybookName, vars: Record<string, Json
     })
     .join("; ");
   throw new ProviderError({
-    sentence: `The settings for the playbook "${playbook}" aren't valid. Correct the instance's details and try again.`,
+    userMessage: `The settings for the playbook "${playbook}" aren't valid. Correct the instance's details and try again.`,
     detail: `Variables of playbook ${playbook}: ${detail}`,
     retryable: false,
   });

@@ -1,7 +1,7 @@
 "use client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Dialog } from "#app/ui/dialog.tsx";
@@ -20,7 +20,7 @@ const times = [
 /** Where it moves to, and how long its address from before leads there. */
 export function AddressDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const [slug, setSlug] = useState(instance.slug);
   const [domain, setDomain] = useState(instance.domain);
   const [redirectDays, setRedirectDays] = useState(30);
@@ -36,7 +36,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
   );
   const sent = fieldErrors(move.error);
   const taken = moved && isSound && check.data?.free === false ? check.data : undefined;
-  const error = sent.slug ?? (slug === "" ? undefined : slugProblem(slug)) ?? taken?.sentence ?? undefined;
+  const error = sent.slug ?? (slug === "" ? undefined : slugProblem(slug)) ?? taken?.userMessage ?? undefined;
   const { scheme, port } = options.data?.urlPattern ?? { scheme: "https", port: null };
   const url = `${scheme}://${slug || "…"}.${domain}${port === null ? "" : `:${port}`}`;
   const blocked = moved ? null : "Type another address first.";

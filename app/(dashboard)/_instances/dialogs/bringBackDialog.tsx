@@ -1,7 +1,7 @@
 "use client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { exact, money } from "#app/time.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
@@ -13,7 +13,7 @@ import { slugProblem } from "#server/instances/rules.ts";
 /** Where it comes back, from when its data is, and what it costs again; asks for another slug when its own is taken. */
 export function BringBackDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const [typed, setTyped] = useState<string>();
   const back = useMutation(trpc.instances.bringBack.mutationOptions({ onSuccess: begun }));
   const own = useQuery(

@@ -2,7 +2,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { newerVersions } from "#app/(dashboard)/_instances/newerVersions.ts";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { money } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
@@ -15,7 +15,7 @@ type Props = { instance: InstanceDetail; onClose: () => void };
 /** Another size, and what it costs instead. */
 export function ResizeDialog({ instance, onClose }: Props) {
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const options = useQuery(trpc.instances.options.queryOptions());
   const [size, setSize] = useState(instance.size);
   const resize = useMutation(trpc.instances.resize.mutationOptions({ onSuccess: begun }));
@@ -72,7 +72,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
 /** A newer version of the software, with a way back. */
 export function UpgradeDialog({ instance, onClose }: Props) {
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const options = useQuery(trpc.instances.options.queryOptions());
   const newer = newerVersions(options.data?.versions ?? [], instance.version);
   const [typed, setTyped] = useState<string>();

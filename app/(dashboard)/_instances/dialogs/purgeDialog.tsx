@@ -2,7 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { removedForGood } from "#app/(dashboard)/_instances/removedForGood.ts";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Dialog } from "#app/ui/dialog.tsx";
@@ -14,7 +14,7 @@ export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; o
   const trpc = useTRPC();
   const [confirm, setConfirm] = useState("");
   const fits = confirm === instance.slug;
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const purge = useMutation(trpc.instances.purge.mutationOptions({ onSuccess: begun }));
   return (
     <Dialog

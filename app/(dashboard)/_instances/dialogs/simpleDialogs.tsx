@@ -1,6 +1,6 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { exact } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
 import { Confirm } from "#app/ui/confirm.tsx";
@@ -45,7 +45,7 @@ export function PowerDialog(props: {
 }) {
   const { instance, power, onClose } = props;
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const set = useMutation(trpc.instances.setPower.mutationOptions({ onSuccess: begun }));
   const { label, text } = powers[power];
   return (
@@ -64,7 +64,7 @@ export function PowerDialog(props: {
 
 export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun({ id: backup.instanceId, slug: backup.slug }, onClose);
+  const begun = useStartedOperation({ id: backup.instanceId, slug: backup.slug }, onClose);
   const restore = useMutation(trpc.backups.restore.mutationOptions({ onSuccess: begun }));
   return (
     <Confirm
@@ -88,7 +88,7 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
 
 export function ProveDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun({ id: backup.instanceId, slug: backup.slug }, onClose);
+  const begun = useStartedOperation({ id: backup.instanceId, slug: backup.slug }, onClose);
   const prove = useMutation(trpc.backups.prove.mutationOptions({ onSuccess: begun }));
   return (
     <Confirm

@@ -2,7 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
-import { useBegun } from "#app/(dashboard)/_instances/useStartedOperation.ts";
+import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { type Difference, differences, type Edited } from "#app/(dashboard)/_instances/variableDifference.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
@@ -14,7 +14,7 @@ import { suggestVariableName, variableNameProblem } from "#server/instances/rule
 /** First the edit, then the difference it makes, then it happens. */
 export function VariablesDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
   const trpc = useTRPC();
-  const begun = useBegun(instance, onClose);
+  const begun = useStartedOperation(instance, onClose);
   const [rows, setRows] = useState<Edited[]>(() =>
     instance.variables.map(({ name, value, secret }) => ({ name, value, secret, kept: secret })),
   );

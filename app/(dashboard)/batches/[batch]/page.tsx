@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useParams } from "next/navigation";
-import { foldTogether } from "#app/applyEvent.ts";
+import { applyToBatch } from "#app/applyEvent.ts";
 import { useChanges, useConnection } from "#app/live.tsx";
 import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
@@ -19,7 +19,7 @@ export default function TogetherPage() {
   const trpc = useTRPC();
   const changes = useChanges();
   const query = useQuery(trpc.operations.together.queryOptions({ batchId: batch }, { retry: false }));
-  const rows = (query.data === undefined ? [] : foldTogether(query.data, changes, batch)).sort((a, b) =>
+  const rows = (query.data === undefined ? [] : applyToBatch(query.data, changes, batch)).sort((a, b) =>
     a.company.localeCompare(b.company),
   );
   const count = (state: string) => rows.filter((row) => row.operation?.state === state).length;
@@ -71,7 +71,7 @@ function Line({ row }: { row: InstanceRow }) {
   const words = runs
     ? `${position(operation.steps)}${left === undefined ? "" : `, ${aboutLeft(left)}`}`
     : operation.state === "failed"
-      ? (operation.failure?.sentence ?? "Failed.")
+      ? (operation.failure?.userMessage ?? "Failed.")
       : `${operation.state} in ${duration((operation.endedAt ?? now) - operation.createdAt)}`;
   return (
     <li className="relative grid items-center gap-x-6 gap-y-1 border-b border-line py-3 hover:bg-hover md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,6fr)] md:px-2">

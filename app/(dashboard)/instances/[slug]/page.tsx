@@ -5,7 +5,7 @@ import { useParams, usePathname, useRouter, useSearchParams } from "next/navigat
 import { Suspense, useEffect, useMemo, useRef } from "react";
 import { InstanceBackups } from "#app/(dashboard)/_backups/instanceBackups.tsx";
 import { Announcer } from "#app/(dashboard)/_instances/announcer.tsx";
-import { operationAtHand } from "#app/(dashboard)/_instances/currentOperation.ts";
+import { currentOperation } from "#app/(dashboard)/_instances/currentOperation.ts";
 import { Header } from "#app/(dashboard)/_instances/header.tsx";
 import { InstanceSettings } from "#app/(dashboard)/_instances/instanceSettings.tsx";
 import { OperationPanel } from "#app/(dashboard)/_instances/operationPanel.tsx";
@@ -101,7 +101,7 @@ function Loaded({
 }) {
   useFresh(instance);
   const chosen = instance.operations.find((operation) => operation.id === operationId);
-  const operation = chosen ?? operationAtHand(instance.operations);
+  const operation = chosen ?? currentOperation(instance.operations);
   return (
     <div className="flex min-h-dvh flex-col">
       <Announcer instance={instance} operation={operation} />

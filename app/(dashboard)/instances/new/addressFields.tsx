@@ -31,7 +31,7 @@ export function AddressFields({ draft, options, errors, edit, leave }: Props) {
   const error =
     errors.slug ??
     (draft.slug !== "" ? slugProblem(draft.slug) : undefined) ??
-    (answer?.free === false ? (answer.sentence ?? undefined) : undefined);
+    (answer?.free === false ? (answer.userMessage ?? undefined) : undefined);
   const better = answer?.suggestion ?? suggestSlug(draft.slug);
   const { scheme, port } = options?.urlPattern ?? { scheme: "https", port: null };
   const url = `${scheme}://${draft.slug || "…"}.${draft.domain}${port === null ? "" : `:${port}`}`;

@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { aliases, dnsRecords, instances, type OperationKind, operations, snapshots } from "#db/schema.ts";
 import type { Site } from "#server/operations/engine/define.ts";
-import { canBeTakenUp } from "#server/operations/engine/resumable.ts";
+import { canBeResumed } from "#server/operations/engine/resumable.ts";
 import { withoutComment } from "#server/providers/digitalocean/inventory.ts";
-import type { Books } from "./compare.ts";
+import type { Expected } from "./compare.ts";
 
 /** Operations that leave something at DigitalOcean which bears their id. */
 const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "prove", "destroy"];
@@ -13,7 +13,7 @@ const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "prov
 export const mending: OperationKind[] = ["repair-drift", "delete-orphan", "adopt-snapshot", "remove-stray"];
 
 /** What our rows say, for {@link compare} with what the team `account` has. */
-export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Books {
+export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
   const changed = lastChanges(tx);
   const rows = tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).all();
   const names = tx.select().from(aliases).all();
@@ -94,7 +94,7 @@ function heldDroplets(tx: Tx): Set<number> {
   const proofs = tx
     .select({ facts: operations.facts })
     .from(operations)
-    .where(and(eq(operations.kind, "prove"), canBeTakenUp()))
+    .where(and(eq(operations.kind, "prove"), canBeResumed()))
     .all();
   return new Set(
     proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
