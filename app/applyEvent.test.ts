@@ -12,7 +12,7 @@ import { operationView as operation, instanceRow as row } from "./testing/testVi
 
 const plan: InstanceDetail["backupPlan"] = {
   ...{ every: "never", at: "03:00", weekday: 0, timeZone: "UTC", keepCount: 1, keepDays: 1 },
-  ...{ proveEvery: "never", setAt: 0 },
+  ...{ testRestoreEvery: "never", setAt: 0 },
 };
 const changed = (id: number, next: InstanceRow): ChangeEvent => ({ id, at: 0, kind: "step", row: next });
 const line = (id: number): LogLine => ({ id, at: 0, step: "s", text: String(id), failed: false });
@@ -43,7 +43,7 @@ test("a detail takes its own row, its operation, and one that is new", () => {
     ...{
       contactName: "",
       contactEmail: "",
-      address: null,
+      ipAddress: null,
       snapshotAt: null,
       bringsBack: null,
       variables: [],

@@ -260,7 +260,7 @@ export function instanceOf(db: Db, id: string) {
 
 /** The file with an intranet's posts on its droplet's disk; undefined while it has none. */
 export function postsOf({ db, cloudFolder }: Pick<World, "db" | "cloudFolder">, instanceId: string) {
-  const { address } = instanceOf(db, instanceId);
+  const { ipAddress: address } = instanceOf(db, instanceId);
   const disk = address === null ? undefined : diskOf(cloudFolder, address);
   return disk === undefined ? undefined : postsFile(disk);
 }

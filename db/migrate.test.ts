@@ -5,7 +5,17 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterAll, expect, test } from "vitest";
 import { openDatabase } from "./client.ts";
 import { migrateDatabase } from "./migrate.ts";
-import { backups, instances, mail, operations, snapshots, steps, variables, wakeUps } from "./schema.ts";
+import {
+  backups,
+  instances,
+  mail,
+  operations,
+  settings,
+  snapshots,
+  steps,
+  variables,
+  wakeUps,
+} from "./schema.ts";
 import { olderMigrations } from "./testing/testMigrations.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-migrate-"));
@@ -111,6 +121,63 @@ test("a database of the version before keeps everything in its order, and what w
     { id: "sent", sentAt: 12, createdMonotonic: 11 },
     { id: "unclear", sentAt: null, unclearSince: 22, abandonedAt: null },
     { id: "due", sentAt: null, unclearSince: null, abandonedAt: null },
+  ]);
+  connection.close();
+});
+
+test("a database from before names were changed keeps what is under them", () => {
+  const file = join(folder, "names.sqlite");
+  const before = openDatabase(file);
+  migrate(before.db, { migrationsFolder: olderMigrations(folder, 7) });
+  const plan = `{"every":"day","at":"04:00","weekday":0,"timeZone":"UTC","keepCount":3,"keepDays":9,"proveEvery":"week","setAt":5}`;
+  const failure = `{"sentence":"It failed.","detail":"why"}`;
+  before.connection.exec(`
+    INSERT INTO instances (id, idempotency_key, company, contact_name, contact_email, slug, domain, region, size,
+      price_monthly_cents, version, status, droplet_id, address, next_proof_at, backup_plan, created_by, created_at)
+      VALUES ('i', 'k', 'Acme', 'Petra', 'p@acme.example', 'acme', 'x.test', 'fra1', 's', 1200, '2.14.0', 'failed', 5,
+        '203.0.113.5', 77, '${plan}', 'joe', 1);
+    INSERT INTO operations (id, sequence, instance_id, kind, state, facts, failure, created_by, created_at) VALUES
+      ('o1', 1, 'i', 'prove', 'failed', '{}', '${failure}', 'joe', 1),
+      ('o2', 2, 'i', 'remove-stray', 'done', '{}', NULL, 'joe', 1),
+      ('o3', 3, 'i', 'resize', 'failed',
+        '{"size":{"slug":"l","priceMonthly":2400},"previousSize":{"slug":"s","priceMonthly":1200},"dropletId":5}', NULL, 'joe', 1);
+    INSERT INTO steps (operation_id, name, label, position, state, failure, due_at)
+      VALUES ('o1', 'restore', 'Restore', 0, 'failed', '${failure}', 1);
+    INSERT INTO backups (id, instance_id, operation_id, reason, state, key, version, created_at, proven_at, proven_in_ms,
+      proof_failure) VALUES ('b', 'i', 'o1', 'manual', 'good', 'b', '1', 1, 8, 900, 'The last one failed.');
+    INSERT INTO settings (name, value) VALUES ('reconciliation', '{"checkedAt":4,"failure":{"at":3,"sentence":"No."}}'),
+      ('another', '{"sentence":1}');`);
+  before.connection.close();
+
+  migrateDatabase(file);
+
+  const { db, connection } = openDatabase(file);
+  const userMessage = { userMessage: "It failed.", detail: "why" };
+  expect(db.select().from(instances).all()).toMatchObject([
+    {
+      ...{ ipAddress: "203.0.113.5", nextRestoreTestAt: 77, priceMonthlyCents: 1200 },
+      backupPlan: { ...JSON.parse(plan), proveEvery: undefined, testRestoreEvery: "week" },
+    },
+  ]);
+  expect(db.select().from(operations).orderBy(operations.sequence).all()).toMatchObject([
+    { kind: "test-restore", failure: userMessage },
+    { kind: "remove-orphaned-droplet", failure: null },
+    {
+      kind: "resize",
+      facts: {
+        size: { slug: "l", priceMonthlyCents: 2400 },
+        previousSize: { slug: "s", priceMonthlyCents: 1200 },
+        dropletId: 5,
+      },
+    },
+  ]);
+  expect(db.select().from(steps).all()).toMatchObject([{ failure: userMessage }]);
+  expect(db.select().from(backups).all()).toMatchObject([
+    { restoreTestedAt: 8, restoreTestedInMs: 900, restoreTestFailure: "The last one failed." },
+  ]);
+  expect(db.select().from(settings).orderBy(settings.name).all()).toMatchObject([
+    { name: "another", value: '{"sentence":1}' },
+    { name: "reconciliation", value: '{"checkedAt":4,"failure":{"at":3,"userMessage":"No."}}' },
   ]);
   connection.close();
 });

@@ -35,7 +35,7 @@ export const operationKinds = [
   "backup",
   "restore",
   "restore-as-new",
-  "prove",
+  "test-restore",
   "change-address",
   "edit-variables",
   "restart",
@@ -45,7 +45,7 @@ export const operationKinds = [
   "upgrade",
   "purge",
   /** Began no more: what it did, "delete-orphan" does. */
-  "remove-stray",
+  "remove-orphaned-droplet",
   "adopt-droplet",
   "adopt-snapshot",
   "repair-drift",
@@ -98,7 +98,7 @@ export type BackupPlan = {
   timeZone: string;
   keepCount: number;
   keepDays: number;
-  proveEvery: "never" | "week" | "month";
+  testRestoreEvery: "never" | "week" | "month";
   /** When it was chosen; 0 for the default. */
   setAt: number;
 };
@@ -109,7 +109,7 @@ export const noBackupPlan: BackupPlan = {
   timeZone: "Europe/Berlin",
   keepCount: 14,
   keepDays: 60,
-  proveEvery: "never",
+  testRestoreEvery: "never",
   setAt: 0,
 };
 
@@ -127,11 +127,11 @@ export const instances = sqliteTable(
     domain: text().notNull(),
     region: text().notNull(),
     size: text().notNull(),
-    priceMonthly: integer("price_monthly_cents").notNull(),
+    priceMonthlyCents: integer("price_monthly_cents").notNull(),
     version: text().notNull(),
     status: text({ enum: instanceStatuses }).notNull(),
     dropletId: integer("droplet_id"),
-    address: text(),
+    ipAddress: text("ip_address"),
     hostKey: text("host_key"),
     /** The DigitalOcean team (its account's uuid) that the droplet was bought with; null while it was never noted. */
     accountId: text("account_id"),
@@ -158,7 +158,7 @@ export const instances = sqliteTable(
     /** When backups are made and how long they are kept. */
     backupPlan: text("backup_plan", { mode: "json" }).$type<BackupPlan>().notNull().default(noBackupPlan),
     nextBackupAt: time("next_backup_at"),
-    nextProofAt: time("next_proof_at"),
+    nextRestoreTestAt: time("next_restore_test_at"),
   },
   (table) => [
     uniqueIndex("instances_live_address").on(table.slug, table.domain).where(sql`destroyed_at is null`),
@@ -399,9 +399,9 @@ export const backups = sqliteTable(
     takenAt: time("taken_at"),
     verifiedAt: time("verified_at"),
     /** The last time it was restored to a throwaway droplet and was what it should be, and how long that took. */
-    provenAt: time("proven_at"),
-    provenInMs: integer("proven_in_ms"),
-    proofFailure: text("proof_failure"),
+    restoreTestedAt: time("restore_tested_at"),
+    restoreTestedInMs: integer("restore_tested_in_ms"),
+    restoreTestFailure: text("restore_test_failure"),
     removedAt: time("removed_at"),
   },
   (table) => [

@@ -67,7 +67,7 @@ test("a DNS record that somebody deleted is repaired: the intranet answers again
 }) => {
   await spawn(page, { company: "Borta Namn", slug: "borta" });
   await waitUntilRunning(page);
-  const { domain, address } = rowOf("borta");
+  const { domain, ipAddress: address } = rowOf("borta");
   const list = await cloud(request, `/v2/domains/${domain}/records?name=borta.${domain}`);
   const [record] = list.domain_records as { id: number }[];
   await request.delete(`${cloudUrl}/v2/domains/${domain}/records/${record?.id}`, { headers: authorization });

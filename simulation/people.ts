@@ -47,7 +47,7 @@ export function createPeople(world: World, env: Env) {
   });
   const regions = [{ slug: "fra1", name: "Frankfurt 1", available: true }];
   const sizes = ["s-1vcpu-2gb", "s-2vcpu-4gb"].map((slug, index) => ({
-    ...{ slug, memoryMb: 2048, vcpus: 1, diskGb: 50, priceMonthly: 12 * (index + 1) },
+    ...{ slug, memoryMb: 2048, vcpus: 1, diskGb: 50, priceMonthlyCents: 1200 * (index + 1) },
     ...{ regions: ["fra1"], available: true },
   }));
   const web: Web = {
@@ -115,7 +115,7 @@ export function createPeople(world: World, env: Env) {
           },
           who,
         );
-      case "prove":
+      case "test-restore":
         return testRestore(web, { instanceId }, who);
       case "change-address": {
         const back = chance < 0.4 ? slug.replace(/-moved$/, "") : `${slug.replace(/-moved$/, "")}-moved`;
@@ -185,7 +185,7 @@ export function createPeople(world: World, env: Env) {
             instanceId,
             plan: {
               ...{ every: "day", at: "03:00", weekday: 0, timeZone: "Europe/Berlin" },
-              ...{ keepCount: 1, keepDays: 30, proveEvery: "never" },
+              ...{ keepCount: 1, keepDays: 30, testRestoreEvery: "never" },
             },
           },
           who,

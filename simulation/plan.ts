@@ -10,7 +10,7 @@ export const actions = [
   "back-up",
   "restore",
   "restore-as-new",
-  "prove",
+  "test-restore",
   "change-address",
   "edit-variables",
   "restart",

@@ -114,14 +114,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the window after an unclear create is not waited for",
-    focus: { actions: ["prove", "restore-as-new"], faults: ["error-after-effect", "list-lags"] },
+    focus: { actions: ["test-restore", "restore-as-new"], faults: ["error-after-effect", "list-lags"] },
     file: `${operations}/steps/droplet.ts`,
     from: "export const visibilityWindowMs = 60_000;",
     to: "export const visibilityWindowMs = 0;",
   },
   {
     name: "a POST without an answer is sent again",
-    focus: { actions: ["prove", "restore-as-new"], faults: ["error-after-effect"] },
+    focus: { actions: ["test-restore", "restore-as-new"], faults: ["error-after-effect"] },
     file: "server/providers/digitalocean/request.ts",
     from: 'const safe = call.method !== "POST" && caller?.signal.aborted !== true;',
     to: "const safe = caller?.signal.aborted !== true;",
@@ -177,7 +177,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the budget of requests holds for one process only",
-    focus: { actions: ["destroy", "restart", "prove"], faults: ["slow-boot", "list-lags", "droplet-stays"] },
+    focus: {
+      actions: ["destroy", "restart", "test-restore"],
+      faults: ["slow-boot", "list-lags", "droplet-stays"],
+    },
     file: "server/providers/digitalocean/budget.ts",
     from: "const requests = Math.min(wanted, ...free.map(({ room }) => room));",
     to: "const requests = wanted;",

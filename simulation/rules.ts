@@ -32,7 +32,7 @@ type InstanceFields = {
   status: string;
   variable_set: number;
   droplet_id: number | null;
-  address: string | null;
+  ip_address: string | null;
   destroyed_at: number | null;
   snapshot_id: number | null;
 };
@@ -60,7 +60,7 @@ const leavesAsItWas = new Set([
 /** Operations whose Cancel gives up the droplet they bought, and what was posted there. */
 const givesUpDroplet = new Set(["spawn", "restore-as-new", "bring-back"]);
 /** Operations after whose Cancel none of the droplets that they bought is left. */
-const leavesNoDroplet = new Set([...givesUpDroplet, "prove"]);
+const leavesNoDroplet = new Set([...givesUpDroplet, "test-restore"]);
 
 /** Tasks after which there is something to go back from, and those that do. */
 const changesIntranet = new Set(["Put the backup's data in its place", "Unpack the intranet's software"]);
@@ -464,7 +464,7 @@ const places: [string, string[]][] = [
   ["steps", ["progress", "failure"]],
   ["mail", ["subject", "html", "text", "failure"]],
   ["audit", ["what"]],
-  ["backups", ["contents", "proof_failure"]],
+  ["backups", ["contents", "restore_test_failure"]],
 ];
 
 const factsWithSource = z.object({ source: z.object({ id: z.string(), key: z.string() }).optional() });

@@ -95,7 +95,7 @@ export type InstanceRow = {
 export type InstanceDetail = InstanceRow & {
   contactName: string;
   contactEmail: string;
-  address: string | null;
+  ipAddress: string | null;
   snapshotAt: number | null;
   /** What Bring back would start from, and from when that is; null while there is nothing. */
   bringsBack: { from: "snapshot" | "backup"; at: number } | null;
@@ -153,7 +153,7 @@ export const instanceActions = [
   "destroy",
   "backUp",
   "restore",
-  "prove",
+  "testRestore",
   "changeAddress",
   "editVariables",
   "restart",
@@ -182,9 +182,9 @@ export type BackupView = {
   createdAt: number;
   takenAt: number | null;
   verifiedAt: number | null;
-  provenAt: number | null;
-  provenInMs: number | null;
-  proofFailure: string | null;
+  restoreTestedAt: number | null;
+  restoreTestedInMs: number | null;
+  restoreTestFailure: string | null;
 };
 
 export type LogLine = { id: number; at: number; step: string; text: string; failed: boolean };

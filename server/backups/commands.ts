@@ -13,7 +13,7 @@ import {
 import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
-import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
+import { nextBackup, nextRestoreTest } from "#server/instances/backupPlan.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
 import type { backupPlanInput, restoreAsNewInput } from "#server/instances/rules.ts";
 import { copyVariables } from "#server/instances/variables.ts";
@@ -83,14 +83,14 @@ export function restoreBackup(
   });
 }
 
-const isProved = (tx: Pick<Tx, "select">, instanceId: string) =>
+const isBeingTested = (tx: Pick<Tx, "select">, instanceId: string) =>
   tx
     .select({ id: operations.id })
     .from(operations)
     .where(
       and(
         eq(operations.instanceId, instanceId),
-        eq(operations.kind, "prove"),
+        eq(operations.kind, "test-restore"),
         inArray(operations.state, ["running", "cancelling"]),
       ),
     )
@@ -104,13 +104,13 @@ export function testRestore(
 ): string {
   return startOperation(beginner, {
     instanceId: input.instanceId,
-    action: "prove",
-    kind: "prove",
+    action: "testRestore",
+    kind: "test-restore",
     who,
     isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,
     plan: (tx, { id, company }) => {
       // Each throws away what it finds of the other.
-      if (isProved(tx, id))
+      if (isBeingTested(tx, id))
         throw new CommandError("not-now", "Possible once the current proof has finished.");
       const row = input.backupId === undefined ? newestGood(tx, id) : find(tx, input.backupId);
       if (row === undefined)
@@ -149,7 +149,7 @@ export async function restoreAsNew(
         contactEmail: from.contactEmail,
         region: from.region,
         size: from.size,
-        priceMonthly: from.priceMonthly,
+        priceMonthlyCents: from.priceMonthlyCents,
         version: source.version,
         status: "spawning",
         backupPlan: { ...noBackupPlan, setAt: at },
@@ -184,7 +184,11 @@ export function setBackupPlan(
     const at = now();
     const backupPlan = { ...plan, setAt: at };
     tx.update(instances)
-      .set({ backupPlan, nextBackupAt: nextBackup(backupPlan, at), nextProofAt: nextProof(backupPlan, at) })
+      .set({
+        backupPlan,
+        nextBackupAt: nextBackup(backupPlan, at),
+        nextRestoreTestAt: nextRestoreTest(backupPlan, at),
+      })
       .where(eq(instances.id, instanceId))
       .run();
     const what = `changed when ${instance.company} is backed up`;

@@ -20,7 +20,7 @@ export const backupsRouter = router({
   restoreAsNew: procedure
     .input(restoreAsNewInput)
     .mutation(({ ctx: { web, user }, input }) => restoreAsNew(web, input, user.email)),
-  prove: procedure
+  testRestore: procedure
     .input(z.object({ instanceId: id, backupId: id.optional() }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: testRestore(web, input, user.email) })),
   setPlan: procedure

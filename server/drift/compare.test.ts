@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import { instanceTag, operationTag, restoreTestTag } from "#server/operations/steps/droplet.ts";
 import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import { compare, type Expected, type Found, type Inventory, settledMs } from "./compare.ts";
 
@@ -11,18 +11,25 @@ const key = "ssh-ed25519 AAAA";
 
 type Instance = Expected["instances"][number];
 const acme: Instance = {
-  ...{ id: "acme", slug: "acme", domain, status: "running", dropletId: 1, address: "203.0.113.1" },
-  ...{ size: "s-1vcpu-2gb", priceMonthly: 1200, snapshotId: null, destroyedAt: null, purgedAt: null },
+  ...{ id: "acme", slug: "acme", domain, status: "running", dropletId: 1, ipAddress: "203.0.113.1" },
+  ...{ size: "s-1vcpu-2gb", priceMonthlyCents: 1200, snapshotId: null, destroyedAt: null, purgedAt: null },
   changedAt: longAgo,
 };
 /** Destroyed long ago; what is left of it is a matter of the test. */
 const gone: Instance = {
   ...acme,
-  ...{ id: "gone", slug: "gone", status: "destroyed", dropletId: null, address: null, destroyedAt: longAgo },
+  ...{
+    id: "gone",
+    slug: "gone",
+    status: "destroyed",
+    dropletId: null,
+    ipAddress: null,
+    destroyedAt: longAgo,
+  },
 };
 const droplet = (over: Partial<Droplet> = {}): Droplet => ({
   ...{ id: 1, name: "acme.intranet.io", status: "active", address: "203.0.113.1", snapshotIds: [] },
-  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthly: 12, regionSlug: "fra1" },
+  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthlyCents: 1200, regionSlug: "fra1" },
   createdAt: new Date(longAgo).toISOString(),
   tags: ["spawner", instanceTag("acme"), operationTag("spawned")],
   ...over,
@@ -88,7 +95,7 @@ describe("orphaned droplets", () => {
     ]);
   });
   test("one whose operation is unknown is ours by its instance", () => {
-    for (const tag of [instanceTag("acme"), proofTag("acme")])
+    for (const tag of [instanceTag("acme"), restoreTestTag("acme")])
       expect(findings({}, withOrphan({ tags: ["spawner", tag] }))).toMatchObject([{ ownTag: tag }]);
   });
   test("another Spawner's, one without our tag, and anybody else's are left alone", () => {
@@ -127,7 +134,11 @@ describe("orphaned droplets", () => {
     ],
     ["bought for a restore that may not have come to its data", bought("restore-as-new"), ofGone()],
     ["bought to bring a backup back, which may not be there yet", bought("bring-back", true), ofGone()],
-    ["a throwaway", bought("spawn"), ofGone({ tags: ["spawner", proofTag("gone"), operationTag("again")] })],
+    [
+      "a throwaway",
+      bought("spawn"),
+      ofGone({ tags: ["spawner", restoreTestTag("gone"), operationTag("again")] }),
+    ],
     [
       "of an instance that has another droplet",
       { ...bought("spawn"), instances: [acme, { ...gone, dropletId: 3 }] },
@@ -175,7 +186,7 @@ describe("droplets of our rows", () => {
     expect(found({}, { droplets: [droplet({ address: undefined })] })).toEqual([]);
   });
   test("another size: what it costs more, or less", () => {
-    const larger = droplet({ sizeSlug: "s-2vcpu-4gb", priceMonthly: 24 });
+    const larger = droplet({ sizeSlug: "s-2vcpu-4gb", priceMonthlyCents: 2400 });
     expect(found({}, { droplets: [larger] })).toMatchObject([
       {
         monthlyCents: 1200,
@@ -275,7 +286,7 @@ describe("records", () => {
       ).toEqual([{ type: "missing-record", domain, name: "old", address: "203.0.113.1" }]);
   });
   test("of one that failed, or has no droplet, none is asked for", () => {
-    for (const over of [{ status: "failed" as const }, { dropletId: null }, { address: null }])
+    for (const over of [{ status: "failed" as const }, { dropletId: null }, { ipAddress: null }])
       expect(found({ instances: [{ ...acme, ...over }] }, { ...withRecords(), droplets: [] })).toEqual([]);
   });
   test("of one whose droplet is gone only that is said", () => {
@@ -345,12 +356,12 @@ describe("records", () => {
     ).toEqual([]);
   });
   test("of a name that somebody else uses again nothing is orphaned", () => {
-    const again = { ...acme, id: "again", slug: "gone", dropletId: 5, address: "203.0.113.5" };
+    const again = { ...acme, id: "again", slug: "gone", dropletId: 5, ipAddress: "203.0.113.5" };
     const record5 = { id: 13, name: "gone", data: "203.0.113.5" };
     expect(found({ instances: [acme, gone, again] }, withRecords(record, record5))).toEqual([]);
   });
   test("a domain that is not at this account is one finding, whatever the number of names", () => {
-    const second = { ...acme, id: "second", slug: "second", dropletId: 5, address: "203.0.113.5" };
+    const second = { ...acme, id: "second", slug: "second", dropletId: 5, ipAddress: "203.0.113.5" };
     const records = new Map([[domain, undefined]]);
     expect(findings({ instances: [acme, second] }, { records })).toEqual([
       { type: "missing-domain", domain },

@@ -1,5 +1,10 @@
 import type { InstanceStatus, OperationKind } from "#db/schema.ts";
-import { instanceTag, operationIdOf, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import {
+  instanceTag,
+  operationIdOf,
+  operationTag,
+  restoreTestTag,
+} from "#server/operations/steps/droplet.ts";
 import { type Droplet, ourTag } from "#server/providers/digitalocean/digitalocean.ts";
 import type { ARecord, Snapshot } from "#server/providers/digitalocean/inventory.ts";
 import type { Finding } from "./findings.ts";
@@ -40,9 +45,9 @@ type BookedInstance = {
   domain: string;
   status: InstanceStatus;
   dropletId: number | null;
-  address: string | null;
+  ipAddress: string | null;
   size: string;
-  priceMonthly: number;
+  priceMonthlyCents: number;
   snapshotId: number | null;
   destroyedAt: number | null;
   purgedAt: number | null;
@@ -89,7 +94,6 @@ export function compare(books: Expected, inventory: Inventory, now: number): Fou
 }
 
 const isSettled = (at: number, now: number): boolean => now - at >= settledMs;
-const cents = (dollars: number): number => Math.round(dollars * 100);
 const hostOf = ({ slug, domain }: { slug: string; domain: string }) => `${slug}.${domain}`;
 
 /** Droplets of our rows: gone, or different from what the row says. */
@@ -119,18 +123,18 @@ function differences(
   found: (finding: Finding, monthlyCents?: number) => Found,
 ): Found[] {
   const differing: Found[] = [];
-  const { address, size, priceMonthly } = instance;
+  const { ipAddress: address, size, priceMonthlyCents } = instance;
   if (droplet.address !== undefined && droplet.address !== address)
     differing.push(found({ type: "changed-address", dropletId, recorded: address, actual: droplet.address }));
-  const actualPrice = cents(droplet.priceMonthly);
+  const actualPrice = droplet.priceMonthlyCents;
   if (droplet.sizeSlug !== size)
     differing.push(
       found(
         {
           ...{ type: "changed-size", dropletId, recorded: size, actual: droplet.sizeSlug },
-          ...{ recordedPrice: priceMonthly, actualPrice },
+          ...{ recordedPrice: priceMonthlyCents, actualPrice },
         },
-        actualPrice - priceMonthly,
+        actualPrice - priceMonthlyCents,
       ),
     );
   const missing = [ourTag, instanceTag(instance.id)].filter((tag) => !droplet.tags.includes(tag));
@@ -154,7 +158,7 @@ function orphanedDroplets(books: Expected, { droplets }: Inventory, now: number)
     if (owned.has(dropletId) || !tags.includes(ourTag)) return [];
     const buyer = operations.get(operationIdOf(tags) ?? "");
     const named = books.instances.find(
-      ({ id }) => tags.includes(instanceTag(id)) || tags.includes(proofTag(id)),
+      ({ id }) => tags.includes(instanceTag(id)) || tags.includes(restoreTestTag(id)),
     );
     const instance = buyer === undefined ? named : instances.get(buyer.instanceId);
     const ownTag = buyer === undefined ? tags.find((tag) => isTagOf(tag, named?.id)) : operationTag(buyer.id);
@@ -165,7 +169,7 @@ function orphanedDroplets(books: Expected, { droplets }: Inventory, now: number)
       {
         instanceId: instance.id,
         finding: { type: "orphaned-droplet", dropletId, name, createdAt, ownTag, isAdoptable },
-        monthlyCents: cents(droplet.priceMonthly),
+        monthlyCents: droplet.priceMonthlyCents,
         isSettled: isSettled(createdAt, now) && isSettled(instance.changedAt, now),
       },
     ];
@@ -173,7 +177,7 @@ function orphanedDroplets(books: Expected, { droplets }: Inventory, now: number)
 }
 
 const isTagOf = (tag: string, instanceId: string | undefined) =>
-  instanceId !== undefined && (tag === instanceTag(instanceId) || tag === proofTag(instanceId));
+  instanceId !== undefined && (tag === instanceTag(instanceId) || tag === restoreTestTag(instanceId));
 
 /**
  * Whether the instance can go on with this droplet: it has none, its name is free, and what was bought for it last is
@@ -253,16 +257,22 @@ const stands: readonly InstanceStatus[] = ["running", "unreachable", "off"];
 
 type Name = { instance: BookedInstance; slug: string; domain: string; address: string };
 
-/** The names that are to lead to a droplet, as long as its own address is beyond doubt. */
+/** The names that are to lead to a droplet, as long as its own ipAddress is beyond doubt. */
 function expectedNames({ instances, aliases, elsewhere }: Expected, { droplets, gone }: Inventory): Name[] {
   return instances.flatMap((instance): Name[] => {
-    const { id, dropletId, address, destroyedAt, status } = instance;
-    if (destroyedAt !== null || dropletId === null || address === null || !stands.includes(status)) return [];
+    const { id, dropletId, ipAddress, destroyedAt, status } = instance;
+    if (destroyedAt !== null || dropletId === null || ipAddress === null || !stands.includes(status))
+      return [];
     if (elsewhere.has(id)) return [];
     const actual = droplets.find((droplet) => droplet.id === dropletId)?.address;
-    if (gone.has(dropletId) || (actual !== undefined && actual !== address)) return [];
+    if (gone.has(dropletId) || (actual !== undefined && actual !== ipAddress)) return [];
     const redirects = aliases.filter((alias) => alias.instanceId === id && alias.role === "redirect");
-    return [instance, ...redirects].map(({ slug, domain }) => ({ instance, slug, domain, address }));
+    return [instance, ...redirects].map(({ slug, domain }) => ({
+      instance,
+      slug,
+      domain,
+      address: ipAddress,
+    }));
   });
 }
 

@@ -8,9 +8,14 @@ import { withoutComment } from "#server/providers/digitalocean/inventory.ts";
 import type { Expected } from "./compare.ts";
 
 /** Operations that leave something at DigitalOcean which bears their id. */
-const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "prove", "destroy"];
+const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "test-restore", "destroy"];
 /** Operations that put drift right: they change nothing that a round would have to wait for. */
-export const mending: OperationKind[] = ["repair-drift", "delete-orphan", "adopt-snapshot", "remove-stray"];
+export const mending: OperationKind[] = [
+  "repair-drift",
+  "delete-orphan",
+  "adopt-snapshot",
+  "remove-orphaned-droplet",
+];
 
 /** What our rows say, for {@link compare} with what the team `account` has. */
 export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
@@ -46,7 +51,8 @@ export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, 
     ),
     heldDroplets: heldDroplets(tx),
     addresses: new Set([
-      ...[...rows, ...made].flatMap(({ address }) => address ?? []),
+      ...rows.flatMap(({ ipAddress }) => ipAddress ?? []),
+      ...made.map(({ address }) => address),
       ...formerAddresses(tx),
     ]),
     hosts: new Map([
@@ -94,7 +100,7 @@ function heldDroplets(tx: Tx): Set<number> {
   const proofs = tx
     .select({ facts: operations.facts })
     .from(operations)
-    .where(and(eq(operations.kind, "prove"), canBeResumed()))
+    .where(and(eq(operations.kind, "test-restore"), canBeResumed()))
     .all();
   return new Set(
     proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),

@@ -73,7 +73,7 @@ async function hasForeignRecord(
       .where(and(eq(dnsRecords.domain, domain), eq(dnsRecords.name, slug)))
       .all();
     const own = db
-      .select({ address: instances.address })
+      .select({ address: instances.ipAddress })
       .from(instances)
       .where(eq(instances.id, instanceId))
       .get();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { noBackupPlan } from "#db/schema.ts";
-import { nextBackup, nextProof, staleness } from "./backupPlan.ts";
+import { nextBackup, nextRestoreTest, staleness } from "./backupPlan.ts";
 
 const berlin = { ...noBackupPlan, every: "day" as const, at: "03:30", timeZone: "Europe/Berlin" };
 const at = (text: string) => Date.parse(text);
@@ -17,8 +17,8 @@ test("every week on that day; never is never", () => {
   const weekly = { ...berlin, every: "week" as const, weekday: 1 };
   expect(nextBackup(weekly, at("2026-11-25T00:00:00Z"))).toBe(at("2026-11-30T02:30:00Z"));
   expect(nextBackup(noBackupPlan, 0)).toBeNull();
-  expect(nextProof(noBackupPlan, 0)).toBeNull();
-  expect(nextProof({ ...noBackupPlan, proveEvery: "week" }, 0)).toBe(7 * 86_400_000);
+  expect(nextRestoreTest(noBackupPlan, 0)).toBeNull();
+  expect(nextRestoreTest({ ...noBackupPlan, testRestoreEvery: "week" }, 0)).toBe(7 * 86_400_000);
 });
 
 test("a good backup that is too old is warned of, in words", () => {

@@ -15,11 +15,11 @@ export function nextBackup(plan: BackupPlan, now: number): number | null {
   return cron.nextRun(new Date(now))?.getTime() ?? null;
 }
 
-const proofEveryMs = { never: null, week: 7 * dayMs, month: 30 * dayMs } as const;
+const restoreTestEveryMs = { never: null, week: 7 * dayMs, month: 30 * dayMs } as const;
 
 /** When the next restore proof is due after `now`; null when none is wanted. */
-export function nextProof(plan: BackupPlan, now: number): number | null {
-  const every = proofEveryMs[plan.proveEvery];
+export function nextRestoreTest(plan: BackupPlan, now: number): number | null {
+  const every = restoreTestEveryMs[plan.testRestoreEvery];
   return every === null ? null : now + every;
 }
 

@@ -125,7 +125,7 @@ export async function resizeInstance(
 ): Promise<string> {
   const choices = await options(web.env, web.digitalocean, web.monotonic());
   const size = choices.sizes.find((one) => one.slug === input.size);
-  const wished = { slug: input.size, priceMonthly: size?.priceMonthlyCents };
+  const wished = { slug: input.size, priceMonthlyCents: size?.priceMonthlyCents };
   return startOperation(web, {
     instanceId: input.instanceId,
     action: "resize",
@@ -146,7 +146,7 @@ export async function resizeInstance(
         what: `resized ${instance.company} from ${current?.name ?? instance.size} to ${size.name}`,
         facts: {
           size: wished,
-          previousSize: { slug: instance.size, priceMonthly: instance.priceMonthly },
+          previousSize: { slug: instance.size, priceMonthlyCents: instance.priceMonthlyCents },
         },
       };
     },

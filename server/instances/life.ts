@@ -76,7 +76,7 @@ export async function bringBack(
           destroyedAt: null,
           keptUntil: null,
           dropletId: null,
-          address: null,
+          ipAddress: null,
           hostKey: null,
           answeredAt: null,
           answeredInMs: null,

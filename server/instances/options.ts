@@ -56,7 +56,7 @@ async function load(env: Env, digitalocean: DigitalOcean): Promise<Options> {
           vcpus,
           diskGb,
           regions: size.regions,
-          priceMonthlyCents: Math.round(size.priceMonthly * 100),
+          priceMonthlyCents: size.priceMonthlyCents,
         },
       ];
     })

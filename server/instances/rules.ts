@@ -215,7 +215,7 @@ export function instanceRefusals(instance: Judged): Record<InstanceAction, strin
     destroy: occupied ?? (instance.isProtected ? protectedFromDestroy : null),
     backUp: whileOn,
     restore: whileOn,
-    prove: isDestroyed ? "It's destroyed." : half,
+    testRestore: isDestroyed ? "It's destroyed." : half,
     changeAddress: whileOn,
     editVariables: whileOn,
     restart: whileOn,
@@ -262,7 +262,7 @@ export const backupPlanInput = z.object({
   timeZone: z.string().refine(isTimeZone, "Enter a time zone such as Europe/Berlin."),
   keepCount: z.number().int().min(1, "Keep at least 1.").max(1000, "Keep at most 1000."),
   keepDays: z.number().int().min(1, "Keep at least 1 day.").max(3650, "Keep at most 3650 days."),
-  proveEvery: z.enum(["never", "week", "month"]),
+  testRestoreEvery: z.enum(["never", "week", "month"]),
 });
 
 function isTimeZone(name: string): boolean {

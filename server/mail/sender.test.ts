@@ -138,7 +138,7 @@ describe("what the Spawner began", () => {
     addUser(joe);
     const instanceId = insertInstance(world.db);
     await run("backup", fails(), { who: spawnerItself, instanceId });
-    await run("prove", fails(), { who: spawnerItself, instanceId });
+    await run("test-restore", fails(), { who: spawnerItself, instanceId });
     await run("backup", fails(), { who: spawnerItself });
     await run("backup", fails(), { who: joe, instanceId });
     expect(rows()).toHaveLength(4);
@@ -324,12 +324,16 @@ describe("what is there after a failure", () => {
   }
   const gone = { status: "destroyed", destroyedAt: 1, dropletId: null } as const;
 
-  test.each(["purge", "bring-back", "restore-as-new", "spawn", "prove", "remove-stray"] as const)(
-    "%s without a droplet: nothing is said to be free of charge",
-    async (kind) => {
-      expect(await mailAfter(kind, gone)).not.toMatch(/nothing costs|Nothing is lost/);
-    },
-  );
+  test.each([
+    "purge",
+    "bring-back",
+    "restore-as-new",
+    "spawn",
+    "test-restore",
+    "remove-orphaned-droplet",
+  ] as const)("%s without a droplet: nothing is said to be free of charge", async (kind) => {
+    expect(await mailAfter(kind, gone)).not.toMatch(/nothing costs|Nothing is lost/);
+  });
 
   test("of an orphan, what was to be deleted", async () => {
     const text = await mailAfter("delete-orphan", { status: "running", dropletId: 5 });

@@ -186,7 +186,7 @@ function renderAboutOperation(
       url: urlOf(instance),
       dashboardUrl: pageUrl,
       tookMs: tookMs(db, operationId, row.createdMonotonic),
-      priceMonthlyCents: instance.priceMonthly,
+      priceMonthlyCents: instance.priceMonthlyCents,
       version: instance.version,
     });
   return templates.failed({

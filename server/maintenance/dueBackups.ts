@@ -2,7 +2,7 @@ import { eq, lte } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
 import { backUp, testRestore } from "#server/backups/commands.ts";
-import { nextBackup, nextProof } from "#server/instances/backupPlan.ts";
+import { nextBackup, nextRestoreTest } from "#server/instances/backupPlan.ts";
 import type { Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
@@ -11,7 +11,7 @@ import { eachWithin } from "./eachWithin.ts";
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
 
-export function beginDueBackups(engine: Engine, signal: AbortSignal): Promise<void> {
+export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const due = engine.db.select().from(instances).where(lte(instances.nextBackupAt, now)).all();
   const fault = ({ slug }: Instance) => `the backup of ${slug} that is due could not be begun`;
@@ -27,14 +27,14 @@ export function beginDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
   return eachWithin(engine, due, fault, begin, signal);
 }
 
-export function beginDueProofs(engine: Engine, signal: AbortSignal): Promise<void> {
+export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
-  const due = engine.db.select().from(instances).where(lte(instances.nextProofAt, now)).all();
+  const due = engine.db.select().from(instances).where(lte(instances.nextRestoreTestAt, now)).all();
   const fault = ({ slug }: Instance) => `the restore proof of ${slug} that is due could not be begun`;
   const begin = ({ id, backupPlan }: Instance) => {
     const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));
-    const nextProofAt = begun ? nextProof(backupPlan, now) : now + busyPauseMs;
-    engine.db.update(instances).set({ nextProofAt }).where(eq(instances.id, id)).run();
+    const nextRestoreTestAt = begun ? nextRestoreTest(backupPlan, now) : now + busyPauseMs;
+    engine.db.update(instances).set({ nextRestoreTestAt }).where(eq(instances.id, id)).run();
   };
   return eachWithin(engine, due, fault, begin, signal);
 }

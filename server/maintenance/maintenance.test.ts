@@ -80,7 +80,7 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const ran = { answeredAt: 1, hostKey: "ssh-ed25519 AAAA", address: "127.0.0.9", dropletId: 1 };
+const ran = { answeredAt: 1, hostKey: "ssh-ed25519 AAAA", ipAddress: "127.0.0.9", dropletId: 1 };
 const rowOf = (id: string) => {
   const row = world.db.select().from(instances).where(eq(instances.id, id)).get();
   if (row === undefined) throw new Error("no row");
@@ -152,13 +152,17 @@ test("what is off when its backup is due is asked again later", async () => {
 });
 
 test("a proof that is due takes the newest good backup", async () => {
-  const plan = { ...noBackupPlan, proveEvery: "week" as const, setAt: 1 };
-  const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextProofAt: world.clock.now });
+  const plan = { ...noBackupPlan, testRestoreEvery: "week" as const, setAt: 1 };
+  const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextRestoreTestAt: world.clock.now });
   const backupId = await addBackup(id, 1);
   await runMaintenance(world.engine);
   const [operation] = world.db.select().from(operations).all();
-  expect(operation).toMatchObject({ kind: "prove", mutating: false, facts: { source: { id: backupId } } });
-  expect(rowOf(id)).toMatchObject({ status: "running", nextProofAt: world.clock.now + 7 * day });
+  expect(operation).toMatchObject({
+    kind: "test-restore",
+    mutating: false,
+    facts: { source: { id: backupId } },
+  });
+  expect(rowOf(id)).toMatchObject({ status: "running", nextRestoreTestAt: world.clock.now + 7 * day });
 });
 
 test("backups go by count and by age, never the last good one", async () => {
@@ -532,7 +536,7 @@ test.each(["running", "failed"] as const)(
 
 test("a proof that had failed keeps nothing of an instance that was destroyed since", async () => {
   const { instanceId, backupId } = await expired();
-  ended(instanceId, "prove", "failed", { ...sourceOf(backupId), throwaway: true });
+  ended(instanceId, "test-restore", "failed", { ...sourceOf(backupId), throwaway: true });
   await runMaintenance(world.engine);
   expect(purges()).toHaveLength(1);
 });

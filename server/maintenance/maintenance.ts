@@ -1,7 +1,7 @@
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { report } from "#server/report.ts";
 import { withTimeLimit } from "#server/timeLimit.ts";
-import { beginDueBackups, beginDueProofs } from "./dueBackups.ts";
+import { startDueBackups, startDueRestoreTests } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
 import { noteLateSnapshots } from "./lateSnapshots.ts";
@@ -20,8 +20,8 @@ type Chore = (engine: Engine, signal: AbortSignal) => Promise<void> | void;
 const choreMs = 2 * 60_000;
 
 const chores: [fault: string, chore: Chore][] = [
-  ["the backups that are due could not be begun", beginDueBackups],
-  ["the restore proofs that are due could not be begun", beginDueProofs],
+  ["the backups that are due could not be begun", startDueBackups],
+  ["the restore proofs that are due could not be begun", startDueRestoreTests],
   ["backups past their retention could not be removed", applyRetention],
   ["snapshots that were late could not be recorded", noteLateSnapshots],
   ["old snapshots could not be removed", removeOldSnapshots],

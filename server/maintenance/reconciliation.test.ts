@@ -5,7 +5,7 @@ import { resolveDrift } from "#server/drift/commands.ts";
 import { driftCheck, driftViews } from "#server/drift/queries.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
-import { instanceTag, operationTag, proofTag } from "#server/operations/steps/droplet.ts";
+import { instanceTag, operationTag, restoreTestTag } from "#server/operations/steps/droplet.ts";
 import {
   begin,
   createTestEngine,
@@ -64,14 +64,14 @@ afterEach(() => world.close());
 const address = (id: number) => `203.0.113.${id}`;
 const droplet = (id: number, tags: string[]): Droplet => ({
   ...{ id, name: `droplet-${id}`, status: "active", address: address(id), snapshotIds: [] },
-  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthly: 12, regionSlug: "fra1" },
+  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthlyCents: 1200, regionSlug: "fra1" },
   createdAt: new Date(world.clock.now - 30 * minute).toISOString(),
   tags: ["spawner", ...tags],
 });
 
 /** An instance that has run for long, as DigitalOcean has it as well. */
 function standing(id: number, slug = `acme-${id}`): { instanceId: string; spawned: string } {
-  const instanceId = insertInstance(world.db, { dropletId: id, address: address(id), slug });
+  const instanceId = insertInstance(world.db, { dropletId: id, ipAddress: address(id), slug });
   const spawned = begin(world.engine, instanceId, registry.spawn);
   world.db
     .update(operations)
@@ -233,7 +233,7 @@ test("what was brought back in another team is compared there, and what is left 
   cloud.listed.push(droplet(2, [operationTag(spawned)]));
   await round();
   const there = cloud;
-  const moved = { accountId: "another", dropletId: 4, address: address(4) };
+  const moved = { accountId: "another", dropletId: 4, ipAddress: address(4) };
   world.db.update(instances).set(moved).where(eq(instances.id, instanceId)).run();
   cloud = { ...cloud, account: "another", snapshots: [] };
   cloud.listed = [droplet(4, [instanceTag(instanceId)]), droplet(5, [operationTag(spawned)])];
@@ -349,7 +349,13 @@ test("a repair waits for a failed operation, whose Retry it would take away", as
 
 test("a destroyed instance that adopts its droplet has its name back, unless somebody else has it", async () => {
   const { instanceId } = standing(1, "acme");
-  const gone = { status: "destroyed" as const, dropletId: null, address: null, destroyedAt: 1, keptUntil: 9 };
+  const gone = {
+    status: "destroyed" as const,
+    dropletId: null,
+    ipAddress: null,
+    destroyedAt: 1,
+    keptUntil: 9,
+  };
   world.db.update(instances).set(gone).where(eq(instances.id, instanceId)).run();
   cloud.records = [];
   await round();
@@ -369,11 +375,11 @@ test("a destroyed instance that adopts its droplet has its name back, unless som
 
 test("a throwaway is shown once its failed proof can't be taken up any more", async () => {
   const { instanceId } = standing(1);
-  const proof = begin(world.engine, instanceId, registry.prove, { dropletId: 2, throwaway: true });
+  const proof = begin(world.engine, instanceId, registry["test-restore"], { dropletId: 2, throwaway: true });
   const end = (id: string, state: "failed" | "done") =>
     world.db.update(operations).set({ state, endedAt: 1 }).where(eq(operations.id, id)).run();
   end(proof, "failed");
-  cloud.listed.push(droplet(2, [proofTag(instanceId), operationTag(proof)]));
+  cloud.listed.push(droplet(2, [restoreTestTag(instanceId), operationTag(proof)]));
   await round();
   await round();
   expect(shown()).toEqual([]);
@@ -391,7 +397,7 @@ test("what was bought to restore a backup is not adopted: it may not hold the da
   const end = (facts: Record<string, unknown>) => {
     const id = begin(world.engine, instanceId, registry["bring-back"], facts);
     world.db.update(operations).set({ state: "cancelled", endedAt: 1 }).where(eq(operations.id, id)).run();
-    const gone = { status: "destroyed", destroyedAt: 1, dropletId: null, address: null } as const;
+    const gone = { status: "destroyed", destroyedAt: 1, dropletId: null, ipAddress: null } as const;
     world.db.update(instances).set(gone).where(eq(instances.id, instanceId)).run();
     return droplet(2, [instanceTag(instanceId), operationTag(id)]);
   };

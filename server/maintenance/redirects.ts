@@ -50,7 +50,7 @@ const isStillWanted = ({ db }: Engine, { instanceId }: Alias): boolean =>
 async function removeRecords(
   { db, providers: { digitalocean } }: Engine,
   { slug, domain }: Alias,
-  { id: instanceId, address }: Instance,
+  { id: instanceId, ipAddress: address }: Instance,
 ): Promise<number[]> {
   const known = db
     .select({ id: dnsRecords.id })

@@ -46,13 +46,13 @@ async function takeOver(context: Context): Promise<Outcome<Facts>> {
     throw new StepFailure(`${instance.company} has another droplet by now.`, `droplet ${instance.dropletId}`);
   const machine = machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
   const { id: accountId } = await providers.digitalocean.account();
-  const { sizeSlug: size, priceMonthly } = droplet;
+  const { sizeSlug: size, priceMonthlyCents } = droplet;
   return done({
     facts: { ...machine.facts, accountId },
     instance: {
       ...machine.instance,
       accountId,
-      ...{ size, priceMonthly: Math.round(priceMonthly * 100) },
+      ...{ size, priceMonthlyCents },
       ...{ destroyedAt: null, keptUntil: null, purgedAt: null },
     },
     rows: forget(one),

@@ -31,7 +31,7 @@ const openOperations = (tx: Reader, exceptId = "") =>
         ne(operations.id, exceptId),
         or(
           inArray(operations.state, ["running", "cancelling"]),
-          and(canBeResumed(), or(ne(operations.kind, "prove"), isNull(instances.destroyedAt))),
+          and(canBeResumed(), or(ne(operations.kind, "test-restore"), isNull(instances.destroyedAt))),
         ),
       ),
     )

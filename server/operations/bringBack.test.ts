@@ -25,7 +25,7 @@ test("an instance whose droplet vanished comes back from its newest good backup"
   ran.length = 0;
   const operation = await play(await bringBack({ ...web, ...world.engine }, { instanceId: id }, joe));
   expect(operation).toMatchObject({ state: "done", facts: { source: { key: "k.tar.gz" } } });
-  const { address, status, version } = row(id);
+  const { ipAddress: address, status, version } = row(id);
   expect({ status, version }).toEqual({ status: "running", version: "2.12.0" });
   expect(ran).toEqual([`provision on ${address}`, `restore on ${address}`]);
   expect(cloud.records.map(({ data }) => data)).toEqual([address]);
@@ -91,7 +91,7 @@ describe("from a snapshot", () => {
     return vars;
   }
   const toldTo = (vars: Map<string, Record<string, unknown>>, id: string) =>
-    vars.get(world.row(id).address ?? "");
+    vars.get(world.row(id).ipAddress ?? "");
 
   test("of a droplet whose move had failed, it works with its own address", async () => {
     const { engine, play, row, spawned, web } = world;

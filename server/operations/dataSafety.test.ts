@@ -38,7 +38,13 @@ async function createWorld() {
     probe: { answer, variablesInEffect: async () => undefined },
   });
   const instanceId = insertInstance(db, {
-    ...{ version: "2.13.0", answeredAt: 1, dropletId: 1, address: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" },
+    ...{
+      version: "2.13.0",
+      answeredAt: 1,
+      dropletId: 1,
+      ipAddress: "127.0.0.9",
+      hostKey: "ssh-ed25519 AAAA",
+    },
   });
   let count = 0;
   const world = {

@@ -74,7 +74,7 @@ async function deleteRecord(
   one: FindingOf<"orphaned-record">,
 ): Promise<Outcome<Facts>> {
   const isOwnName = [instance, ...aliases].some((at) => at.slug === one.name && at.domain === one.domain);
-  if (isOwnName && instance.destroyedAt === null && instance.address === one.address)
+  if (isOwnName && instance.destroyedAt === null && instance.ipAddress === one.address)
     throw new StepFailure(
       `${instance.company} answers at this address by now, so the record was left alone.`,
       `${one.name}.${one.domain} leads to ${one.address}`,

@@ -17,7 +17,7 @@ import { switchOn } from "./steps/power.ts";
 type Context = StepContext<SnapshotFacts>;
 
 const stands = ({ instance }: Context) =>
-  instance.dropletId !== null && instance.address !== null && instance.dropletGoneAt === null;
+  instance.dropletId !== null && instance.ipAddress !== null && instance.dropletGoneAt === null;
 const wasOn = (context: Context) => stands(context) && context.operation.statusBefore !== "off";
 const ran = (context: Context) => stands(context) && context.operation.statusBefore === "running";
 

@@ -75,12 +75,17 @@ afterEach(() => world.close());
 
 const droplet = (over: Partial<Droplet> = {}): Droplet => ({
   ...{ id: 2, name: "orphan", status: "active", address: "203.0.113.2", snapshotIds: [] },
-  ...{ sizeSlug: "s-1vcpu-2gb", priceMonthly: 12, regionSlug: "fra1", createdAt: "2026-01-01T00:00:00Z" },
+  ...{
+    sizeSlug: "s-1vcpu-2gb",
+    priceMonthlyCents: 1200,
+    regionSlug: "fra1",
+    createdAt: "2026-01-01T00:00:00Z",
+  },
   tags: ["spawner", "spawner-op-o"],
   ...over,
 });
 const domain = "intranet.localhost";
-const acme = { slug: "acme", domain, dropletId: 1, address: "203.0.113.1", hostKey: "key of 203.0.113.1" };
+const acme = { slug: "acme", domain, dropletId: 1, ipAddress: "203.0.113.1", hostKey: "key of 203.0.113.1" };
 const rowOf = (id: string) => world.db.select().from(instances).where(eq(instances.id, id)).get();
 const noted = () => world.db.select().from(drift).all();
 
@@ -213,12 +218,12 @@ describe("delete", () => {
     const id = insertInstance(world.db, acme);
     cloud.records = [
       { id: 9, type: "A", name: "acme", data: "203.0.113.7" },
-      { id: 10, type: "A", name: "acme", data: acme.address },
+      { id: 10, type: "A", name: "acme", data: acme.ipAddress },
     ];
     const old: Finding = { ...left, address: "203.0.113.7" };
     expect(await resolve("delete-orphan", id, old)).toMatchObject({ state: "done" });
     expect(done).toEqual(["remove record 9"]);
-    const own: Finding = { ...left, address: acme.address };
+    const own: Finding = { ...left, address: acme.ipAddress };
     expect(await resolve("delete-orphan", id, own)).toMatchObject({ state: "failed" });
     expect(done).toHaveLength(1);
   });
@@ -234,10 +239,10 @@ describe("repair", () => {
   };
 
   test("the row takes the real size and its price", async () => {
-    cloud.droplets = [droplet({ id: 1, sizeSlug: "s-2vcpu-4gb", priceMonthly: 24 })];
+    cloud.droplets = [droplet({ id: 1, sizeSlug: "s-2vcpu-4gb", priceMonthlyCents: 2400 })];
     const id = insertInstance(world.db, acme);
     expect(await resolve("repair-drift", id, size)).toMatchObject({ state: "done" });
-    expect(rowOf(id)).toMatchObject({ size: "s-2vcpu-4gb", priceMonthly: 2400, status: "running" });
+    expect(rowOf(id)).toMatchObject({ size: "s-2vcpu-4gb", priceMonthlyCents: 2400, status: "running" });
     expect(noted()).toEqual([]);
   });
   test("the row takes the real address and its names lead there, once the host key is the known one", async () => {
@@ -252,7 +257,7 @@ describe("repair", () => {
     world.db.update(instances).set({ hostKey: "key of 203.0.113.2" }).run();
     expect(await resolve("repair-drift", id, elsewhere)).toMatchObject({ state: "done" });
     expect(done).toEqual([`domain ${domain}`, "point acme at 203.0.113.2"]);
-    expect(rowOf(id)).toMatchObject({ address: "203.0.113.2" });
+    expect(rowOf(id)).toMatchObject({ ipAddress: "203.0.113.2" });
   });
   test("a droplet that the instance doesn't have any more changes nothing", async () => {
     cloud.droplets = [droplet({ id: 1 })];
@@ -271,11 +276,11 @@ describe("repair", () => {
     expect(done).toEqual(["tag 1 spawner", "tag 1 spawner-instance-a"]);
   });
   test("a record leads to where the instance is now, not to where it was when the drift was found", async () => {
-    const id = insertInstance(world.db, { ...acme, address: "203.0.113.8" });
+    const id = insertInstance(world.db, { ...acme, ipAddress: "203.0.113.8" });
     const lost: Finding = { type: "missing-record", domain, name: "acme", address: "203.0.113.1" };
     expect(await resolve("repair-drift", id, lost)).toMatchObject({ state: "done" });
     expect(done).toEqual([`domain ${domain}`, "point acme at 203.0.113.8"]);
-    for (const over of [{ slug: "moved" }, { destroyedAt: 1 }, { address: null }]) {
+    for (const over of [{ slug: "moved" }, { destroyedAt: 1 }, { ipAddress: null }]) {
       const other = insertInstance(world.db, { ...acme, slug: "acme-2", ...over });
       const name = "slug" in over ? "acme" : "acme-2";
       expect(await resolve("repair-drift", other, { ...lost, name })).toMatchObject({ state: "failed" });
@@ -287,7 +292,7 @@ describe("repair", () => {
     const id = insertInstance(world.db, acme);
     const lost: Finding = { type: "missing-domain", domain };
     expect(await resolve("repair-drift", id, lost)).toMatchObject({ state: "done" });
-    expect(done).toEqual([`domain ${domain}`, `domain ${domain}`, `point acme at ${acme.address}`]);
+    expect(done).toEqual([`domain ${domain}`, `domain ${domain}`, `point acme at ${acme.ipAddress}`]);
   });
   test("a snapshot that is gone leaves the rows: the best that is left takes its place", async () => {
     const id = insertInstance(world.db, { ...acme, snapshotId: 72, snapshotAt: 200 });

@@ -29,7 +29,11 @@ let onReconfigured = (_operationId: string) => {};
 beforeEach(() => {
   world = createTestEngine();
   insertUser(world.db);
-  instanceId = insertInstance(world.db, { dropletId: 1, address: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" });
+  instanceId = insertInstance(world.db, {
+    dropletId: 1,
+    ipAddress: "127.0.0.9",
+    hostKey: "ssh-ed25519 AAAA",
+  });
   const greeting = { name: "GREETING", value: "Hello", secret: true };
   write(world.db, (tx) =>
     insertVariables(tx, variablesKey, { id: instanceId, variableSet: 1 }, [greeting], 1),

@@ -29,7 +29,7 @@ async function destroyOrphanedDroplet(context: StepContext<MachineFacts>): Promi
 
 /** As orphaned droplets were destroyed before deleteOrphan.ts: kept for the history, and for one that is under way. */
 export const removeOrphanedDroplet = defineOperation<MachineFacts>({
-  kind: "remove-stray",
+  kind: "remove-orphaned-droplet",
   label: "Destroy a stray droplet",
   userMessages: {
     cancelling: "Once the droplet is being destroyed, there is no way back.",

@@ -62,23 +62,23 @@ async function ownDroplet({ instance, providers }: Context, one: Finding & { dro
 async function takeAddress(context: Context, one: FindingOf<"changed-address">): Promise<Done> {
   const { instance, aliases, providers, site } = context;
   const { address } = await ownDroplet(context, one);
-  if (address === undefined || address === instance.address) return done({ rows: forget(one) });
+  if (address === undefined || address === instance.ipAddress) return done({ rows: forget(one) });
   const hostKey = await providers.scanHostKey({ address, port: site.sshPort });
   if (hostKey === undefined || hostKey !== instance.hostKey)
     throw new StepFailure(
       `${address} doesn't answer with the SSH host key of this droplet. Nothing was changed.`,
       `host key ${hostKey ?? "none"} instead of ${instance.hostKey ?? "none"}`,
     );
-  const there = { ...context, instance: { ...instance, address } };
+  const there = { ...context, instance: { ...instance, ipAddress: address } };
   const records: OwnRecord[] = [];
   for (const place of [instance, ...aliases]) records.push(await ensureRecord(there, place));
-  return done({ instance: { address }, rows: keeping(context, records, one) });
+  return done({ instance: { ipAddress: address }, rows: keeping(context, records, one) });
 }
 
 async function takeSize(context: Context, one: FindingOf<"changed-size">): Promise<Done> {
-  const { sizeSlug, priceMonthly } = await ownDroplet(context, one);
+  const { sizeSlug, priceMonthlyCents } = await ownDroplet(context, one);
   return done({
-    instance: { size: sizeSlug, priceMonthly: Math.round(priceMonthly * 100) },
+    instance: { size: sizeSlug, priceMonthlyCents },
     rows: forget(one),
   });
 }
@@ -105,10 +105,10 @@ async function repairRecord(
   const isOwn = [instance, ...aliases].some(
     ({ slug, domain }) => slug === place.slug && domain === place.domain,
   );
-  if (!isOwn || instance.destroyedAt !== null || instance.address === null)
+  if (!isOwn || instance.destroyedAt !== null || instance.ipAddress === null)
     throw new StepFailure(
       `${one.name}.${one.domain} doesn't belong to ${instance.company} any more. Nothing was changed.`,
-      `${instance.slug}.${instance.domain} at ${instance.address ?? "no address"}`,
+      `${instance.slug}.${instance.domain} at ${instance.ipAddress ?? "no address"}`,
     );
   return done({ rows: keeping(context, [await ensureRecord(context, place)], one) });
 }
@@ -118,7 +118,7 @@ async function repairDomain(context: Context, one: FindingOf<"missing-domain">):
   const { instance, aliases, providers } = context;
   await providers.digitalocean.ensureDomain(one.domain);
   const records: OwnRecord[] = [];
-  if (instance.address !== null && instance.destroyedAt === null)
+  if (instance.ipAddress !== null && instance.destroyedAt === null)
     for (const place of [instance, ...aliases])
       if (place.domain === one.domain) records.push(await ensureRecord(context, place));
   return done({ rows: keeping(context, records, one) });

@@ -5,7 +5,7 @@ import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
 
-const size = z.object({ slug: z.string(), priceMonthly: z.number() });
+const size = z.object({ slug: z.string(), priceMonthlyCents: z.number() });
 type Facts = ActionFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
 type Context = StepContext<Facts>;
 
@@ -19,7 +19,12 @@ const asBefore = (prefix: string) => [
     learned: ({ facts }) =>
       facts.previousSize === undefined
         ? {}
-        : { instance: { size: facts.previousSize.slug, priceMonthly: facts.previousSize.priceMonthly } },
+        : {
+            instance: {
+              size: facts.previousSize.slug,
+              priceMonthlyCents: facts.previousSize.priceMonthlyCents,
+            },
+          },
   }),
 ];
 
@@ -45,7 +50,7 @@ export const resize = defineOperation<Facts>({
       learned: ({ facts }) =>
         facts.size === undefined
           ? {}
-          : { instance: { size: facts.size.slug, priceMonthly: facts.size.priceMonthly } },
+          : { instance: { size: facts.size.slug, priceMonthlyCents: facts.size.priceMonthlyCents } },
     }),
   ],
   rescue: { redoFrom: "switch-off", steps: asBefore("rescue") },

@@ -21,7 +21,7 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
  * away. It has none of the customer's variables, so that it cannot write to anybody.
  */
 export const testRestore = defineOperation<SourceFacts>({
-  kind: "prove",
+  kind: "test-restore",
   label: "Prove the backup",
   userMessages: {
     cancelling: "The temporary droplet is destroyed. The intranet and its backups aren't touched.",
@@ -55,9 +55,9 @@ export const testRestore = defineOperation<SourceFacts>({
       version,
       learned: ({ facts, now, monotonic, operation }) => ({
         rows: (tx) => {
-          const provenInMs = tookMs(tx, operation.id, monotonic());
+          const restoreTestedInMs = tookMs(tx, operation.id, monotonic());
           tx.update(backups)
-            .set({ provenAt: now(), provenInMs, proofFailure: null })
+            .set({ restoreTestedAt: now(), restoreTestedInMs, restoreTestFailure: null })
             .where(eq(backups.id, facts.source?.id ?? ""))
             .run();
         },
@@ -75,7 +75,7 @@ export const testRestore = defineOperation<SourceFacts>({
     const { source } = z.object(sourceFacts).partial().parse(facts);
     if (state === "failed" && source !== undefined)
       tx.update(backups)
-        .set({ proofFailure: "The last restore proof failed." })
+        .set({ restoreTestFailure: "The last restore proof failed." })
         .where(eq(backups.id, source.id))
         .run();
   },

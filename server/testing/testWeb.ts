@@ -13,8 +13,8 @@ import type { Web } from "#server/web.ts";
 
 const person = { email: "joe@example.org", name: "Joe", password: "correct horse battery" };
 
-const sizeOf = (slug: string, priceMonthly: number, regions: string[]) => ({
-  ...{ slug, priceMonthly, regions, available: true },
+const sizeOf = (slug: string, priceMonthlyCents: number, regions: string[]) => ({
+  ...{ slug, priceMonthlyCents, regions, available: true },
   ...{ memoryMb: 2048, vcpus: 1, diskGb: 50 },
 });
 
@@ -37,9 +37,9 @@ export async function createTestWeb() {
     digitalocean: only<DigitalOcean>("digitalocean", {
       regions: async () => [{ slug: "fra1", name: "Frankfurt 1", available: true }],
       sizes: async () => [
-        sizeOf("s-1vcpu-2gb", 12, ["fra1"]),
-        sizeOf("s-2vcpu-4gb", 24, ["fra1"]),
-        sizeOf("s-4vcpu-8gb", 48, ["nyc1"]),
+        sizeOf("s-1vcpu-2gb", 1200, ["fra1"]),
+        sizeOf("s-2vcpu-4gb", 2400, ["fra1"]),
+        sizeOf("s-4vcpu-8gb", 4800, ["nyc1"]),
       ],
       findRecords: async () => [],
     }),

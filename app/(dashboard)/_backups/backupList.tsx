@@ -17,8 +17,11 @@ const RestoreDialog = dynamic(
     import("#app/(dashboard)/_instances/dialogs/simpleDialogs.tsx").then((module) => module.RestoreDialog),
   { ssr: false },
 );
-const ProveDialog = dynamic(
-  () => import("#app/(dashboard)/_instances/dialogs/simpleDialogs.tsx").then((module) => module.ProveDialog),
+const TestRestoreDialog = dynamic(
+  () =>
+    import("#app/(dashboard)/_instances/dialogs/simpleDialogs.tsx").then(
+      (module) => module.TestRestoreDialog,
+    ),
   { ssr: false },
 );
 const RestoreAsNewDialog = dynamic(
@@ -41,7 +44,7 @@ type Props = {
   /** Whether each row names its instance. */
   named?: boolean;
 };
-type Asked = { dialog: "restore" | "prove" | "new"; backup: BackupView };
+type Asked = { dialog: "restore" | "test" | "new"; backup: BackupView };
 
 /** Backups by day, newest first: how old, why, how large, whether they have been proved, and Restore. */
 export function BackupList({ backups, refusals, named = false }: Props) {
@@ -71,7 +74,9 @@ export function BackupList({ backups, refusals, named = false }: Props) {
       {asked?.dialog === "restore" && (
         <RestoreDialog backup={asked.backup} onClose={() => setAsked(undefined)} />
       )}
-      {asked?.dialog === "prove" && <ProveDialog backup={asked.backup} onClose={() => setAsked(undefined)} />}
+      {asked?.dialog === "test" && (
+        <TestRestoreDialog backup={asked.backup} onClose={() => setAsked(undefined)} />
+      )}
       {asked?.dialog === "new" && (
         <RestoreAsNewDialog backup={asked.backup} onClose={() => setAsked(undefined)} />
       )}
@@ -125,7 +130,7 @@ function Row(props: {
       <span className="text-sm text-ink-2 tabular-nums max-md:hidden">
         {backup.bytes === null ? "–" : bytes(backup.bytes)}
       </span>
-      <Proof backup={backup} now={now} />
+      <RestoreTest backup={backup} now={now} />
       <span className="flex justify-end gap-1">
         <Button reason={offline ?? bad ?? refusals?.restore} onClick={() => onAsk("restore")}>
           <History size={15} strokeWidth={1.9} aria-hidden />
@@ -156,8 +161,8 @@ function Row(props: {
               </DropdownMenu.Item>
               <DropdownMenu.Item
                 className={item}
-                disabled={bad !== null || (refusals?.prove ?? null) !== null}
-                onSelect={() => choose("prove")}
+                disabled={bad !== null || (refusals?.testRestore ?? null) !== null}
+                onSelect={() => choose("test")}
               >
                 Prove
               </DropdownMenu.Item>
@@ -169,7 +174,7 @@ function Row(props: {
   );
 }
 
-function Proof({ backup, now }: { backup: BackupView; now: number }) {
+function RestoreTest({ backup, now }: { backup: BackupView; now: number }) {
   const icon = { size: 15, strokeWidth: 1.9, className: "shrink-0", "aria-hidden": true } as const;
   const line = (ink: string, sign: React.ReactNode, text: string) => (
     <span className={`flex min-w-0 items-center gap-1.5 text-sm ${ink}`}>
@@ -180,13 +185,14 @@ function Proof({ backup, now }: { backup: BackupView; now: number }) {
   if (backup.state === "running") return line("text-move-ink", <RefreshCw {...icon} />, "In progress");
   if (backup.state === "failed")
     return line("text-bad-ink", <OctagonAlert {...icon} />, "Failed: not verified");
-  if (backup.proofFailure !== null)
-    return line("text-bad-ink", <OctagonAlert {...icon} />, backup.proofFailure);
-  if (backup.provenAt === null) return line("text-ink-2", <Check {...icon} />, "Good: read back and opened");
-  const took = backup.provenInMs === null ? "" : `, took ${duration(backup.provenInMs)}`;
+  if (backup.restoreTestFailure !== null)
+    return line("text-bad-ink", <OctagonAlert {...icon} />, backup.restoreTestFailure);
+  if (backup.restoreTestedAt === null)
+    return line("text-ink-2", <Check {...icon} />, "Good: read back and opened");
+  const took = backup.restoreTestedInMs === null ? "" : `, took ${duration(backup.restoreTestedInMs)}`;
   return line(
     "text-ok-ink",
     <ShieldCheck {...icon} />,
-    `Good, restore proven ${age(backup.provenAt, now)}${took}`,
+    `Good, restore proven ${age(backup.restoreTestedAt, now)}${took}`,
   );
 }

@@ -119,8 +119,8 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
         <SelectField
           id="proveEvery"
           label="Prove the newest"
-          value={plan.proveEvery}
-          onChange={(event) => edit({ proveEvery: proveOf(event.target.value) })}
+          value={plan.testRestoreEvery}
+          onChange={(event) => edit({ testRestoreEvery: proveOf(event.target.value) })}
         >
           <option value="never">Manual only</option>
           <option value="week">every week</option>
@@ -147,5 +147,5 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
 
 const everyOf = (value: string): BackupPlan["every"] =>
   value === "day" || value === "week" ? value : "never";
-const proveOf = (value: string): BackupPlan["proveEvery"] =>
+const proveOf = (value: string): BackupPlan["testRestoreEvery"] =>
   value === "week" || value === "month" ? value : "never";

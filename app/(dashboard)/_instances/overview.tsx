@@ -50,8 +50,8 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           </Fact>
           <Fact name="Address">
             <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
-            {instance.address !== null && instance.dropletGoneAt === null && (
-              <span className="block text-sm text-ink-3">Reaches {instance.address}</span>
+            {instance.ipAddress !== null && instance.dropletGoneAt === null && (
+              <span className="block text-sm text-ink-3">Reaches {instance.ipAddress}</span>
             )}
             {instance.redirects.map(({ url, until }) => (
               <span key={url} className="block text-sm break-all text-ink-3">
@@ -128,7 +128,7 @@ function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }
         <span className="block">
           <CircleCheck size={15} strokeWidth={1.9} className="mr-1.5 inline text-ok-ink" aria-hidden />
           <span className="font-medium text-ok-ink">Good</span>
-          {newest.provenAt !== null && `, restore proven ${age(newest.provenAt, now)}`}
+          {newest.restoreTestedAt !== null && `, restore proven ${age(newest.restoreTestedAt, now)}`}
         </span>
       )}
       <span className="block text-sm text-ink-3">

@@ -14,14 +14,19 @@ import type { BackupView } from "#server/api/views.ts";
 
 const dayMs = 86_400_000;
 
-const isBad = ({ state, proofFailure }: BackupView) => state === "failed" || proofFailure !== null;
+const isBad = ({ state, restoreTestFailure }: BackupView) =>
+  state === "failed" || restoreTestFailure !== null;
 const filters: readonly { value: string; label: string; fits: (backup: BackupView) => boolean }[] = [
   { value: "all", label: "All", fits: () => true },
-  { value: "proven", label: "Restore proven", fits: (backup) => backup.provenAt !== null && !isBad(backup) },
+  {
+    value: "proven",
+    label: "Restore proven",
+    fits: (backup) => backup.restoreTestedAt !== null && !isBad(backup),
+  },
   {
     value: "unproven",
     label: "Good, not proven",
-    fits: (one) => one.state === "good" && one.provenAt === null,
+    fits: (one) => one.state === "good" && one.restoreTestedAt === null,
   },
   { value: "bad", label: "Failed", fits: isBad },
 ];

@@ -270,8 +270,8 @@ test("a size and a version must be another one that is on offer", async () => {
   expect(begun()).toEqual([]);
   const { operationId } = await resize("s-2vcpu-4gb");
   expect(factsOf(operationId)).toMatchObject({
-    size: { slug: "s-2vcpu-4gb", priceMonthly: 2400 },
-    previousSize: { slug: "s-1vcpu-2gb", priceMonthly: 1200 },
+    size: { slug: "s-2vcpu-4gb", priceMonthlyCents: 2400 },
+    previousSize: { slug: "s-1vcpu-2gb", priceMonthlyCents: 1200 },
   });
 });
 
@@ -313,9 +313,9 @@ test("only a good backup can be restored, in its place or as a new instance", as
 test("one proof at a time: the same again is the first one, another one waits", async () => {
   const instanceId = insertInstance(world.db, ran);
   const [one, two] = [addBackup(instanceId), addBackup(instanceId)];
-  const first = await joe.backups.prove({ instanceId, backupId: one });
-  expect(await joe.backups.prove({ instanceId, backupId: one })).toEqual(first);
-  await expect(joe.backups.prove({ instanceId, backupId: two })).rejects.toMatchObject({
+  const first = await joe.backups.testRestore({ instanceId, backupId: one });
+  expect(await joe.backups.testRestore({ instanceId, backupId: one })).toEqual(first);
+  await expect(joe.backups.testRestore({ instanceId, backupId: two })).rejects.toMatchObject({
     code: "PRECONDITION_FAILED",
   });
   expect(begun()).toHaveLength(1);
@@ -325,7 +325,7 @@ test("a plan for backups takes effect at once, and a bad one is refused", async 
   const instanceId = insertInstance(world.db, ran);
   const plan = {
     ...{ every: "day" as const, at: "03:00", weekday: 0, timeZone: "Europe/Berlin" },
-    ...{ keepCount: 7, keepDays: 30, proveEvery: "week" as const },
+    ...{ keepCount: 7, keepDays: 30, testRestoreEvery: "week" as const },
   };
   for (const wrong of [{ at: "25:00" }, { timeZone: "Mars/Base" }, { keepCount: 0 }, { keepDays: 0 }])
     await expect(joe.backups.setPlan({ instanceId, plan: { ...plan, ...wrong } })).rejects.toMatchObject({
@@ -337,8 +337,8 @@ test("a plan for backups takes effect at once, and a bad one is refused", async 
   expect(next).toBeGreaterThan(Date.now());
   const inBerlin = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/Berlin", timeStyle: "short" });
   expect(inBerlin.format(next)).toBe("03:00");
-  await joe.backups.setPlan({ instanceId, plan: { ...plan, every: "never", proveEvery: "never" } });
-  expect(rowOf(instanceId)).toMatchObject({ nextBackupAt: null, nextProofAt: null });
+  await joe.backups.setPlan({ instanceId, plan: { ...plan, every: "never", testRestoreEvery: "never" } });
+  expect(rowOf(instanceId)).toMatchObject({ nextBackupAt: null, nextRestoreTestAt: null });
 });
 
 test("what is kept of a destroyed instance goes for good only with its slug typed", async () => {

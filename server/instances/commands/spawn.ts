@@ -41,7 +41,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
         ...{ id, idempotencyKey, company, contactName, contactEmail, slug, domain, region, version },
         idempotencyDigest: digestOf(web.variablesKey, input),
         size: size.slug,
-        priceMonthly: size.priceMonthlyCents,
+        priceMonthlyCents: size.priceMonthlyCents,
         status: "spawning",
         createdBy: who,
         createdAt: at,

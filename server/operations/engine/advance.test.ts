@@ -123,7 +123,7 @@ describe("one wake-up", () => {
         step("one", "One", async () => done({ facts: { answer: 42 } })),
         step("two", "Two", async ({ facts }) => {
           seen.push(facts.answer);
-          return done({ instance: { address: "127.77.0.9" } });
+          return done({ instance: { ipAddress: "127.77.0.9" } });
         }),
       ]),
     );
@@ -132,7 +132,7 @@ describe("one wake-up", () => {
     await toEnd();
     expect(seen).toEqual([42]);
     expect(operationOf(db, id).state).toBe("done");
-    expect(instance()).toMatchObject({ status: "running", address: "127.77.0.9" });
+    expect(instance()).toMatchObject({ status: "running", ipAddress: "127.77.0.9" });
     expect(db.select().from(wakeUps).all()).toEqual([]);
   });
 

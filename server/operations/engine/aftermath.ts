@@ -29,7 +29,7 @@ export function whatIsThere(aftermath: Aftermath<MachineFacts>): string {
 }
 
 function dropletThere({ facts, instance }: Aftermath<MachineFacts>): string {
-  const price = `$${(instance.priceMonthly / 100).toFixed(2)} a month`;
+  const price = `$${(instance.priceMonthlyCents / 100).toFixed(2)} a month`;
   if (hasDroplet(instance))
     return `As far as the Spawner knows, the instance's droplet exists and costs ${price} until it's destroyed.`;
   if (instance.dropletId !== null) return "The instance's droplet is gone at DigitalOcean.";

@@ -231,7 +231,7 @@ export type StatusAfter = InstanceStatus | "before";
 /** What is known of an operation that was cancelled or has failed. */
 export type Aftermath<Facts> = {
   facts: Known<Facts>;
-  instance: Pick<Instance, "status" | "dropletId" | "dropletGoneAt" | "snapshotId" | "priceMonthly">;
+  instance: Pick<Instance, "status" | "dropletId" | "dropletGoneAt" | "snapshotId" | "priceMonthlyCents">;
   /** Putting things back has failed as well. */
   isStuck: boolean;
 };

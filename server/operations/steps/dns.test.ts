@@ -48,7 +48,7 @@ test("what we made is kept by its id, corrected when somebody points it elsewher
   const { cloud, db, play, row, spawned } = world;
   const id = await spawned({ slug: "acme" });
   expect(db.select().from(dnsRecords).all()).toMatchObject([
-    { id: cloud.records[0]?.id, instanceId: id, domain, name: "acme", address: row(id).address },
+    { id: cloud.records[0]?.id, instanceId: id, domain, name: "acme", address: row(id).ipAddress },
   ]);
   cloud.addRecord("other", "198.51.100.1");
   for (const record of cloud.records) if (record.name === "acme") record.data = "198.51.100.9";
@@ -104,7 +104,7 @@ test("a record whose answer was lost is found again, made once, and does not out
   cloud.meet = () => undefined;
   cancelOperation(engine, spawn, joe);
   const cancelledAt = clock.now;
-  const { address } = row(other);
+  const { ipAddress: address } = row(other);
   await play(spawn, () => clock.now - cancelledAt > 60_000);
   cloud.addRecord("late", address ?? "");
   expect((await play(spawn)).state).toBe("cancelled");
@@ -164,7 +164,7 @@ test("a move that failed is freed by Cancel, and by Destroy when it can't be tak
     const failed = await play(await move(id, `${slug}-2`));
     engine.providers.playbooks.readRun = readRun;
     expect(failed.state).toBe("failed");
-    expect(namesThere()).toContain(`${slug}-2 ${row(id).address}`);
+    expect(namesThere()).toContain(`${slug}-2 ${row(id).ipAddress}`);
     if (way === "cancel") cancelOperation(engine, failed.id, joe);
     expect((await play(way === "cancel" ? failed.id : press(id))).state).toMatch(/cancelled|done/);
     expect(aliasNames()).toEqual([]);
@@ -208,5 +208,5 @@ test("a retry frees its own names alone, whoever has them by now", async () => {
   retryOperation(engine, moving, joe);
   expect((await play(moving)).state).toBe("done");
   expect(aliasNames()).toEqual(["acme redirect"]);
-  expect(namesThere()).toContain(`acme ${world.row(other).address}`);
+  expect(namesThere()).toContain(`acme ${world.row(other).ipAddress}`);
 });

@@ -118,14 +118,14 @@ test("Retry of a spawn whose droplet is gone requests another one, and its recor
   expect((await play(operationId)).state).toBe("done");
   expect(row(id).dropletId).not.toBe(first?.id);
   expect(cloud.droplets.map((one) => one.id)).toEqual([row(id).dropletId]);
-  expect(ran).toEqual([`provision on ${row(id).address}`]);
-  expect(cloud.records.map((one) => one.data)).toEqual([row(id).address]);
+  expect(ran).toEqual([`provision on ${row(id).ipAddress}`]);
+  expect(cloud.records.map((one) => one.data)).toEqual([row(id).ipAddress]);
 });
 
 test("a proof whose droplet was removed as a stray while it was taken up again gets another one", async () => {
   const { cloud, db, engine, play } = world;
   const id = insertInstance(db);
-  const operationId = begin(engine, id, registry.prove, {
+  const operationId = begin(engine, id, registry["test-restore"], {
     throwaway: true,
     dropletId: 77,
     address: "203.0.113.9",

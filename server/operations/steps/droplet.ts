@@ -61,10 +61,10 @@ export const operationIdOf = (tags: readonly string[]): string | undefined =>
   tags.find((tag) => tag.startsWith(operationTag("")))?.slice(operationTag("").length);
 export const instanceTag = (instanceId: string) => `spawner-instance-${instanceId}`;
 /** Of a throwaway: it belongs to the operation, not to the instance. */
-export const proofTag = (instanceId: string) => `spawner-proof-${instanceId}`;
+export const restoreTestTag = (instanceId: string) => `spawner-proof-${instanceId}`;
 
 const ownTag = ({ facts, instance }: Pick<Context, "facts" | "instance">) =>
-  facts.throwaway === true ? proofTag(instance.id) : instanceTag(instance.id);
+  facts.throwaway === true ? restoreTestTag(instance.id) : instanceTag(instance.id);
 
 /** Asks for the operation's one droplet: finds it by its tag before it buys. A retry looks whether it is still there. */
 export const requestDroplet = (name: string, label: string): Step<MachineFacts> =>

@@ -52,7 +52,7 @@ export function machineOf({
     return { dropletId: facts.dropletId, address: facts.address, hostKey: facts.hostKey };
   return {
     dropletId: instance.dropletId ?? undefined,
-    address: instance.address ?? undefined,
+    address: instance.ipAddress ?? undefined,
     hostKey: instance.hostKey ?? undefined,
   };
 }
@@ -68,7 +68,7 @@ export function machineIs(
     facts: machine,
     instance: {
       dropletId: dropletId ?? null,
-      address: address ?? null,
+      ipAddress: address ?? null,
       hostKey: hostKey ?? null,
       dropletMissingSince: null,
       dropletGoneAt: null,

@@ -51,7 +51,7 @@ function start(playbooks: Partial<PlaybookRunner>): string {
       ...playbooks,
     }),
   });
-  const machine = { dropletId: 1, address: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" };
+  const machine = { dropletId: 1, ipAddress: "127.0.0.9", hostKey: "ssh-ed25519 AAAA" };
   return begin(engine, insertInstance(db, machine), definition);
 }
 const toEnd = (id: string) =>

@@ -111,7 +111,7 @@ export function insertInstance(db: Db, values: Partial<typeof instances.$inferIn
       domain: "intranet.localhost",
       region: "fra1",
       size: "s-1vcpu-2gb",
-      priceMonthly: 1200,
+      priceMonthlyCents: 1200,
       version: "2.14.0",
       status: "running",
       createdBy: "joe@intranet.localhost",

@@ -61,9 +61,9 @@ async function recordRules({ db, ask }: World): Promise<string[]> {
   const rows = db.select().from(instances).where(isNull(instances.destroyedAt)).all();
   const names = new Map<string, string | null>();
   const byId = new Map(rows.map((row) => [row.id, row]));
-  for (const row of rows) names.set(`${row.slug}.${row.domain}`, row.address);
+  for (const row of rows) names.set(`${row.slug}.${row.domain}`, row.ipAddress);
   for (const alias of db.select().from(aliases).all())
-    names.set(`${alias.slug}.${alias.domain}`, byId.get(alias.instanceId)?.address ?? null);
+    names.set(`${alias.slug}.${alias.domain}`, byId.get(alias.instanceId)?.ipAddress ?? null);
   const broken: string[] = [];
   for (const domain of new Set(
     db

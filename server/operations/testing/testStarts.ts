@@ -8,7 +8,7 @@ import { changeAddress, editVariables, setPower } from "#server/instances/change
 import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { registry } from "#server/operations/registry.ts";
-import { instanceTag, proofTag } from "#server/operations/steps/droplet.ts";
+import { instanceTag, restoreTestTag } from "#server/operations/steps/droplet.ts";
 import { testArchive } from "./testBackups.ts";
 import { begin } from "./testEngine.ts";
 
@@ -61,7 +61,7 @@ export const startOf: Record<OperationKind, Start> = {
     after: ["spawn", "backup"],
     begin: (engine, id) => restoreBackup(engine, { backupId: newestBackup(engine, id) }, who),
   },
-  prove: {
+  "test-restore": {
     after: ["spawn", "backup"],
     begin: (engine, instanceId) => testRestore(engine, { instanceId }, who),
   },
@@ -100,8 +100,8 @@ export const startOf: Record<OperationKind, Start> = {
   resize: {
     after: ["spawn"],
     begin: plainly("resize", {
-      size: { slug: "s-2vcpu-4gb", priceMonthly: 2400 },
-      previousSize: { slug: "s-1vcpu-2gb", priceMonthly: 1200 },
+      size: { slug: "s-2vcpu-4gb", priceMonthlyCents: 2400 },
+      previousSize: { slug: "s-1vcpu-2gb", priceMonthlyCents: 1200 },
     }),
   },
   upgrade: {
@@ -113,7 +113,7 @@ export const startOf: Record<OperationKind, Start> = {
     begin: (engine, instanceId) =>
       purgeInstance(engine, { instanceId, confirm: rowOf(engine, instanceId).slug }, who),
   },
-  "remove-stray": {
+  "remove-orphaned-droplet": {
     after: ["spawn"],
     begin: async (engine, instanceId) => {
       const { slug, region, size } = rowOf(engine, instanceId);
@@ -123,7 +123,7 @@ export const startOf: Record<OperationKind, Start> = {
         ...{ name: `${slug}.stray`, region, size, image: "debian-13-x64", sshKeyId: key.id },
         tags: ["spawner"],
       });
-      return begin(engine, instanceId, registry["remove-stray"], { dropletId, throwaway: true });
+      return begin(engine, instanceId, registry["remove-orphaned-droplet"], { dropletId, throwaway: true });
     },
   },
   "adopt-droplet": {
@@ -133,7 +133,7 @@ export const startOf: Record<OperationKind, Start> = {
       if (dropletId === null) throw new Error("nothing was spawned");
       engine.db
         .update(instances)
-        .set({ dropletId: null, address: null, hostKey: null, status: "failed" })
+        .set({ dropletId: null, ipAddress: null, hostKey: null, status: "failed" })
         .where(eq(instances.id, instanceId))
         .run();
       const before = { status, destroyedAt: null, keptUntil: null, purgedAt: null };
@@ -162,7 +162,7 @@ export const startOf: Record<OperationKind, Start> = {
   "repair-drift": {
     after: ["spawn"],
     begin: async (engine, instanceId) => {
-      const { slug: name, domain, address } = rowOf(engine, instanceId);
+      const { slug: name, domain, ipAddress: address } = rowOf(engine, instanceId);
       if (address === null) throw new Error("nothing was spawned");
       const { digitalocean } = engine.providers;
       for (const { id } of await digitalocean.findRecords(domain, name))
@@ -177,7 +177,7 @@ export const startOf: Record<OperationKind, Start> = {
       const { slug, region, size } = rowOf(engine, instanceId);
       const { digitalocean } = engine.providers;
       const key = await digitalocean.ensureSshKey(engine.site.keyName, engine.site.publicKey);
-      const ownTag = proofTag(instanceId);
+      const ownTag = restoreTestTag(instanceId);
       const { id: dropletId, name } = await digitalocean.createDroplet({
         ...{ name: `${slug}.orphan`, region, size, image: "debian-13-x64", sshKeyId: key.id },
         tags: ["spawner", ownTag],

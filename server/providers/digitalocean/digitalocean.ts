@@ -18,8 +18,7 @@ export type Droplet = {
   tags: string[];
   createdAt: string;
   sizeSlug: string;
-  /** In dollars. */
-  priceMonthly: number;
+  priceMonthlyCents: number;
   regionSlug: string;
   snapshotIds: number[];
 };
@@ -220,7 +219,7 @@ export function createDigitalOcean(
         memoryMb: size.memory,
         vcpus: size.vcpus,
         diskGb: size.disk,
-        priceMonthly: size.price_monthly,
+        priceMonthlyCents: Math.round(size.price_monthly * 100),
         regions: size.regions,
         available: size.available,
       }));
@@ -243,7 +242,7 @@ function toDroplet(answer: z.infer<typeof schemas.droplet>): Droplet {
     tags: answer.tags,
     createdAt: answer.created_at,
     sizeSlug: answer.size_slug,
-    priceMonthly: answer.size.price_monthly,
+    priceMonthlyCents: Math.round(answer.size.price_monthly * 100),
     regionSlug: answer.region.slug,
     snapshotIds: answer.snapshot_ids,
   };

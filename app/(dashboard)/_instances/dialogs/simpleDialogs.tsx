@@ -86,19 +86,19 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
   );
 }
 
-export function ProveDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
+export function TestRestoreDialog({ backup, onClose }: { backup: BackupView; onClose: () => void }) {
   const trpc = useTRPC();
   const begun = useStartedOperation({ id: backup.instanceId, slug: backup.slug }, onClose);
-  const prove = useMutation(trpc.backups.prove.mutationOptions({ onSuccess: begun }));
+  const testRestore = useMutation(trpc.backups.testRestore.mutationOptions({ onSuccess: begun }));
   return (
     <Confirm
       title={`Prove this backup of ${backup.company}?`}
       description="We restore it to a temporary droplet, check it, then delete the droplet. The droplet costs a cent or two. Your intranet isn't touched."
       confirm="Prove"
       keep="Cancel"
-      sending={prove.isPending}
-      error={prove.error}
-      onConfirm={() => prove.mutate({ instanceId: backup.instanceId, backupId: backup.id })}
+      sending={testRestore.isPending}
+      error={testRestore.error}
+      onConfirm={() => testRestore.mutate({ instanceId: backup.instanceId, backupId: backup.id })}
       onClose={onClose}
     />
   );
