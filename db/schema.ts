@@ -354,6 +354,8 @@ export const snapshots = sqliteTable(
     answered: integer({ mode: "boolean" }).notNull().default(true),
     sizeGb: real("size_gb").notNull(),
     takenAt: time("taken_at").notNull(),
+    /** When its removal was begun: from then on it may be gone already, and nothing is brought back from it. */
+    removingAt: time("removing_at"),
     removedAt: time("removed_at"),
   },
   (table) => [

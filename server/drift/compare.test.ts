@@ -218,7 +218,7 @@ describe("droplets of our rows", () => {
 describe("snapshots", () => {
   const name = "gone-final-destroyed";
   const snapshot = { id: 71, name, sizeGb: 10, createdAt: longAgo };
-  const row = { id: 71, instanceId: "gone", name, takenAt: longAgo, removedAt: null };
+  const row = { id: 71, instanceId: "gone", name, takenAt: longAgo, removingAt: null, removedAt: null };
 
   test("one that a row knows is no drift", () => {
     expect(found({ snapshots: [row] }, { snapshots: [snapshot] })).toEqual([]);
@@ -260,6 +260,11 @@ describe("snapshots", () => {
   test("one that is gone is missing, once", () => {
     expect(findings({ snapshots: [row] })).toEqual([{ type: "missing-snapshot", snapshotId: 71, name }]);
     expect(found({ snapshots: [{ ...row, removedAt: longAgo }] })).toEqual([]);
+  });
+  test("one whose removal has begun may be there or not", () => {
+    const removing = { ...row, removingAt: longAgo };
+    expect(found({ snapshots: [removing] })).toEqual([]);
+    expect(found({ snapshots: [removing] }, { snapshots: [snapshot] })).toEqual([]);
   });
   test("what was taken, removed or changed a moment ago is not settled", () => {
     const young = [
@@ -391,7 +396,8 @@ test("nothing of an instance with a live operation is judged, whatever differs",
     records: new Map([[domain, [{ id: 13, name: "gone", data: "203.0.113.2" }]]]),
     sshKeys: [],
   };
-  const books = { snapshots: [{ id: 70, instanceId: "gone", name, takenAt: longAgo, removedAt: null }] };
+  const row = { id: 70, instanceId: "gone", name, takenAt: longAgo, removingAt: null, removedAt: null };
+  const books = { snapshots: [row] };
   const types = (busy: string[]) =>
     new Set(found({ ...books, busy: new Set(busy) }, inventory).map((one) => one.instanceId));
   expect(types([])).toEqual(new Set(["acme", "gone"]));

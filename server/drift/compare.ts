@@ -19,6 +19,7 @@ export type Expected = {
     instanceId: string;
     name: string;
     takenAt: number;
+    removingAt: number | null;
     removedAt: number | null;
   }[];
   /** Those that buy droplets or take snapshots, oldest first. `restores`: its droplet is to get a backup's data. */
@@ -218,8 +219,8 @@ function snapshotFindings(books: Expected, inventory: Inventory, now: number): F
   const operations = new Map(books.operations.map((row) => [row.id, row]));
   const rows = new Map(books.snapshots.map((row) => [row.id, row]));
   const there = new Set(inventory.snapshots.map(({ id }) => id));
-  const missing = books.snapshots.flatMap(({ id, instanceId, name, takenAt, removedAt }): Found[] =>
-    removedAt !== null || there.has(id)
+  const missing = books.snapshots.flatMap(({ id, instanceId, name, takenAt, ...row }): Found[] =>
+    row.removingAt !== null || row.removedAt !== null || there.has(id)
       ? []
       : [
           {

@@ -1,7 +1,7 @@
-import { eq, isNull } from "drizzle-orm";
-import { write } from "#db/client.ts";
+import { and, eq, isNull } from "drizzle-orm";
+import { type Tx, write } from "#db/client.ts";
 import { instances, snapshots } from "#db/schema.ts";
-import { pointAtBest, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
+import { beginSnapshotRemoval, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { isBusy } from "./busy.ts";
 import { eachWithin } from "./eachWithin.ts";
@@ -11,44 +11,53 @@ import { isOfOurTeam } from "./ownTeam.ts";
 const brokenForMs = 7 * 86_400_000;
 
 type Snapshot = typeof snapshots.$inferSelect;
-/** A snapshot, and the one that its instance would be brought back from: none once it was removed for good. */
-type Superseded = { snapshot: Snapshot; best: Snapshot | undefined };
 
 /**
  * Each instance keeps the snapshot it would be brought back from: the newest of a droplet that answered. Earlier ones
  * only cost money; a later one, of a droplet that never answered, is kept for a week. One that turned up after its
- * instance was removed for good goes as well.
+ * instance was removed for good goes as well, and so does one whose removal a crash or a Cancel has cut short.
  */
 export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): Promise<void> {
-  const { db } = engine;
-  const owners = db
-    .selectDistinct({ instanceId: snapshots.instanceId, purgedAt: instances.purgedAt })
-    .from(snapshots)
-    .innerJoin(instances, eq(instances.id, snapshots.instanceId))
-    .where(isNull(snapshots.removedAt))
-    .all();
-  const superseded = owners.flatMap(({ instanceId, purgedAt }): Superseded[] => {
-    const all = snapshotsByWorth(db, instanceId);
-    const best = purgedAt === null ? all.shift() : undefined;
-    return all.map((snapshot) => ({ snapshot, best }));
-  });
-  const fault = ({ snapshot }: Superseded) => `the snapshot ${snapshot.name} could not be removed`;
-  const end = async ({ snapshot, best }: Superseded) => {
-    const isLater = best !== undefined && snapshot.sequence > best.sequence;
-    if (isLater && engine.now() - snapshot.takenAt <= brokenForMs) return;
-    if (isBusy(engine, snapshot.instanceId) || usesOf(db).snapshot(snapshot.id)) return;
-    await remove(engine, snapshot);
-  };
-  await eachWithin(engine, superseded, fault, end, signal);
+  const there = engine.db.select().from(snapshots).where(isNull(snapshots.removedAt)).all();
+  const due = there.filter((snapshot) => isDue(engine, engine.db, snapshot));
+  const fault = ({ name }: Snapshot) => `the snapshot ${name} could not be removed`;
+  await eachWithin(engine, due, fault, (snapshot) => remove(engine, snapshot), signal);
 }
 
-async function remove(engine: Engine, { id, instanceId }: Snapshot): Promise<void> {
+/** Whether it goes now. One that is being removed by an operation is left to that. */
+function isDue(engine: Engine, tx: Pick<Tx, "select">, snapshot: Snapshot): boolean {
+  const { id, instanceId, sequence, takenAt } = snapshot;
+  if (isBusy(engine, instanceId)) return false;
+  if (snapshot.removingAt !== null) return true;
+  const owner = tx
+    .select({ purgedAt: instances.purgedAt })
+    .from(instances)
+    .where(eq(instances.id, instanceId))
+    .get();
+  const [best] = snapshotsByWorth(tx, instanceId);
+  if (owner?.purgedAt === null && best !== undefined) {
+    if (best.id === id) return false;
+    if (sequence > best.sequence && engine.now() - takenAt <= brokenForMs) return false;
+  }
+  return !usesOf(tx).snapshot(id);
+}
+
+async function remove(engine: Engine, { id }: Snapshot): Promise<void> {
   const { db, providers } = engine;
   // That it is not there means something only in the team that it belongs to.
-  if (!(await providers.digitalocean.deleteSnapshot(id)) && !(await isOfOurTeam(engine, teamOf(db, id))))
-    return;
-  write(db, (tx) => {
-    tx.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, id)).run();
-    pointAtBest(tx, instanceId);
+  if (!(await isOfOurTeam(engine, teamOf(db, id)))) return;
+  const isBegun = write(db, (tx) => {
+    // Something may have begun meanwhile.
+    const current = tx
+      .select()
+      .from(snapshots)
+      .where(and(eq(snapshots.id, id), isNull(snapshots.removedAt)))
+      .get();
+    if (current === undefined || !isDue(engine, tx, current)) return false;
+    beginSnapshotRemoval(tx, id, engine.now());
+    return true;
   });
+  if (!isBegun) return;
+  await providers.digitalocean.deleteSnapshot(id);
+  db.update(snapshots).set({ removedAt: engine.now() }).where(eq(snapshots.id, id)).run();
 }

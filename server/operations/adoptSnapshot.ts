@@ -26,7 +26,7 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
         name,
         sizeGb,
         takenAt,
-        removedAt: null,
+        ...{ removingAt: null, removedAt: null },
         answered: instance.answeredAt !== null,
       };
       tx.insert(snapshots)

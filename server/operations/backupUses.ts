@@ -76,6 +76,9 @@ export function tidyNames(tx: Reader, instanceId: string): Tidy {
   return { kept, archives: [...new Set([...dumped, ...sent])] };
 }
 
+/** Not removed, and its removal was not begun either. */
+export const isKeptSnapshot = and(isNull(snapshots.removingAt), isNull(snapshots.removedAt));
+
 /**
  * What is kept of an instance, the snapshot to bring it back from first: the newest of a droplet that answered as an
  * intranet; without one, the newest.
@@ -84,7 +87,7 @@ export const snapshotsByWorth = (tx: Reader, instanceId: string) =>
   tx
     .select()
     .from(snapshots)
-    .where(and(eq(snapshots.instanceId, instanceId), isNull(snapshots.removedAt)))
+    .where(and(eq(snapshots.instanceId, instanceId), isKeptSnapshot))
     .orderBy(desc(snapshots.answered), desc(snapshots.sequence))
     .all();
 
@@ -95,6 +98,20 @@ export function pointAtBest(tx: Tx, instanceId: string): void {
     .set({ snapshotId: best?.id ?? null, snapshotAt: best?.takenAt ?? null })
     .where(eq(instances.id, instanceId))
     .run();
+}
+
+/**
+ * Writes that a snapshot's removal begins: in a transaction before DigitalOcean is asked, so that nothing is brought
+ * back from what may be gone. What nobody notes to be gone, maintenance removes to its end.
+ */
+export function beginSnapshotRemoval(tx: Tx, id: number, now: number): void {
+  const row = tx
+    .update(snapshots)
+    .set({ removingAt: now })
+    .where(and(eq(snapshots.id, id), isKeptSnapshot))
+    .returning({ instanceId: snapshots.instanceId })
+    .get();
+  if (row !== undefined) pointAtBest(tx, row.instanceId);
 }
 
 /** The team that a snapshot belongs to; while that was never noted, the one its instance's droplet was bought with. */

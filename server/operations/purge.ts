@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { backups, instances, snapshots } from "#db/schema.ts";
-import { usesOf } from "./backupUses.ts";
+import { beginSnapshotRemoval, usesOf } from "./backupUses.ts";
 import { defineOperation, done, later, StepFailure, step } from "./engine/define.ts";
 import { sameAccount } from "./steps/dropletPresence.ts";
 import { manifestKey } from "./steps/dump.ts";
@@ -17,13 +17,15 @@ const kept = {
   /** The team that each of them belongs to, as far as it is known. */
   snapshotTeams: z.record(z.string(), z.string()),
   backups: z.array(z.object({ id: z.string(), key: z.string() })),
-  /** The backup that is claimed. */
+  /** The snapshot and the backup that are claimed. */
+  removingSnapshot: z.number(),
   removing: z.string(),
 };
 type Facts = MachineFacts & {
   snapshotIds: number[];
   snapshotTeams: Record<string, string>;
   backups: { id: string; key: string }[];
+  removingSnapshot: number;
   removing: string;
 };
 
@@ -39,8 +41,8 @@ function claim(tx: Tx, backupId: string, operationId: string): void {
 }
 
 /**
- * Removes what is kept of a destroyed instance for good, one thing after the other. Its history stays. A backup whose
- * removal has begun is removed to its end by the retention, also when this is cancelled.
+ * Removes what is kept of a destroyed instance for good, one thing after the other. Its history stays. What this has
+ * begun to remove, maintenance removes to its end, also when this is cancelled.
  */
 export const purge = defineOperation<Facts>({
   kind: "purge",
@@ -58,17 +60,22 @@ export const purge = defineOperation<Facts>({
   mutating: true,
   steps: [
     step("remove-snapshots", "Remove the snapshots", async (context) => {
-      const { facts, instance, providers, now } = context;
+      const { facts, providers, now } = context;
       const [id, ...rest] = facts.snapshotIds ?? [];
       if (id === undefined) return done({ instance: { snapshotId: null, snapshotAt: null } });
       // That it is not there means something only in the team that it belongs to.
       const accountId = facts.snapshotTeams?.[id] ?? facts.accountId;
-      if (!(await providers.digitalocean.deleteSnapshot(id)))
-        await sameAccount({ ...context, facts: { ...facts, accountId } });
+      await sameAccount({ ...context, facts: { ...facts, accountId } });
+      if (facts.removingSnapshot !== id)
+        return later({
+          afterMs: 0,
+          facts: { removingSnapshot: id },
+          rows: (tx) => beginSnapshotRemoval(tx, id, now()),
+        });
+      await providers.digitalocean.deleteSnapshot(id);
       return later({
         afterMs: 0,
         facts: { snapshotIds: rest },
-        ...(instance.snapshotId === id ? { instance: { snapshotId: null, snapshotAt: null } } : {}),
         rows: (tx) => tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, id)).run(),
       });
     }),

@@ -1,7 +1,8 @@
-import { eq } from "drizzle-orm";
+import { inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { snapshots } from "#db/schema.ts";
+import { beginSnapshotRemoval } from "#server/operations/backupUses.ts";
 import {
   done,
   later,
@@ -19,14 +20,12 @@ import { type ActionFacts, actionFacts, actionsOf, ensureAction, isSwitchedOff }
 export const snapshotFacts = {
   ...actionFacts,
   snapshotId: z.number(),
-  /** The newest snapshot before this one. */
-  previousSnapshotId: z.number().nullable(),
-  previousSnapshotAt: z.number().nullable(),
+  /** Snapshots that an undo has begun to remove. */
+  removingSnapshots: z.array(z.number()),
 };
 export type SnapshotFacts = ActionFacts & {
   snapshotId: number;
-  previousSnapshotId: number | null;
-  previousSnapshotAt: number | null;
+  removingSnapshots: number[];
 };
 type Context = StepContext<SnapshotFacts>;
 type FoundSnapshot = { id: number; name: string; sizeGb: number };
@@ -108,15 +107,10 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
   );
 
 function kept(context: Context, dropletId: number, taken: FoundSnapshot): Outcome<SnapshotFacts> {
-  const { facts, instance, operation, now } = context;
+  const { instance, operation, now } = context;
   const takenAt = now();
-  const isNew = facts.snapshotId !== taken.id;
   return done({
-    facts: {
-      snapshotId: taken.id,
-      keptDropletId: dropletId,
-      ...(isNew ? { previousSnapshotId: instance.snapshotId, previousSnapshotAt: instance.snapshotAt } : {}),
-    },
+    facts: { snapshotId: taken.id, keptDropletId: dropletId },
     instance: { snapshotId: taken.id, snapshotAt: takenAt },
     rows: (tx) =>
       keepSnapshot(tx, taken, {
@@ -158,7 +152,16 @@ export const settleSnapshot = (name: string, label: string): Step<SnapshotFacts>
 export const removeSnapshot = (name: string, label: string): Step<SnapshotFacts> =>
   step(name, label, async (context): Promise<Outcome<SnapshotFacts>> => {
     const { facts, operation, providers, now, elapsed } = context;
-    const { snapshotId, previousSnapshotId, previousSnapshotAt } = facts;
+    const { snapshotId, removingSnapshots: removing } = facts;
+    if (removing !== undefined) {
+      await sameAccount(context);
+      for (const id of removing) await providers.digitalocean.deleteSnapshot(id);
+      return done({
+        facts: { removingSnapshots: undefined },
+        rows: (tx) =>
+          tx.update(snapshots).set({ removedAt: now() }).where(inArray(snapshots.id, removing)).run(),
+      });
+    }
     if (snapshotId === undefined && actionsOf(facts, "snapshot").length === 0) return skipped();
     await sameAccount(context);
     const found = (await providers.digitalocean.listSnapshots()).filter((one) =>
@@ -167,15 +170,11 @@ export const removeSnapshot = (name: string, label: string): Step<SnapshotFacts>
     if (found.length === 0 && snapshotId === undefined && elapsed() < listedWithinMs)
       return later({ afterMs: 5000, progress: { label: "Looking for the snapshot" } });
     const ids = new Set([...found.map(({ id }) => id), ...(snapshotId === undefined ? [] : [snapshotId])]);
-    for (const id of ids) await providers.digitalocean.deleteSnapshot(id);
-    return done({
-      facts: { snapshotId: undefined, keptDropletId: undefined },
-      ...(snapshotId === undefined
-        ? {}
-        : { instance: { snapshotId: previousSnapshotId ?? null, snapshotAt: previousSnapshotAt ?? null } }),
+    return later({
+      afterMs: 0,
+      facts: { removingSnapshots: [...ids], snapshotId: undefined, keptDropletId: undefined },
       rows: (tx) => {
-        for (const id of ids)
-          tx.update(snapshots).set({ removedAt: now() }).where(eq(snapshots.id, id)).run();
+        for (const id of ids) beginSnapshotRemoval(tx, id, now());
       },
     });
   });

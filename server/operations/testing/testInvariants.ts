@@ -1,4 +1,4 @@
-import { asc, eq, isNull } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull } from "drizzle-orm";
 import { z } from "zod";
 import type { Db } from "#db/client.ts";
 import { aliases, backups, events, instances, mail, operations, snapshots, steps } from "#db/schema.ts";
@@ -91,13 +91,15 @@ async function keepingRules({ db, ask, isStored }: World): Promise<string[]> {
   const broken: string[] = [];
   const real = snapshotList.parse(await ask("snapshots?resource_type=droplet&per_page=200")).snapshots;
   const known = db.select().from(snapshots).where(isNull(snapshots.removedAt)).all();
+  /** What a removal that was cut short has begun with may be there or not. */
+  const kept = known.filter(({ removingAt }) => removingAt === null);
   for (const { id, name } of real)
     if (!known.some((row) => row.id === id))
       broken.push(`11: snapshot ${name} costs money, and no row knows it`);
-  for (const { id, name } of known)
+  for (const { id, name } of kept)
     if (!real.some((one) => one.id === id)) broken.push(`10: snapshot ${name} is not there any more`);
   for (const row of db.select().from(instances).all())
-    if (row.snapshotId !== null && !known.some((one) => one.id === row.snapshotId))
+    if (row.snapshotId !== null && !kept.some((one) => one.id === row.snapshotId))
       broken.push(`10: the last snapshot of ${row.company} is gone`);
   for (const operation of db.select().from(operations).where(eq(operations.kind, "destroy")).all()) {
     const rows = db.select().from(steps).where(eq(steps.operationId, operation.id)).all();
@@ -106,12 +108,13 @@ async function keepingRules({ db, ask, isStored }: World): Promise<string[]> {
     if (begun && state("snapshot") !== "done" && state("snapshot") !== "skipped")
       broken.push(`5: ${operation.id} destroys a droplet whose snapshot is ${state("snapshot")}`);
   }
-  // Joe wanted nothing to be kept of these: what a cancelled purge has begun with goes as well.
+  // Joe wanted nothing to be kept of these: their backups go, also those a cancelled purge has only begun with.
   const purged = new Set(
     db
       .select({ id: operations.instanceId })
       .from(operations)
-      .where(eq(operations.kind, "purge"))
+      .innerJoin(steps, and(eq(steps.operationId, operations.id), eq(steps.name, "remove-backups")))
+      .where(and(eq(operations.kind, "purge"), isNotNull(steps.startedAt)))
       .all()
       .map((row) => row.id),
   );
