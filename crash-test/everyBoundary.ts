@@ -4,7 +4,8 @@ import { retryOperation } from "#server/operations/cancelAndRetry.ts";
 import { type AnyDefinition, plannedSteps } from "#server/operations/engine/define.ts";
 import { leaseMs } from "#server/operations/engine/lease.ts";
 import { stepsByName } from "#server/operations/engine/plan.ts";
-import { insertInstance } from "#server/operations/testing/testEngine.ts";
+import { registry } from "#server/operations/registry.ts";
+import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { startOf } from "#server/operations/testing/testStarts.ts";
 import { type Entry, type Life, readEntries, writePlan } from "./plan.ts";
 import { type Running, signal, wait } from "./processes.ts";
@@ -108,6 +109,7 @@ async function killAll(world: World, lives: readonly Planned[], options: Boundar
   // What is still under way breaks rules of what is at rest.
   if (isOver(world, watched)) {
     for (const one of watched) violations.push(...brokenPromises(world, one));
+    for (const one of watched) await adoptAfterAll(world, one);
     violations.push(...(await world.broken()));
   }
   const idOf = new Map(watched.map(({ kind, life, operationId }) => [`${kind} | ${life.path}`, operationId]));
@@ -160,10 +162,12 @@ export async function endWorker(worker: Running): Promise<void> {
 /** Which lives show all steps of a definition. */
 export function livesOf(definition: AnyDefinition): Planned[] {
   const forward = plannedSteps(definition).map(({ step }) => step);
+  const firstFinal = forward.findIndex((step) => step.final);
+  const cancellable = firstFinal < 0 ? forward : forward.slice(0, firstFinal);
   // A cancel in the very last step may come too late, which is allowed.
-  const candidates = forward.length > 1 ? forward.slice(0, -1) : forward;
-  const lastCancellable = candidates.findLast((step) => !step.final)?.name;
-  const stoppable = forward.find((step) => step.stop !== undefined)?.name;
+  const candidates = forward.length > 1 ? cancellable.filter((step) => step !== forward.at(-1)) : cancellable;
+  const lastCancellable = candidates.at(-1)?.name;
+  const stoppable = cancellable.find((step) => step.stop !== undefined)?.name;
   const cancelAt = new Set([lastCancellable, stoppable].filter((name) => name !== undefined));
   const lives: Life[] = [
     { path: "to its end" },
@@ -187,6 +191,13 @@ async function beginLife(world: World, { kind, life }: Planned): Promise<Watched
   const before = startOf[kind].after.length === 0 ? undefined : postsAfter(lastWithDroplet(kind));
   const operationId = await startOf[kind].begin(engine, instanceId);
   return { kind, life, operationId, instanceId, before, source };
+}
+
+/** A cancelled adoption leaves a snapshot that no row knows, as it found it: the button pressed again takes it. */
+async function adoptAfterAll(world: World, { kind, operationId, instanceId }: Watched): Promise<void> {
+  const { state, facts } = operationOf(world.db, operationId);
+  if (kind === "adopt-snapshot" && state === "cancelled")
+    await play(world, begin(world.engine, instanceId, registry[kind], facts));
 }
 
 const postsAfter = (earlier: OperationKind) => `["written after ${earlier}"]\n`;
