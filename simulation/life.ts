@@ -1,9 +1,8 @@
-import Database from "better-sqlite3";
-import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { Env } from "#server/env.ts";
 import { setRandomSource } from "#server/ids.ts";
 import { setReportOutput } from "#server/report.ts";
 import { createCloud } from "./cloud.ts";
+import { databaseOf } from "./database.ts";
 import { createFaults, type FaultKind, harmlessFaults } from "./faults.ts";
 import { createIntranets } from "./intranet.ts";
 import { createLedger } from "./ledger.ts";
@@ -47,9 +46,8 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
     hasStrangersToken: false,
   };
   const faults = createFaults(timeline);
-  const connection = withKeptStatements(new Database(template));
-  connection.pragma("foreign_keys = ON");
-  const db = drizzle(connection);
+  const { db, connect } = databaseOf(template);
+  const connection = connect();
   const story: string[] = [];
   const tell = (line: string) => {
     if (isTold) story.push(`${clockOf(timeline.now)} ${line}`);
@@ -280,17 +278,4 @@ const isHarmless = ({ happenings }: Plan): boolean =>
 function clockOf(ms: number): string {
   const seconds = (ms / 1000).toFixed(1);
   return `${seconds.padStart(9)} s`;
-}
-
-/** Drizzle prepares every statement anew; here each text is prepared once in a life. */
-function withKeptStatements(connection: Database.Database): Database.Database {
-  const prepare = connection.prepare.bind(connection);
-  const kept = new Map<string, Database.Statement>();
-  return Object.assign(connection, {
-    prepare(sql: string) {
-      const statement = kept.get(sql) ?? prepare(sql);
-      kept.set(sql, statement);
-      return statement;
-    },
-  });
 }
