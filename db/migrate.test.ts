@@ -156,7 +156,10 @@ test("a database from before names were changed keeps what is under them", () =>
   expect(db.select().from(instances).all()).toMatchObject([
     {
       ...{ ipAddress: "203.0.113.5", nextRestoreTestAt: 77, priceMonthlyCents: 1200 },
-      backupPlan: { ...JSON.parse(plan), proveEvery: undefined, testRestoreEvery: "week" },
+      backupPlan: {
+        ...{ every: "day", at: "04:00", weekday: 0, timeZone: "UTC", keepCount: 3, keepDays: 9 },
+        ...{ testRestoreEvery: "week", setAt: 5 },
+      },
     },
   ]);
   expect(db.select().from(operations).orderBy(operations.sequence).all()).toMatchObject([

@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm";
-import type { Tx } from "./client.ts";
+import type { Db } from "./client.ts";
 
 /**
  * Queries that are built once for each database and run many times: to build one costs several times what running it
  * does. They take part in whatever transaction is open, because a database has one connection.
  */
-export function prepared<Reader extends Partial<Tx>, Queries>(
+export function prepared<Reader extends Partial<Db>, Queries>(
   prepare: (tx: Reader) => Queries,
 ): (tx: Reader) => Queries {
   const known = new WeakMap<Reader, Queries>();

@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray, isNotNull, isNull, max, notInArray, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { aliases, dnsRecords, instances, type OperationKind, operations, snapshots } from "#db/schema.ts";
 import type { Site } from "#server/operations/engine/define.ts";
 import { canBeResumed } from "#server/operations/engine/resumable.ts";
@@ -17,24 +18,19 @@ export const mending: OperationKind[] = [
   "remove-orphaned-droplet",
 ];
 
-/** What our rows say, for {@link compare} with what the team `account` has. */
-export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
-  const changed = lastChanges(tx);
-  const rows = tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).all();
-  const names = tx.select().from(aliases).all();
-  const made = tx.select().from(dnsRecords).all();
+/** What a round reads of our rows. */
+const queries = prepared((tx: Pick<Tx, "select">) => {
+  const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
   return {
-    instances: rows.map((row) => ({
-      ...row,
-      changedAt: Math.max(row.createdAt, row.destroyedAt ?? 0, changed.get(row.id) ?? 0),
-    })),
-    aliases: names,
+    instances: tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).prepare(),
+    aliases: tx.select().from(aliases).prepare(),
+    records: tx.select().from(dnsRecords).prepare(),
     snapshots: tx
       .select()
       .from(snapshots)
-      .where(or(isNull(snapshots.accountId), eq(snapshots.accountId, account)))
-      .all(),
-    operations: tx
+      .where(or(isNull(snapshots.accountId), eq(snapshots.accountId, given("account"))))
+      .prepare(),
+    leaving: tx
       .select({
         id: operations.id,
         instanceId: operations.instanceId,
@@ -44,7 +40,48 @@ export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, 
       .from(operations)
       .where(inArray(operations.kind, leaving))
       .orderBy(asc(operations.sequence))
-      .all(),
+      .prepare(),
+    lastChanges: tx
+      .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
+      .from(operations)
+      .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, mending)))
+      .groupBy(operations.instanceId)
+      .prepare(),
+    busy: tx
+      .select({ instanceId: operations.instanceId })
+      .from(operations)
+      .where(inArray(operations.state, ["running", "cancelling"]))
+      .prepare(),
+    openProofs: tx
+      .select({ facts: operations.facts })
+      .from(operations)
+      .where(and(eq(operations.kind, "test-restore"), canBeResumed()))
+      .prepare(),
+    addresses: tx.select({ address }).from(operations).where(isNotNull(address)).groupBy(address).prepare(),
+    moves: tx
+      .select({ instanceId: operations.instanceId, facts: operations.facts })
+      .from(operations)
+      .where(eq(operations.kind, "change-address"))
+      .orderBy(asc(operations.sequence))
+      .prepare(),
+  };
+});
+
+/** What our rows say, for {@link compare} with what the team `account` has. */
+export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
+  const changed = lastChanges(tx);
+  const ask = queries(tx);
+  const rows = ask.instances.all();
+  const names = ask.aliases.all();
+  const made = ask.records.all();
+  return {
+    instances: rows.map((row) => ({
+      ...row,
+      changedAt: Math.max(row.createdAt, row.destroyedAt ?? 0, changed.get(row.id) ?? 0),
+    })),
+    aliases: names,
+    snapshots: ask.snapshots.all({ account }),
+    operations: ask.leaving.all(),
     busy: busyInstances(tx),
     elsewhere: new Set(
       rows.flatMap(({ id, accountId }) => (accountId === null || accountId === account ? [] : [id])),
@@ -76,32 +113,20 @@ const hostEntry = ({ instanceId, slug, domain }: Named): [string, string] => [
 
 /** When an operation last changed each instance, Unix ms. */
 function lastChanges(tx: Tx): Map<string, number> {
-  const rows = tx
-    .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
-    .from(operations)
-    .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, mending)))
-    .groupBy(operations.instanceId)
-    .all();
+  const rows = queries(tx).lastChanges.all();
   return new Map(rows.map(({ instanceId, at }) => [instanceId, at ?? 0]));
 }
 
 const busyInstances = (tx: Tx): Set<string> =>
   new Set(
-    tx
-      .select({ instanceId: operations.instanceId })
-      .from(operations)
-      .where(inArray(operations.state, ["running", "cancelling"]))
-      .all()
+    queries(tx)
+      .busy.all()
       .map(({ instanceId }) => instanceId),
   );
 
 /** A failed proof keeps its throwaway, as long as Retry or Cancel may take it up. */
 function heldDroplets(tx: Tx): Set<number> {
-  const proofs = tx
-    .select({ facts: operations.facts })
-    .from(operations)
-    .where(and(eq(operations.kind, "test-restore"), canBeResumed()))
-    .all();
+  const proofs = queries(tx).openProofs.all();
   return new Set(
     proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
   );
@@ -109,8 +134,7 @@ function heldDroplets(tx: Tx): Set<number> {
 
 /** Addresses that droplets had whose instances are elsewhere, or gone: operations remember them. */
 function formerAddresses(tx: Tx): string[] {
-  const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
-  const rows = tx.select({ address }).from(operations).where(isNotNull(address)).groupBy(address).all();
+  const rows = queries(tx).addresses.all();
   return rows.flatMap((row) => row.address ?? []);
 }
 
@@ -119,12 +143,7 @@ const moves = z.object({ previous: place, next: place }).partial();
 
 /** Names that instances had before they moved, or were to have. */
 function formerHosts(tx: Tx): [string, string][] {
-  const rows = tx
-    .select({ instanceId: operations.instanceId, facts: operations.facts })
-    .from(operations)
-    .where(eq(operations.kind, "change-address"))
-    .orderBy(asc(operations.sequence))
-    .all();
+  const rows = queries(tx).moves.all();
   return rows.flatMap(({ instanceId, facts }) => {
     const { previous, next } = moves.parse(facts);
     return [previous, next].flatMap((at) => (at === undefined ? [] : [hostEntry({ instanceId, ...at })]));

@@ -1,18 +1,25 @@
 import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { drift } from "#db/schema.ts";
 import { type FindingOf, finding } from "./findings.ts";
 
 type OrphanFinding = FindingOf<"orphaned-droplet"> | FindingOf<"orphaned-snapshot">;
 type Orphan = { id: number; finding: OrphanFinding; row: typeof drift.$inferSelect };
 
-/** What costs money and belongs to no instance: of one instance, or of all. */
-export function orphans(tx: Pick<Tx, "select">, instanceId?: string): Orphan[] {
-  const rows = tx
+const driftRows = prepared((tx: Pick<Tx, "select">) => ({
+  all: tx.select().from(drift).prepare(),
+  ofInstance: tx
     .select()
     .from(drift)
-    .where(instanceId === undefined ? undefined : eq(drift.instanceId, instanceId))
-    .all();
+    .where(eq(drift.instanceId, given("instanceId")))
+    .prepare(),
+}));
+
+/** What costs money and belongs to no instance: of one instance, or of all. */
+export function orphans(tx: Pick<Tx, "select">, instanceId?: string): Orphan[] {
+  const known = driftRows(tx);
+  const rows = instanceId === undefined ? known.all.all() : known.ofInstance.all({ instanceId });
   return rows.flatMap((row): Orphan[] => {
     const one = finding.parse(row.finding);
     if (one.type === "orphaned-droplet") return [{ id: one.dropletId, finding: one, row }];

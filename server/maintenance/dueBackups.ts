@@ -1,4 +1,6 @@
 import { eq, lte } from "drizzle-orm";
+import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
 import { backUp, testRestore } from "#server/backups/commands.ts";
@@ -11,9 +13,24 @@ import { eachWithin } from "./eachWithin.ts";
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
 
+const dueBackups = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(instances)
+    .where(lte(instances.nextBackupAt, given("now")))
+    .prepare(),
+);
+const dueProofs = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(instances)
+    .where(lte(instances.nextRestoreTestAt, given("now")))
+    .prepare(),
+);
+
 export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
-  const due = engine.db.select().from(instances).where(lte(instances.nextBackupAt, now)).all();
+  const due = dueBackups(engine.db).all({ now });
   const fault = ({ slug }: Instance) => `the backup of ${slug} that is due could not be begun`;
   const begin = ({ id, backupPlan, status }: Instance) => {
     // Known before anything begins: a plan that cannot be read begins none, instead of one each minute.
@@ -29,7 +46,7 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
 
 export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
-  const due = engine.db.select().from(instances).where(lte(instances.nextRestoreTestAt, now)).all();
+  const due = dueProofs(engine.db).all({ now });
   const fault = ({ slug }: Instance) => `the restore proof of ${slug} that is due could not be begun`;
   const begin = ({ id, backupPlan }: Instance) => {
     const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));

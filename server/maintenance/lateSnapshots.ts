@@ -1,5 +1,6 @@
 import { and, eq, gt, inArray } from "drizzle-orm";
-import { write } from "#db/client.ts";
+import { type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances, operations, snapshots, steps } from "#db/schema.ts";
 import { pointAtBest } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
@@ -9,13 +10,9 @@ import { keepSnapshot, operationOfSnapshot } from "#server/operations/steps/fina
 /** For how long after it was begun a snapshot is waited for that its operation has given up. */
 const waitedForMs = 7 * 86_400_000;
 
-/**
- * Writes down snapshots that became complete after Destroy had given them up: each costs money, so that it has to be
- * known, can be removed, and brings its instance back when there is nothing better.
- */
-export async function noteLateSnapshots(engine: Engine): Promise<void> {
-  const { db, now, monotonic, providers } = engine;
-  const givenUp = db
+/** Operations that have failed to take a snapshot which may still become complete. */
+const givenUpSnapshots = prepared((tx: Pick<Tx, "select">) =>
+  tx
     .select({
       id: operations.id,
       instanceId: operations.instanceId,
@@ -33,10 +30,19 @@ export async function noteLateSnapshots(engine: Engine): Promise<void> {
         eq(operations.kind, "destroy"),
         eq(operations.state, "failed"),
         eq(steps.state, "failed"),
-        gt(steps.startedMonotonic, monotonic() - waitedForMs),
+        gt(steps.startedMonotonic, given("after")),
       ),
     )
-    .all();
+    .prepare(),
+);
+
+/**
+ * Writes down snapshots that became complete after Destroy had given them up: each costs money, so that it has to be
+ * known, can be removed, and brings its instance back when there is nothing better.
+ */
+export async function noteLateSnapshots(engine: Engine): Promise<void> {
+  const { db, now, monotonic, providers } = engine;
+  const givenUp = givenUpSnapshots(db).all({ after: monotonic() - waitedForMs });
   if (givenUp.length === 0) return;
   const known = new Set(
     db

@@ -1,5 +1,6 @@
 import { and, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { write } from "#db/client.ts";
+import { type Tx, write } from "#db/client.ts";
+import { prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
@@ -9,6 +10,16 @@ import { isBusy } from "./busy.ts";
 /** Where an instance at rest should have its droplet. */
 const atRest = ["running", "unreachable", "off", "failed"] as const;
 
+const instancesAtRest = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(instances)
+    .where(
+      and(isNotNull(instances.dropletId), isNull(instances.destroyedAt), inArray(instances.status, atRest)),
+    )
+    .prepare(),
+);
+
 /**
  * Notes whose droplet is gone at DigitalOcean, so that the page promises nothing that only a living one can give, and
  * which team each was bought with. As careful as an operation: two looks in a row have to miss it, in the list and by
@@ -16,13 +27,7 @@ const atRest = ["running", "unreachable", "off", "failed"] as const;
  */
 export async function noteLostDroplets(engine: Engine): Promise<void> {
   const { db, now, monotonic, providers } = engine;
-  const rows = db
-    .select()
-    .from(instances)
-    .where(
-      and(isNotNull(instances.dropletId), isNull(instances.destroyedAt), inArray(instances.status, atRest)),
-    )
-    .all();
+  const rows = instancesAtRest(db).all();
   if (rows.length === 0) return;
   const listed = new Set((await providers.digitalocean.listAllDroplets()).map(({ id }) => id));
   const isListed = (row: (typeof rows)[number]) => row.dropletId !== null && listed.has(row.dropletId);

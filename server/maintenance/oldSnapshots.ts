@@ -1,5 +1,6 @@
 import { and, eq, isNull } from "drizzle-orm";
-import { type Tx, write } from "#db/client.ts";
+import { type Db, type Tx, write } from "#db/client.ts";
+import { prepared } from "#db/prepared.ts";
 import { instances, snapshots } from "#db/schema.ts";
 import { beginSnapshotRemoval, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
@@ -12,13 +13,17 @@ const brokenForMs = 7 * 86_400_000;
 
 type Snapshot = typeof snapshots.$inferSelect;
 
+const snapshotsThere = prepared((db: Pick<Db, "select">) =>
+  db.select().from(snapshots).where(isNull(snapshots.removedAt)).prepare(),
+);
+
 /**
  * Each instance keeps the snapshot it would be brought back from: the newest of a droplet that answered. Earlier ones
  * only cost money; a later one, of a droplet that never answered, is kept for a week. One that turned up after its
  * instance was removed for good goes as well, and so does one whose removal a crash or a Cancel has cut short.
  */
 export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): Promise<void> {
-  const there = engine.db.select().from(snapshots).where(isNull(snapshots.removedAt)).all();
+  const there = snapshotsThere(engine.db).all();
   const due = there.filter((snapshot) => isDue(engine, engine.db, snapshot));
   const fault = ({ name }: Snapshot) => `the snapshot ${name} could not be removed`;
   await eachWithin(engine, due, fault, (snapshot) => remove(engine, snapshot), signal);

@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNotNull, isNull, or } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { type Tx, write } from "#db/client.ts";
+import { type Db, type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { drift, instances, snapshots } from "#db/schema.ts";
 import { compare, type Found, type Inventory } from "#server/drift/compare.ts";
 import { readExpected } from "#server/drift/expected.ts";
@@ -72,32 +73,41 @@ function noteFailure({ db, now }: Engine, userMessage: string): void {
   );
 }
 
+const domainsInUse = prepared((db: Pick<Db, "selectDistinct">) =>
+  db.selectDistinct({ domain: instances.domain }).from(instances).prepare(),
+);
+
+const dropletsOfTeam = prepared((db: Pick<Db, "select">) =>
+  db
+    .select({ dropletId: instances.dropletId })
+    .from(instances)
+    .where(or(isNull(instances.accountId), eq(instances.accountId, given("account"))))
+    .prepare(),
+);
+
 /** What DigitalOcean has; `unknown`: droplets of our rows of which this round has not learned whether they are there. */
 async function readInventory({ db, providers: { digitalocean } }: Engine, account: string) {
   const listed = await digitalocean.listDroplets();
   const snapshots = await digitalocean.listSnapshots();
   const records = new Map<string, ARecord[] | undefined>();
-  for (const { domain } of db.selectDistinct({ domain: instances.domain }).from(instances).all())
+  for (const { domain } of domainsInUse(db).all())
     records.set(domain, await digitalocean.listARecords(domain));
   const sshKeys = await digitalocean.listSshKeys();
   const seen = new Set(listed.map(({ id }) => id));
-  const absent = db
-    .select({ dropletId: instances.dropletId })
-    .from(instances)
-    .where(or(isNull(instances.accountId), eq(instances.accountId, account)))
-    .all()
+  const absent = dropletsOfTeam(db)
+    .all({ account })
     .flatMap(({ dropletId }) => (dropletId === null || seen.has(dropletId) ? [] : [dropletId]));
   const { found, gone, unknown } = await lookDirectly(digitalocean, notYetFoundFirst(db, absent));
   const inventory: Inventory = { droplets: [...listed, ...found], gone, snapshots, records, sshKeys };
   return { inventory, unknown };
 }
 
+const driftRows = prepared((tx: Pick<Tx, "select">) => tx.select().from(drift).prepare());
+
 /** One that has been found missing before can wait for another round. */
 function notYetFoundFirst(tx: Pick<Tx, "select">, dropletIds: readonly number[]): number[] {
   const known = new Set(
-    tx
-      .select({ key: drift.key })
-      .from(drift)
+    driftRows(tx)
       .all()
       .map(({ key }) => key),
   );
@@ -152,9 +162,7 @@ function noteFindings(
   { found, unjudged, account }: { found: readonly Found[]; unjudged: ReadonlySet<string>; account: string },
 ): void {
   const before = new Map(
-    tx
-      .select()
-      .from(drift)
+    driftRows(tx)
       .all()
       .map((row) => [row.key, row]),
   );
@@ -163,14 +171,8 @@ function noteFindings(
     ({ key, instanceId, accountId }) =>
       !current.has(key) && !unjudged.has(instanceId) && (accountId === null || accountId === account),
   );
-  tx.delete(drift)
-    .where(
-      inArray(
-        drift.key,
-        over.map(({ key }) => key),
-      ),
-    )
-    .run();
+  const endedKeys = over.map(({ key }) => key);
+  if (endedKeys.length > 0) tx.delete(drift).where(inArray(drift.key, endedKeys)).run();
   for (const [key, { instanceId, finding, monthlyCents, isSettled }] of current) {
     if (!isSettled && !before.has(key)) continue;
     const values = { instanceId, accountId: account, finding, monthlyCents };

@@ -1,5 +1,6 @@
 import { and, eq, lte, or } from "drizzle-orm";
-import { write } from "#db/client.ts";
+import { type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { aliases, dnsRecords, instances, operations } from "#db/schema.ts";
 import type { Alias, Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
@@ -9,18 +10,24 @@ import { isBusy } from "./busy.ts";
 import { eachWithin } from "./eachWithin.ts";
 import { isOfOurTeam } from "./ownTeam.ts";
 
+const namesToFree = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select({ alias: aliases, instance: instances })
+    .from(aliases)
+    .innerJoin(instances, eq(instances.id, aliases.instanceId))
+    .where(
+      or(eq(aliases.role, "next"), and(eq(aliases.role, "redirect"), lte(aliases.expiresAt, given("now")))),
+    )
+    .prepare(),
+);
+
 /**
  * Frees the names that have led to an instance for long enough: redirects whose time is over, and where a move was to
  * go that failed and can't be taken up any more. One of the latter that was a redirect before is one again.
  */
 export async function endRedirects(engine: Engine, signal: AbortSignal): Promise<void> {
   const { db, now } = engine;
-  const over = db
-    .select({ alias: aliases, instance: instances })
-    .from(aliases)
-    .innerJoin(instances, eq(instances.id, aliases.instanceId))
-    .where(or(eq(aliases.role, "next"), and(eq(aliases.role, "redirect"), lte(aliases.expiresAt, now()))))
-    .all();
+  const over = namesToFree(db).all({ now: now() });
   const fault = ({ alias }: (typeof over)[number]) => `the redirect from ${alias.slug} could not be removed`;
   const end = async ({ alias, instance }: (typeof over)[number]) => {
     if (isBusy(engine, instance.id) || (alias.role === "next" && isStillWanted(engine, alias))) return;

@@ -1,5 +1,6 @@
 import { and, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
+import { prepared } from "#db/prepared.ts";
 import { type BackupReason, backups, instances } from "#db/schema.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
@@ -22,9 +23,9 @@ const safetyReasons: readonly BackupReason[] = ["before-restore", "before-upgrad
 export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
   write(engine.db, (tx) => {
     const ids = expired(tx, engine.now());
-    tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
+    if (ids.length > 0) tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
   });
-  const claimed = engine.db.select().from(backups).where(eq(backups.state, "removing")).all();
+  const claimed = claimedBackups(engine.db).all();
   const fault = ({ key }: (typeof claimed)[number]) => `the backup ${key} could not be removed`;
   const remove = async ({ id, key }: (typeof claimed)[number], bound: AbortSignal) => {
     await engine.providers.backups.remove(key, bound);
@@ -38,6 +39,10 @@ export async function applyRetention(engine: Engine, signal: AbortSignal): Promi
   await eachWithin(engine, claimed, fault, remove, signal);
 }
 
+const claimedBackups = prepared((tx: Pick<Tx, "select">) =>
+  tx.select().from(backups).where(eq(backups.state, "removing")).prepare(),
+);
+
 /**
  * Not destroyed, nor on its way back: until it answers, Cancel and Destroy lead to where all that is kept of it counts.
  */
@@ -47,14 +52,18 @@ const isThere = and(
   isNotNull(instances.answeredAt),
 );
 
-function expired(tx: Tx, now: number): string[] {
-  const rows = tx
+const removable = prepared((tx: Pick<Tx, "select">) =>
+  tx
     .select({ backup: backups, plan: instances.backupPlan })
     .from(backups)
     .innerJoin(instances, eq(instances.id, backups.instanceId))
     .where(and(isThere, inArray(backups.state, ["good", "failed"])))
     .orderBy(desc(backups.sequence))
-    .all();
+    .prepare(),
+);
+
+function expired(tx: Tx, now: number): string[] {
+  const rows = removable(tx).all();
   const uses = usesOf(tx);
   const counted = new Map<string, number>();
   return rows.flatMap(({ backup, plan }) => {
