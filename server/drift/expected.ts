@@ -52,7 +52,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
       .from(operations)
       .where(inArray(operations.state, ["running", "cancelling"]))
       .prepare(),
-    openProofs: tx
+    openRestoreTests: tx
       .select({ facts: operations.facts })
       .from(operations)
       .where(and(eq(operations.kind, "test-restore"), canBeResumed()))
@@ -68,7 +68,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
 });
 
 /** What our rows say, for {@link compare} with what the team `account` has. */
-export function readBooks(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
+export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
   const changed = lastChanges(tx);
   const ask = queries(tx);
   const rows = ask.instances.all();
@@ -126,7 +126,7 @@ const busyInstances = (tx: Tx): Set<string> =>
 
 /** A failed proof keeps its throwaway, as long as Retry or Cancel may take it up. */
 function heldDroplets(tx: Tx): Set<number> {
-  const proofs = queries(tx).openProofs.all();
+  const proofs = queries(tx).openRestoreTests.all();
   return new Set(
     proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
   );

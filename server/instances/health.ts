@@ -1,5 +1,6 @@
 import { eq, inArray } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
+import { given, prepared, setTo } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
@@ -17,13 +18,31 @@ export function watchHealth(engine: Engine): { stop: () => void } {
   return repeat(engine, everyMs, "the instances could not be looked at", () => lookAtAll(engine, misses));
 }
 
+const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
+  const isThis = eq(instances.id, given("id"));
+  return {
+    answering: tx
+      .select()
+      .from(instances)
+      .where(inArray(instances.status, ["running", "unreachable"]))
+      .prepare(),
+    instance: tx.select().from(instances).where(isThis).prepare(),
+    noteAnswer: tx
+      .update(instances)
+      .set({ status: "running", answeredAt: setTo("at"), answeredInMs: setTo("ms"), silentSince: null })
+      .where(isThis)
+      .prepare(),
+    noteSilence: tx
+      .update(instances)
+      .set({ status: setTo("status"), silentSince: setTo("since") })
+      .where(isThis)
+      .prepare(),
+  };
+});
+
 /** One look at all instances that should answer. `misses` counts, from look to look, the answers each owes in a row. */
 export async function lookAtAll(engine: Engine, misses: Map<string, number>): Promise<void> {
-  const rows = engine.db
-    .select()
-    .from(instances)
-    .where(inArray(instances.status, ["running", "unreachable"]))
-    .all();
+  const rows = queries(engine.db).answering.all();
   const answers = new Map<string, Answer>();
   const waiting = rows.values();
   const askOn = async () => {
@@ -39,18 +58,13 @@ export async function lookAtAll(engine: Engine, misses: Map<string, number>): Pr
 
 /** Writes down how an instance answered. Only a change of its status is an event that pages hear of. */
 function noteAnswer(tx: Tx, now: number, id: string, answer: Answer, missed: number): void {
-  const current = tx.select().from(instances).where(eq(instances.id, id)).get();
+  const ask = queries(tx);
+  const current = ask.instance.get({ id });
   // Whatever began meanwhile knows better.
   if (current === undefined || (current.status !== "running" && current.status !== "unreachable")) return;
   const status = answer.ok ? "running" : missed > missesAllowed ? "unreachable" : current.status;
-  tx.update(instances)
-    .set(
-      answer.ok
-        ? { status, answeredAt: now, answeredInMs: answer.ms, silentSince: null }
-        : { status, silentSince: current.silentSince ?? now },
-    )
-    .where(eq(instances.id, id))
-    .run();
+  if (answer.ok) ask.noteAnswer.run({ id, at: now, ms: answer.ms });
+  else ask.noteSilence.run({ id, status, since: current.silentSince ?? now });
   if (status !== current.status)
     appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
 }

@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances, operations } from "#db/schema.ts";
 import { CommandError } from "#server/commandError.ts";
 
@@ -11,12 +12,8 @@ type Asked = { idempotencyKey: string };
 export const digestOf = (key: KeyObject, asked: Asked): string =>
   createHmac("sha256", key).update(JSON.stringify(asked)).digest("base64url");
 
-/**
- * What a press that makes an instance has begun already: the same key with the same wish has the same answer. Undefined
- * when the key is new; throws a Refusal when it was used for another wish.
- */
-export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked): Begun | undefined {
-  const found = tx
+const firstWith = prepared((tx: Pick<Tx, "select">) =>
+  tx
     .select({
       instanceId: instances.id,
       slug: instances.slug,
@@ -25,10 +22,18 @@ export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked
     })
     .from(instances)
     .innerJoin(operations, eq(operations.instanceId, instances.id))
-    .where(eq(instances.idempotencyKey, asked.idempotencyKey))
+    .where(eq(instances.idempotencyKey, given("idempotencyKey")))
     .orderBy(operations.sequence)
     .limit(1)
-    .get();
+    .prepare(),
+);
+
+/**
+ * What a press that makes an instance has begun already: the same key with the same wish has the same answer. Undefined
+ * when the key is new; throws a Refusal when it was used for another wish.
+ */
+export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked): Begun | undefined {
+  const found = firstWith(tx).get({ idempotencyKey: asked.idempotencyKey });
   if (found === undefined) return undefined;
   const { digest, ...begun } = found;
   // Rows from before digests were kept answer as they always did.

@@ -25,6 +25,22 @@ const reading = prepared((tx: Pick<Tx, "select">) =>
 const rowsOf = (tx: Pick<Tx, "select">, instanceId: string, set: number) =>
   reading(tx).all({ instanceId, set });
 
+const inserting = prepared((tx: Pick<Tx, "insert">) =>
+  tx
+    .insert(variables)
+    .values({
+      instanceId: given("instanceId"),
+      set: given("set"),
+      name: given("name"),
+      value: given("value"),
+      secret: given("secret"),
+      system: given("system"),
+      position: given("position"),
+      setAt: given("at"),
+    })
+    .prepare(),
+);
+
 /** Keeps an instance's variables as one of its sets; secret values are sealed before they reach the file. */
 export function insertVariables(
   tx: Tx,
@@ -35,9 +51,7 @@ export function insertVariables(
 ): void {
   list.forEach(({ name, value, secret, system = false }, position) => {
     const kept = secret ? seal(key, value, context(instanceId, name)) : value;
-    tx.insert(variables)
-      .values({ instanceId, set, name, value: kept, secret, system, position, setAt: at })
-      .run();
+    inserting(tx).run({ instanceId, set, name, value: kept, secret, system, position, at });
   });
 }
 

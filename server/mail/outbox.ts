@@ -1,5 +1,6 @@
 import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances, type MailKind, mail, operations, users } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
 import type { Clock } from "#server/clock.ts";
@@ -52,19 +53,32 @@ export function addOrphanMail(
   add(tx, clock, { instanceId: id, kind: "drift", round: orphanId }, peopleAmong(tx, [createdBy]));
 }
 
+const instanceWith = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(instances)
+    .where(eq(instances.id, given("instanceId")))
+    .prepare(),
+);
+
 /** Who is written to about an operation: who began it, else who made its instance, else everybody. */
 export function recipientsOf(
   tx: Pick<Tx, "select">,
   { createdBy, instanceId }: Pick<Operation, "createdBy" | "instanceId">,
 ): string[] {
-  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  const instance = instanceWith(tx).get({ instanceId });
   return peopleAmong(tx, [createdBy, instance?.createdBy]);
 }
 
+const allPeople = prepared((tx: Pick<Tx, "select">) =>
+  tx.select({ email: users.email }).from(users).orderBy(users.email).prepare(),
+);
+
 /** The first of these who may still sign in: the Spawner itself cannot, nor who has left. Everybody if none can. */
 function peopleAmong(tx: Pick<Tx, "select">, candidates: readonly (string | undefined)[]): string[] {
-  const emails = tx.select({ email: users.email }).from(users).orderBy(users.email).all();
-  const people = emails.map(({ email }) => email);
+  const people = allPeople(tx)
+    .all()
+    .map(({ email }) => email);
   const first = candidates.find((who) => who !== undefined && people.includes(who));
   return first === undefined ? people : [first];
 }

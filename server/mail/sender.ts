@@ -1,5 +1,6 @@
 import { and, asc, eq, isNull, lte } from "drizzle-orm";
-import { type Db, write } from "#db/client.ts";
+import { type Db, type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances, mail, operations } from "#db/schema.ts";
 import { lastGoodBackups } from "#server/backups/queries.ts";
 import type { Clock } from "#server/clock.ts";
@@ -58,17 +59,22 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
   for (let row = claimNext(mailbox); row !== undefined; row = claimNext(mailbox)) await deliver(mailbox, row);
 }
 
+const dueMail = prepared((tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(mail)
+    .where(and(isNull(mail.sentAt), isNull(mail.abandonedAt), lte(mail.dueAt, given("now"))))
+    .orderBy(asc(mail.dueAt), asc(mail.createdMonotonic))
+    .limit(1)
+    .prepare(),
+);
+
 /** The next mail, for this sender alone until its lease is over; it counts as handed over from here on. */
 function claimNext(mailbox: Mailbox): Row | undefined {
   return write(mailbox.db, (tx) => {
     for (;;) {
       const now = mailbox.monotonic();
-      const row = tx
-        .select()
-        .from(mail)
-        .where(and(isNull(mail.sentAt), isNull(mail.abandonedAt), lte(mail.dueAt, now)))
-        .orderBy(asc(mail.dueAt), asc(mail.createdMonotonic))
-        .get();
+      const row = dueMail(tx).get({ now });
       if (row === undefined) return undefined;
       const unclearMs = row.unclearSince === null ? 0 : now - row.unclearSince;
       const abandoned = unclearMs > mailbox.mailer.idempotentForMs;

@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { backups, instances, operations, snapshots } from "#db/schema.ts";
 import { canBeResumed } from "./engine/resumable.ts";
 import { isOfWayBack, type Tidy } from "./steps/dump.ts";
@@ -21,25 +22,26 @@ const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
  * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A proof of an instance
  * that was destroyed is none of them.
  */
-const openOperations = (tx: Reader, exceptId = "") =>
+const openOperations = prepared((tx: Reader) =>
   tx
     .select({ id: operations.id, facts: operations.facts })
     .from(operations)
     .innerJoin(instances, eq(instances.id, operations.instanceId))
     .where(
       and(
-        ne(operations.id, exceptId),
+        ne(operations.id, given("exceptId")),
         or(
           inArray(operations.state, ["running", "cancelling"]),
           and(canBeResumed(), or(ne(operations.kind, "test-restore"), isNull(instances.destroyedAt))),
         ),
       ),
     )
-    .all();
+    .prepare(),
+);
 
 /** Whether an operation that goes on, or may, reads or writes this backup or this snapshot. */
-export function usesOf(tx: Reader, exceptOperationId?: string) {
-  const open = openOperations(tx, exceptOperationId);
+export function usesOf(tx: Reader, exceptId = "") {
+  const open = openOperations(tx).all({ exceptId });
   const writers = new Set(open.map((row) => row.id));
   const read = open.map((row) => readsOf(row.facts));
   const sources = new Set(read.flatMap(({ source, wayBack }) => [source?.id, wayBack?.id]));
@@ -54,23 +56,28 @@ export function usesOf(tx: Reader, exceptOperationId?: string) {
 /** Names beyond these have been tidied by the dumps in between. */
 const namesLookedAt = 50;
 
-/** What the next dump of an instance may remove from its droplet: see the rules of archive.py. */
-export function tidyNames(tx: Reader, instanceId: string): Tidy {
-  const rows = tx
+const lately = prepared((tx: Reader) => ({
+  backups: tx
     .select({ id: backups.id, verifiedAt: backups.verifiedAt })
     .from(backups)
-    .where(eq(backups.instanceId, instanceId))
+    .where(eq(backups.instanceId, given("instanceId")))
     .orderBy(desc(backups.sequence))
     .limit(namesLookedAt)
-    .all();
-  const sent = tx
+    .prepare(),
+  operations: tx
     .select({ facts: operations.facts })
     .from(operations)
-    .where(and(eq(operations.instanceId, instanceId), isNotNull(operations.endedAt)))
+    .where(and(eq(operations.instanceId, given("instanceId")), isNotNull(operations.endedAt)))
     .orderBy(desc(operations.sequence))
     .limit(namesLookedAt)
-    .all()
-    .flatMap(({ facts }) => readsOf(facts).source?.id ?? []);
+    .prepare(),
+}));
+
+/** What the next dump of an instance may remove from its droplet: see the rules of archive.py. */
+export function tidyNames(tx: Reader, instanceId: string): Tidy {
+  const queries = lately(tx);
+  const rows = queries.backups.all({ instanceId });
+  const sent = queries.operations.all({ instanceId }).flatMap(({ facts }) => readsOf(facts).source?.id ?? []);
   const kept = rows.filter((row) => row.verifiedAt !== null).map((row) => row.id);
   const dumped = rows.filter((row) => row.verifiedAt !== null || !isOfWayBack(row.id)).map((row) => row.id);
   return { kept, archives: [...new Set([...dumped, ...sent])] };
@@ -83,13 +90,16 @@ export const isKeptSnapshot = and(isNull(snapshots.removingAt), isNull(snapshots
  * What is kept of an instance, the snapshot to bring it back from first: the newest of a droplet that answered as an
  * intranet; without one, the newest.
  */
-export const snapshotsByWorth = (tx: Reader, instanceId: string) =>
+export const snapshotsByWorth = (tx: Reader, instanceId: string) => keptSnapshots(tx).all({ instanceId });
+
+const keptSnapshots = prepared((tx: Reader) =>
   tx
     .select()
     .from(snapshots)
-    .where(and(eq(snapshots.instanceId, instanceId), isKeptSnapshot))
+    .where(and(eq(snapshots.instanceId, given("instanceId")), isKeptSnapshot))
     .orderBy(desc(snapshots.answered), desc(snapshots.sequence))
-    .all();
+    .prepare(),
+);
 
 /** Points an instance at the best snapshot that is kept of it. */
 export function pointAtBest(tx: Tx, instanceId: string): void {

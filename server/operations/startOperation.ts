@@ -1,5 +1,6 @@
 import { and, desc, eq, inArray, isNull } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "#db/schema.ts";
 import type { InstanceAction } from "#server/api/views.ts";
 import { newestGood } from "#server/backups/queries.ts";
@@ -16,20 +17,55 @@ export type OperationStarter = Pick<Clock, "now" | "monotonic"> & {
   wake: (operationId: string) => void;
 };
 
+const queries = prepared((tx: Pick<Tx, "select">) => {
+  const isOfInstance = eq(operations.instanceId, given("instanceId"));
+  return {
+    instance: tx
+      .select()
+      .from(instances)
+      .where(eq(instances.id, given("instanceId")))
+      .prepare(),
+    newest: tx
+      .select()
+      .from(operations)
+      .where(and(isOfInstance, eq(operations.mutating, true)))
+      .orderBy(desc(operations.sequence))
+      .prepare(),
+    live: tx
+      .select({ kind: operations.kind })
+      .from(operations)
+      .where(
+        and(
+          isOfInstance,
+          eq(operations.mutating, true),
+          inArray(operations.state, ["running", "cancelling"]),
+        ),
+      )
+      .prepare(),
+    running: tx
+      .select({ id: operations.id, facts: operations.facts, batchId: operations.batchId })
+      .from(operations)
+      .where(
+        and(
+          isOfInstance,
+          eq(operations.kind, given("kind")),
+          eq(operations.state, "running"),
+          isNull(operations.cancelRequestedAt),
+        ),
+      )
+      .prepare(),
+  };
+});
+
 export function instanceOf(tx: Pick<Tx, "select">, instanceId: string): Row {
-  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  const instance = queries(tx).instance.get({ instanceId });
   if (instance === undefined) throw new CommandError("not-found", "This instance doesn't exist.");
   return instance;
 }
 
 /** The newest operation of the instance that changes it. */
 export const newestOperation = (tx: Pick<Tx, "select">, instanceId: string) =>
-  tx
-    .select()
-    .from(operations)
-    .where(and(eq(operations.instanceId, instanceId), eq(operations.mutating, true)))
-    .orderBy(desc(operations.sequence))
-    .get();
+  queries(tx).newest.get({ instanceId });
 
 type Wish = {
   instanceId: string;
@@ -46,17 +82,7 @@ type Wish = {
 
 /** One operation at a time changes an instance; not all of them show in its status. */
 function refuseWhileBusy(tx: Tx, instanceId: string): void {
-  const live = tx
-    .select({ kind: operations.kind })
-    .from(operations)
-    .where(
-      and(
-        eq(operations.instanceId, instanceId),
-        eq(operations.mutating, true),
-        inArray(operations.state, ["running", "cancelling"]),
-      ),
-    )
-    .get();
+  const live = queries(tx).live.get({ instanceId });
   if (live !== undefined)
     throw new CommandError("not-now", `Possible once “${registry[live.kind].label}” has finished.`);
 }
@@ -68,18 +94,8 @@ function refuseWhileBusy(tx: Tx, instanceId: string): void {
 export function startOperation(beginner: OperationStarter, wish: Wish): string {
   const operationId = write(beginner.db, (tx) => {
     const instance = instanceOf(tx, wish.instanceId);
-    const live = tx
-      .select({ id: operations.id, facts: operations.facts, batchId: operations.batchId })
-      .from(operations)
-      .where(
-        and(
-          eq(operations.instanceId, instance.id),
-          eq(operations.kind, wish.kind),
-          eq(operations.state, "running"),
-          isNull(operations.cancelRequestedAt),
-        ),
-      )
-      .all()
+    const live = queries(tx)
+      .running.all({ instanceId: instance.id, kind: wish.kind })
       .find(wish.isSame ?? (() => true));
     if (live !== undefined) return live.id;
     const hasBackup = newestGood(tx, instance.id) !== undefined;

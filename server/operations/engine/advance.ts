@@ -1,5 +1,7 @@
-import { and, desc, eq, inArray } from "drizzle-orm";
+import { and, desc, eq } from "drizzle-orm";
 import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { operations, steps } from "#db/schema.ts";
 import { type Claim, claimStep, waitingForSlot } from "./claim.ts";
 import { type AnyFacts, type Step, type StepContext, stepTimeoutMs, type Variable } from "./define.ts";
@@ -175,17 +177,19 @@ function contextOf(
 /** With fewer runs than this, nothing can be said about what is usual. */
 const historyNeeded = 3;
 
-function usuallyAtLeast(engine: Engine, { operation, step }: Claim): number | undefined {
-  const runs = engine.db
+const lastRuns = prepared((tx: Pick<Tx, "select">) =>
+  tx
     .select({ startedAt: steps.startedAt, endedAt: steps.endedAt })
     .from(steps)
     .innerJoin(operations, eq(operations.id, steps.operationId))
-    .where(
-      and(eq(steps.name, step.name), eq(steps.state, "done"), inArray(operations.kind, [operation.kind])),
-    )
+    .where(and(eq(steps.name, given("name")), eq(steps.state, "done"), eq(operations.kind, given("kind"))))
     .orderBy(desc(steps.endedAt))
     .limit(20)
-    .all();
+    .prepare(),
+);
+
+function usuallyAtLeast({ db }: Engine, { operation, step }: Claim): number | undefined {
+  const runs = lastRuns(db).all({ name: step.name, kind: operation.kind });
   const durations = runs.map((run) => (run.endedAt ?? 0) - (run.startedAt ?? 0));
   return durations.length < historyNeeded ? undefined : percentile(durations, 0.1);
 }

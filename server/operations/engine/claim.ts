@@ -1,10 +1,11 @@
-import { and, asc, count, eq, inArray, isNotNull, lt, ne, or } from "drizzle-orm";
+import { and, asc, count, eq, inArray, isNotNull, lt, ne, or, sql } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
+import { given, prepared, setTo } from "#db/prepared.ts";
 import { operations, steps } from "#db/schema.ts";
 import type { Instance, SlotName } from "./define.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
-import { holdLease, leaseUntil, thisStep } from "./lease.ts";
+import { holdLease, leaseUntil } from "./lease.ts";
 import { appendUndo, settle, setWakeUp } from "./outcome.ts";
 import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 import { preparedQueries } from "./preparedQueries.ts";
@@ -112,42 +113,63 @@ function beginUndo(engine: Engine, tx: Tx, operation: OperationRow): void {
   });
 }
 
+const slotQueries = prepared((tx: Pick<Tx, "select" | "update">) => {
+  const hasSlotKind = inArray(steps.name, sql`(select value from json_each(${given("names")}))`);
+  const isQueued = and(hasSlotKind, eq(steps.state, "waiting"), isNotNull(steps.queuedAt));
+  return {
+    held: tx
+      .select({ count: count() })
+      .from(steps)
+      .where(and(hasSlotKind, eq(steps.state, "running")))
+      .prepare(),
+    ahead: tx
+      .select({ count: count() })
+      .from(steps)
+      .where(
+        and(
+          isQueued,
+          ne(steps.operationId, given("operationId")),
+          or(
+            lt(steps.queuedAt, given("queuedAt")),
+            and(eq(steps.queuedAt, given("queuedAt")), lt(steps.operationId, given("operationId"))),
+          ),
+        ),
+      )
+      .prepare(),
+    queue: tx
+      .update(steps)
+      .set({ queuedAt: setTo("queuedAt"), dueAt: setTo("dueAt"), progress: setTo("progress") })
+      .where(and(eq(steps.operationId, given("operationId")), eq(steps.name, given("name"))))
+      .prepare(),
+    queued: tx
+      .select({ operationId: steps.operationId })
+      .from(steps)
+      .where(isQueued)
+      .orderBy(asc(steps.queuedAt), asc(steps.operationId))
+      .limit(given("most"))
+      .prepare(),
+  };
+});
+
 /** Whether the step may begin: only so many of its kind at once; those that wait longest go first. */
 function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow): boolean {
   const slot = stepsByName(engine.registry[operation.kind]).get(row.name)?.slot;
   if (slot === undefined || row.state === "running") return true;
   const at = engine.monotonic();
   const names = stepsWithSlot(engine, slot);
-  const held = tx
-    .select({ count: count() })
-    .from(steps)
-    .where(and(inArray(steps.name, names), eq(steps.state, "running")))
-    .get();
+  const queries = slotQueries(tx);
+  const held = queries.held.get({ names });
   const queuedAt = row.queuedAt ?? at;
-  const ahead = tx
-    .select({ count: count() })
-    .from(steps)
-    .where(
-      and(
-        inArray(steps.name, names),
-        eq(steps.state, "waiting"),
-        isNotNull(steps.queuedAt),
-        ne(steps.operationId, operation.id),
-        or(
-          lt(steps.queuedAt, queuedAt),
-          and(eq(steps.queuedAt, queuedAt), lt(steps.operationId, operation.id)),
-        ),
-      ),
-    )
-    .get();
+  const ahead = queries.ahead.get({ names, operationId: operation.id, queuedAt });
   const taken = held?.count ?? 0;
   const before = ahead?.count ?? 0;
   if (taken + before < engine.slots[slot]) return true;
   // How many have to come to an end before this one may begin.
   const waitsFor = taken + before - engine.slots[slot] + 1;
   const isNews = row.progress?.ahead !== waitsFor;
-  Object.assign(row, { queuedAt, dueAt: at + 1000, progress: { ahead: waitsFor } });
-  tx.update(steps).set({ queuedAt, dueAt: row.dueAt, progress: row.progress }).where(thisStep(row)).run();
+  const progress = { ahead: waitsFor };
+  Object.assign(row, { queuedAt, dueAt: at + 1000, progress });
+  queries.queue.run({ ...row, progress: JSON.stringify(progress) });
   if (isNews)
     appendEvent(tx, {
       at: engine.now(),
@@ -160,27 +182,17 @@ function hasSlot(engine: Engine, tx: Tx, operation: OperationRow, row: StepRow):
   return false;
 }
 
-function stepsWithSlot(engine: Engine, slot: SlotName): string[] {
+/** The names of all steps that take a slot of this kind, as JSON. */
+function stepsWithSlot(engine: Engine, slot: SlotName): string {
   const names = new Set<string>();
   for (const definition of Object.values(engine.registry))
     for (const [name, step] of stepsByName(definition)) if (step.slot === slot) names.add(name);
-  return [...names];
+  return JSON.stringify([...names]);
 }
 
 /** Operations whose next step waits for a slot of this kind: they are told at once when one has become free. */
 export function waitingForSlot(engine: Engine, slot: SlotName): string[] {
-  return engine.db
-    .select({ operationId: steps.operationId })
-    .from(steps)
-    .where(
-      and(
-        inArray(steps.name, stepsWithSlot(engine, slot)),
-        eq(steps.state, "waiting"),
-        isNotNull(steps.queuedAt),
-      ),
-    )
-    .orderBy(asc(steps.queuedAt), asc(steps.operationId))
-    .limit(engine.slots[slot])
-    .all()
+  return slotQueries(engine.db)
+    .queued.all({ names: stepsWithSlot(engine, slot), most: engine.slots[slot] })
     .map((row) => row.operationId);
 }

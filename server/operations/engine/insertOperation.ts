@@ -1,14 +1,57 @@
-import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import type { JsonObject, OperationKind } from "#db/schema.ts";
-import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
+import { audit, operations, steps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 import { registry } from "#server/operations/registry.ts";
 import { earlierRequests } from "#server/operations/steps/earlierRequests.ts";
 import { type AnyDefinition, plannedSteps } from "./define.ts";
 import { appendEvent } from "./events.ts";
+import { preparedQueries } from "./preparedQueries.ts";
 import { nextSequence } from "./sequence.ts";
+
+const writing = prepared((tx: Pick<Tx, "insert">) => ({
+  operation: tx
+    .insert(operations)
+    .values({
+      id: given("id"),
+      sequence: given("sequence"),
+      instanceId: given("instanceId"),
+      kind: given("kind"),
+      state: "running",
+      mutating: given("mutating"),
+      facts: given("facts"),
+      statusBefore: given("statusBefore"),
+      batchId: given("batchId"),
+      createdBy: given("who"),
+      createdAt: given("at"),
+    })
+    .prepare(),
+  step: tx
+    .insert(steps)
+    .values({
+      operationId: given("operationId"),
+      name: given("name"),
+      label: given("label"),
+      position: given("position"),
+      fork: given("fork"),
+      branch: given("branch"),
+      state: "waiting",
+      dueAt: given("dueAt"),
+    })
+    .prepare(),
+  audit: tx
+    .insert(audit)
+    .values({
+      at: given("at"),
+      who: given("who"),
+      what: given("what"),
+      instanceId: given("instanceId"),
+      operationId: given("operationId"),
+    })
+    .prepare(),
+}));
 
 /**
  * Writes an operation, its steps, its first event and its wake-up: with the caller's transaction a click is either
@@ -32,44 +75,24 @@ export function insertOperation(
   const { kind, instanceId, who, clock } = wish;
   const at = clock.now();
   const dueAt = clock.monotonic();
-  const before = tx
-    .select({ status: instances.status })
-    .from(instances)
-    .where(eq(instances.id, instanceId))
-    .get();
-  tx.insert(operations)
-    .values({
-      id,
-      sequence: nextSequence(tx, operations),
-      instanceId,
-      kind,
-      state: "running",
-      mutating: definition.mutating,
-      facts: { ...(definition.mutating ? earlierRequests(tx, instanceId, dueAt) : {}), ...wish.facts },
-      statusBefore: before?.status ?? "running",
-      batchId: wish.batchId ?? null,
-      createdBy: who,
-      createdAt: at,
-    })
-    .run();
-  for (const { step, position, fork, branch } of plannedSteps(definition))
-    tx.insert(steps)
-      .values({
-        operationId: id,
-        name: step.name,
-        label: step.label,
-        position,
-        fork,
-        branch,
-        state: "waiting",
-        dueAt,
-      })
-      .run();
+  const queries = preparedQueries(tx);
+  const write = writing(tx);
+  write.operation.run({
+    ...{ id, instanceId, kind, who, at },
+    sequence: nextSequence(tx, operations),
+    mutating: definition.mutating,
+    facts: { ...(definition.mutating ? earlierRequests(tx, instanceId, dueAt) : {}), ...wish.facts },
+    statusBefore: queries.instance(instanceId)?.status ?? "running",
+    batchId: wish.batchId ?? null,
+  });
+  for (const { step, position, fork, branch } of plannedSteps(definition)) {
+    const { name, label } = step;
+    write.step.run({ operationId: id, name, label, position, fork, branch, dueAt });
+  }
   const { during } = definition.status;
-  if (during !== "before")
-    tx.update(instances).set({ status: during }).where(eq(instances.id, instanceId)).run();
-  tx.insert(wakeUps).values({ operationId: id, dueAt }).run();
-  tx.insert(audit).values({ at, who, what: wish.what, instanceId, operationId: id }).run();
+  if (during !== "before") queries.setStatus(instanceId, during);
+  queries.setWakeUp(id, dueAt);
+  write.audit.run({ at, who, what: wish.what, instanceId, operationId: id });
   appendEvent(tx, { at, kind: "operation", instanceId, operationId: id, data: { state: "running", kind } });
   return id;
 }

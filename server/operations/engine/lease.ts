@@ -1,5 +1,6 @@
 import { and, eq, lte } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { steps, workers } from "#db/schema.ts";
 import { newId } from "#server/ids.ts";
 import { report } from "#server/report.ts";
@@ -43,6 +44,17 @@ export class CutShort extends Error {
   }
 }
 
+const takingLease = prepared((tx: Pick<Tx, "insert" | "delete">) => ({
+  forgetEnded: tx
+    .delete(workers)
+    .where(lte(workers.leaseUntil, given("now")))
+    .prepare(),
+  insert: tx
+    .insert(workers)
+    .values({ id: given("id"), leaseUntil: given("until") })
+    .prepare(),
+}));
+
 /**
  * The worker's lease before it claims: renewed, or a new one. A worker whose lease is over (its process was stopped for
  * a while) may have lost its steps: it aborts them and goes on under another name.
@@ -52,10 +64,8 @@ export function holdLease(engine: Engine, tx: Tx): void {
   loseAll(engine.worker);
   engine.worker.id = newId();
   const now = engine.monotonic();
-  tx.delete(workers).where(lte(workers.leaseUntil, now)).run();
-  tx.insert(workers)
-    .values({ id: engine.worker.id, leaseUntil: now + leaseMs })
-    .run();
+  takingLease(tx).forgetEnded.run({ now });
+  takingLease(tx).insert.run({ id: engine.worker.id, until: now + leaseMs });
 }
 
 function renew({ worker, monotonic }: Engine, tx: Tx): boolean {
@@ -104,7 +114,7 @@ function beat(engine: Engine): void {
 export const leaseUntil = ({ db, monotonic }: Engine, workerId: string): number | undefined =>
   preparedQueries(db).leaseUntil(workerId, monotonic());
 
-export const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
+const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
   and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
 
 /** The step's row while the claim is the newest one: what every write of its holder is limited to. */

@@ -1,7 +1,7 @@
-import { asc, eq } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
 import type { Failure, OperationState, StepProgress, StepState } from "#db/schema.ts";
-import { instances, operations, steps } from "#db/schema.ts";
+import { instances, steps } from "#db/schema.ts";
 import { addFailedMail } from "#server/mail/outbox.ts";
 import { maskSecrets } from "#server/masking.ts";
 import { ProviderError } from "#server/providers/errors.ts";
@@ -21,8 +21,7 @@ import { assertHeld, heldStep, leaseUntil } from "./lease.ts";
 import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
 import { preparedQueries } from "./preparedQueries.ts";
 
-export const stepsOf = (tx: Pick<Tx, "select">, operationId: string): StepRow[] =>
-  tx.select().from(steps).where(eq(steps.operationId, operationId)).orderBy(asc(steps.position)).all();
+export const stepsOf = (tx: Tx, operationId: string): StepRow[] => preparedQueries(tx).steps(operationId);
 
 /** The values that nobody may read; opened when there is something to mask. */
 export type Secrets = () => readonly string[];
@@ -192,7 +191,7 @@ export function commitCutShort(engine: Engine, claim: Claim): void {
 }
 
 function isCancelled(tx: Tx, { operation }: Claim): boolean {
-  const row = tx.select().from(operations).where(eq(operations.id, operation.id)).get();
+  const row = preparedQueries(tx).operation(operation.id);
   return row !== undefined && row.cancelRequestedAt !== null && row.state === "running";
 }
 
@@ -254,10 +253,7 @@ function logLines(tx: Tx, claim: Claim, lines: readonly LogEntry[], secrets: Sec
 
 function endStep(engine: Engine, tx: Tx, claim: Claim, state: StepState, failure?: Failure): void {
   const now = engine.now();
-  tx.update(steps)
-    .set({ state, endedAt: now, claimedBy: null, failure: failure ?? null })
-    .where(heldStep(claim.step))
-    .run();
+  preparedQueries(tx).endStep(claim.step, { state, at: now, failure: failure ?? null });
   if (failure !== undefined)
     logLines(tx, claim, [{ at: now, text: failure.userMessage, failed: true }], () => []);
   stepEvent(tx, claim, now, state);
@@ -364,18 +360,17 @@ function end(
   const now = engine.now();
   const definition = engine.registry[operation.kind];
   const status = after === "before" ? operation.statusBefore : after;
-  tx.update(operations).set({ state, endedAt: now, failure }).where(eq(operations.id, operation.id)).run();
+  const queries = preparedQueries(tx);
+  queries.endOperation(operation.id, { state, at: now, failure });
   // What runs beside another operation leaves the status to that one.
-  if (definition.status.during !== "before")
-    tx.update(instances)
-      .set({
-        status,
-        ...(status === "destroyed" && after !== "before"
-          ? { destroyedAt: now, keptUntil: now + engine.keepDestroyedMs }
-          : {}),
-      })
-      .where(eq(instances.id, operation.instanceId))
-      .run();
+  if (definition.status.during !== "before") {
+    queries.setStatus(operation.instanceId, status);
+    if (status === "destroyed" && after !== "before")
+      tx.update(instances)
+        .set({ destroyedAt: now, keptUntil: now + engine.keepDestroyedMs })
+        .where(eq(instances.id, operation.instanceId))
+        .run();
+  }
   definition.ended?.(tx, operation, state, now);
   appendEvent(tx, {
     at: now,

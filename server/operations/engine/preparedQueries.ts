@@ -3,10 +3,14 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared, setTo } from "#db/prepared.ts";
 import {
   aliases,
+  type Failure,
+  type InstanceStatus,
   instances,
   type JsonObject,
+  type OperationState,
   operations,
   type StepProgress,
+  type StepState,
   steps,
   wakeUps,
   workers,
@@ -15,7 +19,7 @@ import type { StepRow } from "./plan.ts";
 
 type ThisStep = Pick<StepRow, "operationId" | "name">;
 type HeldStep = Pick<StepRow, "operationId" | "name" | "fence">;
-const textOf = (progress: StepProgress | null) => (progress === null ? null : JSON.stringify(progress));
+const textOf = (value: StepProgress | Failure | null) => (value === null ? null : JSON.stringify(value));
 
 /** What every wake-up asks and writes. */
 export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "update" | "delete">) => {
@@ -64,6 +68,21 @@ export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "upd
       .update(steps)
       .set({ claimedBy: null, dueAt: setTo("dueAt"), progress: setTo("progress") })
       .where(isHeldStep)
+      .prepare(),
+    endStep: db
+      .update(steps)
+      .set({ state: setTo("state"), endedAt: setTo("at"), claimedBy: null, failure: setTo("failure") })
+      .where(isHeldStep)
+      .prepare(),
+    endOperation: db
+      .update(operations)
+      .set({ state: setTo("state"), endedAt: setTo("at"), failure: setTo("failure") })
+      .where(isThisOperation)
+      .prepare(),
+    setStatus: db
+      .update(instances)
+      .set({ status: setTo("status") })
+      .where(eq(instances.id, given("id")))
       .prepare(),
     leaseUntil: db
       .select({ until: workers.leaseUntil })
@@ -119,6 +138,14 @@ export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "upd
         ...{ operationId, name, fence },
         ...{ dueAt: next.dueAt, progress: textOf(next.progress) },
       }),
+    endStep: (
+      { operationId, name, fence }: HeldStep,
+      end: { state: StepState; at: number; failure: Failure | null },
+    ) => void queries.endStep.run({ ...{ operationId, name, fence }, ...end, failure: textOf(end.failure) }),
+    endOperation: (id: string, end: { state: OperationState; at: number; failure: Failure | null }) =>
+      void queries.endOperation.run({ id, ...end, failure: textOf(end.failure) }),
+    setStatus: (instanceId: string, status: InstanceStatus) =>
+      void queries.setStatus.run({ id: instanceId, status }),
     /** Until when a worker whose lease still runs at `now` holds its claims, by the monotonic clock. */
     leaseUntil: (id: string, now: number) => queries.leaseUntil.get({ id, now })?.until,
     /** False when the lease is over already. */

@@ -1,31 +1,42 @@
 import { and, eq, inArray } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { dnsRecords, type JsonObject, operations } from "#db/schema.ts";
 import { createWindowEnd } from "./droplet.ts";
 import { machineFacts } from "./machineFacts.ts";
 
 const facts = z.object(machineFacts).partial();
 
+const queries = prepared((tx: Pick<Tx, "select">) => ({
+  buyers: tx
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, given("instanceId")),
+        inArray(operations.kind, ["spawn", "restore-as-new", "bring-back", "change-address", "destroy"]),
+      ),
+    )
+    .prepare(),
+  records: tx
+    .select()
+    .from(dnsRecords)
+    .where(eq(dnsRecords.instanceId, given("instanceId")))
+    .prepare(),
+}));
+
 /**
  * What an operation has to know of the instance's earlier ones: the records they made, and what they asked DigitalOcean
  * for without ever getting a clear answer. Any of them may have bought a droplet that no row knows.
  */
 export function earlierRequests(tx: Tx, instanceId: string, monotonic: number): JsonObject {
-  const earlier = tx
-    .select({ facts: operations.facts })
-    .from(operations)
-    .where(
-      and(
-        eq(operations.instanceId, instanceId),
-        inArray(operations.kind, ["spawn", "restore-as-new", "bring-back", "change-address", "destroy"]),
-      ),
-    )
-    .all()
+  const earlier = queries(tx)
+    .buyers.all({ instanceId })
     .map((row) => facts.safeParse(row.facts).data ?? {});
   const late = earlier.filter((one) => (createWindowEnd(one) ?? 0) > monotonic);
   const accountId = late.findLast((one) => one.accountId !== undefined)?.accountId;
-  const kept = tx.select().from(dnsRecords).where(eq(dnsRecords.instanceId, instanceId)).all();
+  const kept = queries(tx).records.all({ instanceId });
   // One whose step failed before its row was written is known to its operation alone.
   const records = [...kept, ...earlier.flatMap((one) => one.records ?? [])];
   const recordsAsked = earlier.flatMap((one) => one.recordsAsked ?? []);
