@@ -1,4 +1,6 @@
 import { desc, eq } from "drizzle-orm";
+import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { backups, instances, operations } from "#db/schema.ts";
 import { inBulk } from "#server/api/bulk.ts";
 import { backUp, restoreAsNew, restoreBackup, setBackupPlan, testRestore } from "#server/backups/commands.ts";
@@ -33,6 +35,21 @@ export const secretOf = (slug: string) => `s3cret-of-${slug}`;
 
 type Row = typeof instances.$inferSelect;
 
+const queries = prepared((tx: Pick<Tx, "select">) => ({
+  instances: tx.select().from(instances).prepare(),
+  newest: tx
+    .select()
+    .from(operations)
+    .where(eq(operations.instanceId, given("instanceId")))
+    .orderBy(desc(operations.sequence))
+    .prepare(),
+  backups: tx
+    .select()
+    .from(backups)
+    .where(eq(backups.instanceId, given("instanceId")))
+    .prepare(),
+}));
+
 /** The web process with somebody before it: presses what a happening wants, by the commands behind the buttons. */
 export function createPeople(world: World, env: Env) {
   const { machine, db, connection } = world;
@@ -64,16 +81,12 @@ export function createPeople(world: World, env: Env) {
   const waker = wakerOf(world, process);
   let count = 0;
 
-  const newest = (instanceId: string) =>
-    db
-      .select()
-      .from(operations)
-      .where(eq(operations.instanceId, instanceId))
-      .orderBy(desc(operations.sequence))
-      .all();
+  const allInstances = () => queries(db).instances.all();
+  const newest = (instanceId: string) => queries(db).newest.all({ instanceId });
   const backupOf = (instanceId: string, chance: number) => {
-    const good = db.select().from(backups).where(eq(backups.instanceId, instanceId)).all();
-    const usable = good.filter((row) => row.state === "good");
+    const usable = queries(db)
+      .backups.all({ instanceId })
+      .filter((row) => row.state === "good");
     return usable[Math.floor(chance * usable.length)]?.id ?? "";
   };
 
@@ -170,11 +183,7 @@ export function createPeople(world: World, env: Env) {
           web,
           {
             action: "backUp",
-            instanceIds: db
-              .select()
-              .from(instances)
-              .all()
-              .map((one) => one.id),
+            instanceIds: allInstances().map((one) => one.id),
           },
           who,
         );
@@ -197,7 +206,7 @@ export function createPeople(world: World, env: Env) {
     process,
     /** Presses the first of the choices that is not refused, and says which it was. */
     async click(choice: readonly Action[], chance: number, times: number): Promise<Action | undefined> {
-      const rows = db.select().from(instances).all();
+      const rows = allInstances();
       const row = rows[Math.floor(chance * rows.length)];
       for (const action of choice) {
         try {
@@ -209,7 +218,7 @@ export function createPeople(world: World, env: Env) {
       }
       return undefined;
     },
-    instances: () => db.select().from(instances).all(),
+    instances: allInstances,
     /** Presses the first button of each difference on the page Drift, and says which. */
     putRight(): string[] {
       return driftViews(db).flatMap(({ key, actions: [action] }) => {
