@@ -1,5 +1,6 @@
 import Database from "better-sqlite3";
 import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
+import { withSteadyPlans } from "./steadyPlans.ts";
 
 export type Db = BetterSQLite3Database;
 /** A database or an open transaction: what a function that writes needs. */
@@ -12,7 +13,7 @@ export type Tx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" | "g
  * `busy_timeout` comes first, because switching to WAL may already have to wait.
  */
 export function openDatabase(file: string): { db: Db; connection: Database.Database } {
-  const connection = new Database(file);
+  const connection = withSteadyPlans(new Database(file));
   connection.pragma("busy_timeout = 10000");
   connection.pragma("journal_mode = WAL");
   connection.pragma("synchronous = FULL");

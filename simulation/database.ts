@@ -1,6 +1,7 @@
 import Database from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { Db } from "#db/client.ts";
+import { withSteadyPlans } from "#db/steadyPlans.ts";
 
 /** The database of the life that is lived now: a process lives one at a time. */
 type LifeDatabase = {
@@ -71,7 +72,7 @@ function createDatabase(template: Buffer): LifeDatabase {
 }
 
 function openLife(template: Buffer) {
-  const connection = new Database(template);
+  const connection = withSteadyPlans(new Database(template));
   connection.pragma("foreign_keys = ON");
   return { connection, transaction: connection.transaction((work: () => unknown) => work()) };
 }
