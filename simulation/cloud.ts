@@ -32,6 +32,8 @@ export type SimDroplet = {
   isSentLate: boolean;
   /** Bought with another team's token: only that one sees it. */
   isStrangers: boolean;
+  /** It was told to go, and will be gone in a moment, or a long one. */
+  isLeaving: boolean;
   isGone: boolean;
   busyUntil: number;
   disk: Disk;
@@ -160,6 +162,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       foundFrom: timeline.now + hidden,
       isSentLate,
       isStrangers,
+      isLeaving: false,
       isGone: false,
       busyUntil: activeAt,
       disk: snapshot === undefined ? emptyDisk() : copyOf(snapshot.disk),
@@ -171,6 +174,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
 
   function destroyDroplet(droplet: SimDroplet): void {
     watcher.destroying(droplet);
+    droplet.isLeaving = true;
     const vanish = () => {
       droplet.isGone = true;
       droplet.listedUntil =
@@ -479,6 +483,14 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     /** Droplets of ours that cost money now. */
     ours: () => [...droplets.values()].filter((one) => !one.isGone && one.tags.includes(ourTag)),
     mostInAMinute: () => mostInAMinute,
+    /** Whether lists show what there is, and nothing that was asked for is still to come. */
+    isRight: () =>
+      [...actions.values()].every((one) => one.status !== "in-progress") &&
+      [...droplets.values()].every(({ isLeaving, isGone, activeAt, listedFrom, listedUntil, foundFrom }) =>
+        isGone
+          ? listedUntil <= timeline.now
+          : !isLeaving && Math.max(activeAt, listedFrom, foundFrom) <= timeline.now,
+      ),
     /** Somebody at DigitalOcean's own page deletes it. */
     deleteByHand(droplet: SimDroplet): void {
       droplet.isGone = true;

@@ -14,6 +14,7 @@ import type { Machine } from "./process.ts";
 import { createQueue } from "./queue.ts";
 import { createRandom } from "./random.ts";
 import { createRules, foreignAddress, instanceOf } from "./rules.ts";
+import { createSettling, settleMs } from "./settling.ts";
 import { startWorker, type World, workersOf } from "./spawner.ts";
 import { createStore, createTransfers } from "./store.ts";
 import { Timeline } from "./timeline.ts";
@@ -31,8 +32,6 @@ export type LifeResult = {
 const pageSize = 1;
 /** After the faults everything must have ended within this time. */
 const calmWithinMs = 8 * 3_600_000;
-/** Until lists are right again and reconciliation has looked. */
-const settleMs = 25 * 60_000;
 
 /** Lives one life from its plan: the same plan is the same life, on every machine. */
 export async function live(plan: Plan, template: Buffer, env: Env, isTold = false): Promise<LifeResult> {
@@ -97,6 +96,7 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   const people = createPeople(world, env);
   const ledger = createLedger({ cloud, store, connection, broken });
   const rules = createRules(world, isHarmless(plan), ledger, broken, tell);
+  const settling = createSettling(world, people, rules);
   timeline.afterEach = rules.afterEach;
 
   for (let number = 1; number <= plan.workers; number += 1) startWorker(world, number);
@@ -119,8 +119,15 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
       chore(everyMs, work);
     });
   };
-  chore([60_000, 8 * 60_000], (worker) => worker.maintain());
-  chore([4 * 60_000, 12 * 60_000], (worker) => worker.lookAtAll());
+  chore([60_000, 8 * 60_000], async (worker) => {
+    const began = timeline.now;
+    await worker.maintain();
+    settling.maintained(began);
+  });
+  chore([4 * 60_000, 12 * 60_000], async (worker) => {
+    await worker.lookAtAll();
+    settling.lookedAtAll();
+  });
 
   function happen(happening: Happening): void {
     if (happening.what === "click") {
@@ -245,11 +252,13 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
       if (open.length === 0 || round === 2 || violations.length > 0) break;
       for (const [index, id] of open.entries()) await settle(id, random.next(), index);
     }
-    await timeline.run(timeline.now + settleMs);
+    settling.begin();
+    await timeline.run(timeline.now + settleMs, settling.isSettled);
     timeline.push(1000, () => {
       for (const pressed of people.putRight()) tell(`Joe presses ${pressed}`);
     });
-    await timeline.run(timeline.now + settleMs);
+    await timeline.run(timeline.now + 1000);
+    await timeline.run(timeline.now + settleMs, settling.isSettled);
     await timeline.run(timeline.now + calmWithinMs, () => rules.isQuiet());
     rules.atTheEnd();
   } finally {
