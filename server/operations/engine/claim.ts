@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
 import { holdLease, leaseUntil } from "./lease.ts";
 import { appendUndo, settle, setWakeUp } from "./outcome.ts";
-import { isStopping, type OperationRow, runnable, type StepRow, stepsByName } from "./plan.ts";
+import { isStopping, type OperationRow, type PlanRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 import { preparedQueries } from "./preparedQueries.ts";
 
 export type Claim = {
@@ -35,26 +35,32 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     if (instance === undefined) return undefined;
     holdLease(engine, tx);
     const at = engine.monotonic();
-    const isFree = (row: StepRow) =>
+    const isFree = (row: PlanRow) =>
       row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;
 
-    let rows = queries.steps(operationId);
+    let rows = queries.plan(operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {
       const begun = rows.filter((row) => row.state === "running");
       const due = begun.find((row) => isFree(row) && (!isStopping(row) || row.dueAt <= at));
-      if (due !== undefined) return take(engine, tx, { operation, instance, rows, row: due, errand: "stop" });
+      const row = due && queries.step({ operationId, name: due.name });
+      if (row !== undefined) return take(engine, tx, { operation, instance, rows, row, errand: "stop" });
       if (begun.length > 0) {
         setWakeUp(engine, tx, { operation, rows });
         return undefined;
       }
       beginUndo(engine, tx, operation);
       operation.state = "cancelling";
-      rows = queries.steps(operationId);
+      rows = queries.plan(operationId);
     }
     const heads = runnable(rows).filter(isFree);
     const due = heads.filter((row) => row.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
-    for (const row of due) {
-      if (!hasSlot(engine, tx, operation, row)) continue;
+    for (const planned of due) {
+      const row = queries.step({ operationId, name: planned.name });
+      if (row === undefined) continue;
+      if (!hasSlot(engine, tx, operation, row)) {
+        planned.dueAt = row.dueAt;
+        continue;
+      }
       const errand = isStopping(row) ? "stop" : "run";
       return take(engine, tx, { operation, instance, rows, row, errand });
     }
@@ -66,7 +72,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
 function take(
   engine: Engine,
   tx: Tx,
-  { operation, instance, rows, row, errand }: Omit<Claim, "step"> & { rows: StepRow[]; row: StepRow },
+  { operation, instance, rows, row, errand }: Omit<Claim, "step"> & { rows: PlanRow[]; row: StepRow },
 ): Claim {
   const at = engine.monotonic();
   const begins = row.state === "waiting";
@@ -90,7 +96,7 @@ function take(
       step: row.name,
       data: { state: "running" },
     });
-  setWakeUp(engine, tx, { operation, rows: rows.map((each) => (each === row ? step : each)) });
+  setWakeUp(engine, tx, { operation, rows: rows.map((each) => (each.name === row.name ? step : each)) });
   return { operation, instance, step, errand };
 }
 

@@ -18,7 +18,7 @@ import {
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
 import { assertHeld, heldStep, leaseUntil } from "./lease.ts";
-import { allOver, isStopping, type OperationRow, runnable, type StepRow } from "./plan.ts";
+import { allOver, isStopping, type OperationRow, type PlanRow, runnable, type StepRow } from "./plan.ts";
 import { preparedQueries } from "./preparedQueries.ts";
 
 export const stepsOf = (tx: Tx, operationId: string): StepRow[] => preparedQueries(tx).steps(operationId);
@@ -299,14 +299,14 @@ export function appendUndo(
   });
 }
 
-/** An operation and its steps, as they are in the transaction that is open. */
-type Whole = { operation: OperationRow; rows: readonly StepRow[] };
+/** An operation and the plan of its steps, as they are in the transaction that is open. */
+type Whole = { operation: OperationRow; rows: readonly PlanRow[] };
 
 export function wholeOf(tx: Tx, operationId: string): Whole {
   const queries = preparedQueries(tx);
   const operation = queries.operation(operationId);
   if (operation === undefined) throw new Error(`There is no operation ${operationId}.`);
-  return { operation, rows: queries.steps(operationId) };
+  return { operation, rows: queries.plan(operationId) };
 }
 
 const isLive = ({ state }: OperationRow): boolean => state === "running" || state === "cancelling";

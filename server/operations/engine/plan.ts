@@ -3,6 +3,8 @@ import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./de
 
 type Row = Pick<typeof steps.$inferSelect, "name" | "position" | "fork" | "branch" | "state" | "undo">;
 export type StepRow = typeof steps.$inferSelect;
+/** As much of a step as says what is to be done next. */
+export type PlanRow = Row & Pick<StepRow, "claimedBy" | "dueAt" | "failure">;
 export type OperationRow = typeof operations.$inferSelect;
 
 const isOver = (row: Pick<Row, "state">) =>

@@ -15,7 +15,7 @@ import {
   wakeUps,
   workers,
 } from "#db/schema.ts";
-import type { StepRow } from "./plan.ts";
+import type { PlanRow, StepRow } from "./plan.ts";
 
 type ThisStep = Pick<StepRow, "operationId" | "name">;
 type HeldStep = Pick<StepRow, "operationId" | "name" | "fence">;
@@ -50,6 +50,23 @@ export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "upd
       .where(eq(steps.operationId, given("operationId")))
       .orderBy(asc(steps.position))
       .prepare(),
+    plan: db
+      .select({
+        name: steps.name,
+        position: steps.position,
+        fork: steps.fork,
+        branch: steps.branch,
+        undo: steps.undo,
+        state: steps.state,
+        claimedBy: steps.claimedBy,
+        dueAt: steps.dueAt,
+        failure: steps.failure,
+      })
+      .from(steps)
+      .where(eq(steps.operationId, given("operationId")))
+      .orderBy(asc(steps.position))
+      .prepare(),
+    step: db.select().from(steps).where(isThisStep).prepare(),
     fence: db.select({ fence: steps.fence }).from(steps).where(isThisStep).prepare(),
     claim: db
       .update(steps)
@@ -129,6 +146,9 @@ export const preparedQueries = prepared((db: Pick<Tx, "select" | "insert" | "upd
     aliases: (instanceId: string) => queries.aliases.all({ instanceId }),
     /** The steps of an operation in their order. */
     steps: (operationId: string) => queries.steps.all({ operationId }),
+    /** The same, with as much of each as says what is to be done next. */
+    plan: (operationId: string): PlanRow[] => queries.plan.all({ operationId }),
+    step: ({ operationId, name }: ThisStep): StepRow | undefined => queries.step.get({ operationId, name }),
     fence: ({ operationId, name }: ThisStep) => queries.fence.get({ operationId, name })?.fence,
     /** Writes down that the step is claimed, as this row says. */
     claim: (row: StepRow) => void queries.claim.run({ ...row, progress: textOf(row.progress) }),
