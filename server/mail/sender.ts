@@ -1,6 +1,6 @@
 import { and, asc, eq, isNull, lte } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
-import { given, prepared } from "#db/prepared.ts";
+import { given, prepared, setTo } from "#db/prepared.ts";
 import { instances, mail, operations } from "#db/schema.ts";
 import { lastGoodBackups } from "#server/backups/queries.ts";
 import type { Clock } from "#server/clock.ts";
@@ -59,31 +59,62 @@ export async function sendDueMail(mailbox: Mailbox): Promise<void> {
   for (let row = claimNext(mailbox); row !== undefined; row = claimNext(mailbox)) await deliver(mailbox, row);
 }
 
-const dueMail = prepared((tx: Pick<Tx, "select">) =>
-  tx
-    .select()
-    .from(mail)
-    .where(and(isNull(mail.sentAt), isNull(mail.abandonedAt), lte(mail.dueAt, given("now"))))
-    .orderBy(asc(mail.dueAt), asc(mail.createdMonotonic))
-    .limit(1)
-    .prepare(),
-);
+const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
+  const isThis = eq(mail.id, given("id"));
+  return {
+    due: tx
+      .select()
+      .from(mail)
+      .where(and(isNull(mail.sentAt), isNull(mail.abandonedAt), lte(mail.dueAt, given("now"))))
+      .orderBy(asc(mail.dueAt), asc(mail.createdMonotonic))
+      .limit(1)
+      .prepare(),
+    claim: tx
+      .update(mail)
+      .set({ attempts: setTo("attempts"), dueAt: setTo("dueAt"), unclearSince: setTo("unclearSince") })
+      .where(isThis)
+      .prepare(),
+    abandon: tx
+      .update(mail)
+      .set({ abandonedAt: setTo("at"), failure: setTo("failure") })
+      .where(isThis)
+      .prepare(),
+    noteSent: tx
+      .update(mail)
+      .set({ sentAt: setTo("at"), providerId: setTo("providerId"), failure: null, abandonedAt: null })
+      .where(isThis)
+      .prepare(),
+    keepContent: tx
+      .update(mail)
+      .set({ subject: setTo("subject"), html: setTo("html"), text: setTo("text") })
+      .where(and(isThis, eq(mail.attempts, given("attempts")), isNull(mail.sentAt)))
+      .prepare(),
+    operation: tx
+      .select({ operation: operations, instance: instances })
+      .from(operations)
+      .innerJoin(instances, eq(instances.id, operations.instanceId))
+      .where(eq(operations.id, given("id")))
+      .prepare(),
+  };
+});
 
 /** The next mail, for this sender alone until its lease is over; it counts as handed over from here on. */
 function claimNext(mailbox: Mailbox): Row | undefined {
   return write(mailbox.db, (tx) => {
     for (;;) {
       const now = mailbox.monotonic();
-      const row = dueMail(tx).get({ now });
+      const row = queries(tx).due.get({ now });
       if (row === undefined) return undefined;
       const unclearMs = row.unclearSince === null ? 0 : now - row.unclearSince;
-      const abandoned = unclearMs > mailbox.mailer.idempotentForMs;
-      const claimed = abandoned
-        ? { abandonedAt: mailbox.now(), failure: mayHaveArrived }
-        : { attempts: row.attempts + 1, dueAt: now + leaseMs, unclearSince: row.unclearSince ?? now };
-      tx.update(mail).set(claimed).where(eq(mail.id, row.id)).run();
+      const { id } = row;
+      if (unclearMs > mailbox.mailer.idempotentForMs) {
+        queries(tx).abandon.run({ id, at: mailbox.now(), failure: mayHaveArrived });
+        continue;
+      }
+      const claimed = { attempts: row.attempts + 1, dueAt: now + leaseMs };
+      queries(tx).claim.run({ id, ...claimed, unclearSince: row.unclearSince ?? now });
       // What it was before is kept: a clear refusal puts it back.
-      if (!abandoned) return { ...row, attempts: row.attempts + 1, dueAt: now + leaseMs };
+      return { ...row, ...claimed };
     }
   });
 }
@@ -102,10 +133,7 @@ async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
     const { id } = await withTimeLimit(mailbox, sendWithinMs, (signal) =>
       mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id }, signal),
     );
-    db.update(mail)
-      .set({ sentAt: mailbox.now(), providerId: id, failure: null, abandonedAt: null })
-      .where(eq(mail.id, row.id))
-      .run();
+    queries(db).noteSent.run({ id: row.id, at: mailbox.now(), providerId: id });
   } catch (error) {
     noteFault(mailbox, row, error, isHandedOver);
   }
@@ -144,7 +172,7 @@ async function contentOf(mailbox: Mailbox, row: Row): Promise<Rendered> {
       ? renderAboutInstance(mailbox, row)
       : renderAboutOperation(mailbox, row, row.operationId),
   );
-  mailbox.db.update(mail).set({ subject, html, text }).where(stillClaimed(row)).run();
+  queries(mailbox.db).keepContent.run({ id: row.id, attempts: row.attempts, subject, html, text });
   return { subject, html, text };
 }
 
@@ -177,12 +205,7 @@ function renderAboutOperation(
   row: Row,
   operationId: string,
 ): Promise<Rendered> {
-  const found = db
-    .select({ operation: operations, instance: instances })
-    .from(operations)
-    .innerJoin(instances, eq(instances.id, operations.instanceId))
-    .where(eq(operations.id, operationId))
-    .get();
+  const found = queries(db).operation.get({ id: operationId });
   if (found === undefined) throw new Error(`There is no operation ${operationId} to write about.`);
   const { operation, instance } = found;
   const pageUrl = `${dashboardUrl}/instances/${instance.slug}?operation=${operation.id}`;
