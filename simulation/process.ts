@@ -2,6 +2,9 @@ import type { Clock } from "#server/clock.ts";
 import type { Random } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** One for all: most deadlines pass when nobody listens any more. */
+const timedOut = new DOMException("The operation timed out.", "TimeoutError");
+
 /** What all processes of the machine share. */
 export type Machine = {
   timeline: Timeline;
@@ -48,7 +51,7 @@ export class Process {
         }),
       deadline: (ms) => {
         const controller = new AbortController();
-        this.after(ms, () => controller.abort(new DOMException("The operation timed out.", "TimeoutError")));
+        this.after(ms, () => controller.abort(timedOut));
         return controller.signal;
       },
     };
