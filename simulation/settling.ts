@@ -23,7 +23,7 @@ export function createSettling(world: World, people: People, rules: Rules) {
   const newestFinding = connection.prepare<[], number>("select max(found_monotonic) from drift").pluck();
   const isDueBefore = connection
     .prepare<{ at: number }, number>(
-      `select exists (select 1 from instances where next_backup_at <= @at or next_proof_at <= @at
+      `select exists (select 1 from instances where next_backup_at <= @at or next_restore_test_at <= @at
         or (kept_until <= @at and destroyed_at is not null and purged_at is null))`,
     )
     .pluck();
