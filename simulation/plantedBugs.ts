@@ -288,7 +288,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "the oldest snapshot is kept instead of the newest",
     focus: { actions: ["destroy", "bring-back"], faults: ["slow-boot"] },
     file: `${operations}/backupUses.ts`,
-    from: ".orderBy(desc(snapshots.answered), desc(snapshots.sequence))",
+    from: ".orderBy(desc(snapshots.answered), desc(operations.sequence), desc(snapshots.sequence))",
     to: ".orderBy(snapshots.sequence)",
   },
   {

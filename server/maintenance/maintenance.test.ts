@@ -467,6 +467,30 @@ test("which team a droplet belongs to is noted once it is seen", async () => {
   expect(rowOf(id).accountId).toBe("our-team");
 });
 
+test("a snapshot that is known late does not take the place of the next Destroy's", async () => {
+  const { db, clock, engine } = world;
+  const instanceId = insertInstance(db, ran);
+  const givenUp = begin(engine, instanceId, registry.destroy);
+  db.update(operations).set({ state: "failed" }).where(eq(operations.id, givenUp)).run();
+  db.update(steps)
+    .set({ state: "failed", startedMonotonic: clock.now })
+    .where(and(eq(steps.operationId, givenUp), eq(steps.name, "snapshot")))
+    .run();
+  const next = begin(engine, instanceId, registry.destroy);
+  db.update(operations).set({ state: "done" }).where(eq(operations.id, next)).run();
+  addSnapshot(8, instanceId, true);
+  db.update(snapshots).set({ operationId: next, sequence: 1 }).where(eq(snapshots.id, 8)).run();
+  db.update(instances)
+    .set({ status: "destroyed", destroyedAt: clock.now, dropletId: null, snapshotId: 8 })
+    .where(eq(instances.id, instanceId))
+    .run();
+  snapshotsThere = [{ id: 7, name: `acme-final-${givenUp}`, sizeGb: 2 }];
+  await runMaintenance(engine);
+  await runMaintenance(engine);
+  expect(removed).toEqual(["snapshot 7"]);
+  expect(rowOf(instanceId).snapshotId).toBe(8);
+});
+
 test("a snapshot that was complete only after Destroy had given it up is known", async () => {
   const { db, clock, engine } = world;
   const instanceId = insertInstance(db, ran);

@@ -2,7 +2,13 @@ import { and, eq, isNull } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances, snapshots } from "#db/schema.ts";
-import { beginSnapshotRemoval, snapshotsByWorth, teamOf, usesOf } from "#server/operations/backupUses.ts";
+import {
+  beginSnapshotRemoval,
+  isNewer,
+  snapshotsByWorth,
+  teamOf,
+  usesOf,
+} from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { isBusy } from "./busy.ts";
 import { eachWithin } from "./eachWithin.ts";
@@ -31,7 +37,7 @@ export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): P
 
 /** Whether it goes now. One that is being removed by an operation is left to that. */
 function isDue(engine: Engine, tx: Pick<Tx, "select">, snapshot: Snapshot): boolean {
-  const { id, instanceId, sequence, takenAt } = snapshot;
+  const { id, instanceId, takenAt } = snapshot;
   if (isBusy(engine, instanceId)) return false;
   if (snapshot.removingAt !== null) return true;
   const owner = tx
@@ -39,10 +45,12 @@ function isDue(engine: Engine, tx: Pick<Tx, "select">, snapshot: Snapshot): bool
     .from(instances)
     .where(eq(instances.id, instanceId))
     .get();
-  const [best] = snapshotsByWorth(tx, instanceId);
-  if (owner?.purgedAt === null && best !== undefined) {
-    if (best.id === id) return false;
-    if (sequence > best.sequence && engine.now() - takenAt <= brokenForMs) return false;
+  const kept = snapshotsByWorth(tx, instanceId);
+  const best = kept[0];
+  const own = kept.find((one) => one.id === id);
+  if (owner?.purgedAt === null && best !== undefined && own !== undefined) {
+    if (best === own) return false;
+    if (isNewer(own, best) && engine.now() - takenAt <= brokenForMs) return false;
   }
   return !usesOf(tx).snapshot(id);
 }

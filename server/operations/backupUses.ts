@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
@@ -88,18 +88,26 @@ export const isKeptSnapshot = and(isNull(snapshots.removingAt), isNull(snapshots
 
 /**
  * What is kept of an instance, the snapshot to bring it back from first: the newest of a droplet that answered as an
- * intranet; without one, the newest.
+ * intranet; without one, the newest. That is the one whose operation began last (`order`): a snapshot that was given up
+ * is written down late, maybe after the next one.
  */
 export const snapshotsByWorth = (tx: Reader, instanceId: string) => keptSnapshots(tx).all({ instanceId });
 
 const keptSnapshots = prepared((tx: Reader) =>
   tx
-    .select()
+    .select({ ...getTableColumns(snapshots), order: operations.sequence })
     .from(snapshots)
+    .leftJoin(operations, eq(operations.id, snapshots.operationId))
     .where(and(eq(snapshots.instanceId, given("instanceId")), isKeptSnapshot))
-    .orderBy(desc(snapshots.answered), desc(snapshots.sequence))
+    .orderBy(desc(snapshots.answered), desc(operations.sequence), desc(snapshots.sequence))
     .prepare(),
 );
+export type KeptSnapshot = ReturnType<typeof snapshotsByWorth>[number];
+
+export const isNewer = (one: KeptSnapshot, other: KeptSnapshot): boolean =>
+  (one.order ?? 0) === (other.order ?? 0)
+    ? one.sequence > other.sequence
+    : (one.order ?? 0) > (other.order ?? 0);
 
 /** Points an instance at the best snapshot that is kept of it. */
 export function pointAtBest(tx: Tx, instanceId: string): void {
