@@ -54,6 +54,7 @@ type Action = {
   dropletId: number;
   status: "in-progress" | "completed" | "errored";
   startedAt: number;
+  isSentLate: boolean;
 };
 
 /** What the rules want to hear of, at the moment it happens. */
@@ -184,7 +185,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
     else timeline.push(random.int(0, 3000), vanish);
   }
 
-  function act(droplet: SimDroplet, body: Body): Answer {
+  function act(droplet: SimDroplet, body: Body, isSentLate: boolean): Answer {
     if (droplet.busyUntil > timeline.now) return refusal(422, "Droplet already has a pending event.");
     const action: Action = {
       id: newId(),
@@ -192,9 +193,14 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
       dropletId: droplet.id,
       status: "in-progress",
       startedAt: timeline.now,
+      isSentLate,
     };
     actions.set(action.id, action);
-    const ms = action.type === "snapshot" ? random.int(3000, 15_000) : random.int(500, 3000);
+    const ms = faults.strikes("action-slow")
+      ? random.int(10_000, 50_000)
+      : action.type === "snapshot"
+        ? random.int(3000, 15_000)
+        : random.int(500, 3000);
     droplet.busyUntil = timeline.now + ms;
     timeline.push(ms, () => {
       if (droplet.isGone || faults.strikes("action-errors")) {
@@ -379,7 +385,7 @@ export function createCloud(machine: Machine, faults: Faults, watcher: CloudWatc
         destroyDroplet(droplet);
         return ok(204, undefined);
       }
-      if (third === "actions" && method === "POST") return act(droplet, body);
+      if (third === "actions" && method === "POST") return act(droplet, body, isSentLate);
       if (third === "actions") return page("actions", [...actions.values()], query, actionView);
     }
     if (first === "actions") {

@@ -1,6 +1,5 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { hunt, knownSeedsFile, readKnownSeeds, withBug } from "./hunt.ts";
+import { hunt, readKnownSeeds, soundCrew, withBug, writeKnownSeeds } from "./hunt.ts";
 import { plantedBugs } from "./plantedBugs.ts";
 
 const seedsEach = 3;
@@ -13,12 +12,13 @@ const mostLives = 600;
 export async function huntAll(part: string, say: (line: string) => void): Promise<boolean> {
   const known = readKnownSeeds();
   const left = plantedBugs.filter(({ name }) => name.includes(part));
+  const sound = soundCrew();
   let missed = 0;
   const work = async () => {
     for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
       const planted = bug;
-      const { found, lives } = await withBug(planted, (folder) =>
-        hunt(folder, {
+      const { found, lives, unsound } = await withBug(planted, (folder) =>
+        hunt(folder, sound, {
           seeds: known[planted.name] ?? [],
           focus: planted.focus,
           wanted: seedsEach,
@@ -30,14 +30,13 @@ export async function huntAll(part: string, say: (line: string) => void): Promis
       say(
         `${found.length < seedsEach ? "✗" : "✓"} ${planted.name}: ${found.length} of ${lives} lives (${rules})`,
       );
+      for (const { seed, rule } of unsound) say(`  ✗ without the bug as well: seed ${seed}: ${rule}`);
       known[planted.name] = found.slice(0, seedsEach).map(({ seed }) => seed);
-      writeFileSync(knownSeedsFile, `${JSON.stringify(known, undefined, 2)}\n`);
+      writeKnownSeeds(known);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
-  const names = new Set(plantedBugs.map(({ name }) => name));
-  const current = Object.fromEntries(Object.entries(known).filter(([name]) => names.has(name)));
-  writeFileSync(knownSeedsFile, `${JSON.stringify(current, undefined, 2)}\n`);
+  sound.end();
   say(`\n${plantedBugs.length} bugs, ${missed} not found in three seeds`);
   return missed === 0;
 }

@@ -69,6 +69,7 @@ const waiting: ReadonlySet<FaultKind> = new Set([
   "ssh-refused",
   "droplet-stays",
   "action-errors",
+  "action-slow",
   "store-damages",
   "store-forgets",
   "store-delays",
@@ -85,10 +86,21 @@ const waiting: ReadonlySet<FaultKind> = new Set([
 const daylightSaving = [Date.UTC(2027, 2, 28, 0, 10), Date.UTC(2027, 9, 31, 0, 10)];
 const anyDay = Date.UTC(2027, 4, 12, 9, 0);
 
+/** Faults that only one action meets: their lives press it. */
+const actionFor: Partial<Record<FaultKind, Action>> = {
+  "swap-interrupted": "restore",
+  "action-slow": "resize",
+};
+
 /** What a life is to be about, when not everything may happen in it. */
 export const focusSchema = z.object({
   actions: z.array(z.enum(actions)).optional(),
   faults: z.array(z.enum(faultKinds)).optional(),
+  episodes: z.number().optional(),
+  /** People post all the time, so that hardly a moment passes without something to lose. */
+  isBusy: z.boolean().optional(),
+  /** Whoever has pressed a button soon presses the next one. */
+  isHasty: z.boolean().optional(),
 });
 export type Focus = z.infer<typeof focusSchema>;
 
@@ -107,7 +119,7 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
       random.int(1, 5),
     );
   const faults = focus.faults ?? some(faultKinds, random.int(1, 3));
-  const wanted: readonly Action[] = faults.includes("swap-interrupted") ? ["restore", ...usual] : usual;
+  const wanted: readonly Action[] = [...faults.flatMap((kind) => actionFor[kind] ?? []), ...usual];
   const happenings: Happening[] = [];
   const add = (at: number, occasion: Occasion) =>
     happenings.push({ at: Math.max(0, at), chance: random.next(), ...occasion });
@@ -132,7 +144,7 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
   if (random.chance(0.6)) click(random.int(25_000, 60_000), ["back-up"]);
 
   let at = random.int(60_000, 90_000);
-  const episodes = random.int(2, 4);
+  const episodes = focus.episodes ?? random.int(2, 4);
   for (let episode = 0; episode < episodes; episode += 1) {
     add(at - random.int(2000, 20_000), { what: "post" });
     if (random.chance(0.8)) fault(at - 10_000 + random.int(0, 20_000));
@@ -142,8 +154,8 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
       : shuffled(wanted, random);
     click(at, choice, random.chance(0.1) ? 2 : 1);
     add(at + soon(60_000), { what: "post" });
-    if (random.chance(0.5)) {
-      const second: Action[] = random.chance(0.7)
+    if (random.chance(0.5) || focus.isHasty === true) {
+      const second: Action[] = random.chance(focus.isHasty === true ? 0 : 0.7)
         ? [random.pick(["cancel", "retry"]), random.pick(["cancel", "retry"])]
         : shuffled(wanted, random);
       click(at + soon(120_000), second);
@@ -151,11 +163,14 @@ export function planOf(seed: string, focus: Focus = {}): Plan {
     if (random.chance(0.5)) add(at + random.int(60_000, 120_000), { what: "post" });
     at += random.int(90_000, 240_000);
   }
-  happenings.sort((a, b) => a.at - b.at);
   const begins = faults.includes("daylight-saving") ? random.pick(daylightSaving) : anyDay;
   const keepDestroyedMs = random.chance(0.2) ? random.int(60_000, 600_000) : 60 * 86_400_000;
   const storingMs = random.chance(0.1) ? 60_000 : 1500;
-  return { seed, begins, workers: random.int(1, 2), keepDestroyedMs, storingMs, happenings, calmAt: at };
+  const workers = random.int(1, 2);
+  if (focus.isBusy ?? random.chance(0.05))
+    for (let post = 20_000; post < at; post += random.int(500, 5000)) add(post, { what: "post" });
+  happenings.sort((a, b) => a.at - b.at);
+  return { seed, begins, workers, keepDestroyedMs, storingMs, happenings, calmAt: at };
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {

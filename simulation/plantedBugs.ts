@@ -1,16 +1,18 @@
 import type { Focus } from "./plan.ts";
 
+/** `from` stands in the file exactly once. */
+export type Change = { file: string; from: string; to: string };
+
 /**
  * Bugs to plant: each takes one promise of the product away with a few characters. The simulation must find every one
- * of them; one that it doesn't is a hole in the simulation. `from` stands in the file exactly once.
+ * of them; one that it doesn't is a hole in the simulation.
  */
-export type PlantedBug = {
+export type PlantedBug = Change & {
   name: string;
   /** What the lives that look for it are about: any life may find it, these do so sooner. */
   focus: Focus;
-  file: string;
-  from: string;
-  to: string;
+  /** The second guard of the same promise: only without both of them it is broken. */
+  also?: Change;
 };
 
 const operations = "server/operations";
@@ -41,8 +43,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "Cancel is forgotten when the running step fails",
     focus: {
-      actions: ["restore", "upgrade", "edit-variables"],
-      faults: ["playbook-fails", "transfer-breaks"],
+      actions: ["destroy", "restart", "power-off"],
+      faults: ["wrong-account", "answer-lost"],
+      episodes: 5,
     },
     file: `${operations}/engine/outcome.ts`,
     from: 'if (operation.state === "running" && operation.cancelRequestedAt !== null && !isDone) return false;',
@@ -50,10 +53,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "Retry of a cancelled operation goes forward",
-    focus: { actions: ["restore", "upgrade"], faults: ["playbook-fails", "droplet-stays", "ssh-refused"] },
+    focus: { actions: ["restore", "upgrade", "retry", "cancel"], faults: ["playbook-fails"], episodes: 5 },
     file: `${operations}/engine/plan.ts`,
     from: "return { cancel: on, retry: on };",
     to: 'return { cancel: on, retry: { does: "go-on" } };',
+    also: {
+      file: `${operations}/cancelAndRetry.ts`,
+      from: ".set({ state, round: operation.round + 1, failure: null, endedAt: null })",
+      to: ".set({ state, round: operation.round + 1, failure: null, endedAt: null, cancelRequestedAt: null })",
+    },
   },
   {
     name: "a playbook that was given up runs on",
@@ -149,14 +157,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a cancelled Destroy leaves its snapshot",
-    focus: { actions: ["destroy"], faults: ["slow-boot"] },
+    focus: { actions: ["destroy"], faults: ["action-slow"] },
     file: `${operations}/destroy.ts`,
     from: 'removeSnapshot("undo-snapshot", "Remove the snapshot"),',
     to: "",
   },
   {
     name: "Destroy takes the first droplet with its tag for the only one",
-    focus: { actions: ["destroy"], faults: ["error-after-effect", "worker-stopped", "answer-lost"] },
+    focus: { actions: ["test-restore", "restore-as-new"], faults: ["error-after-effect", "list-lags"] },
     file: `${operations}/steps/droplet.ts`,
     from: "...tagged.map(({ id }) => id),",
     to: "",
@@ -170,7 +178,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "what an earlier step asked of the droplet is not waited for",
-    focus: { actions: ["resize", "power-off", "restart"], faults: ["slow-boot"] },
+    focus: { actions: ["resize", "power-off", "restart"], faults: ["action-slow"] },
     file: `${operations}/steps/power.ts`,
     from: "if (await isUnsettled(context))",
     to: "if (false)",
@@ -188,7 +196,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   // Data
   {
     name: "a restore makes no safety backup",
-    focus: { actions: ["restore"], faults: ["slow-boot"] },
+    focus: { actions: ["back-up", "restore"], faults: ["wake-up-twice"], isBusy: true },
     file: `${operations}/restore.ts`,
     from: "...backupSteps(",
     to: "...[backupSteps][1] ?? (() => [])(",
@@ -218,8 +226,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "whatever arrived counts as the backup",
     focus: { actions: ["restore", "upgrade"], faults: ["transfer-damages"] },
     file: `${operations}/steps/dump.ts`,
+    from: "const { bytes, sha256 } = found.archive;",
+    to: "const { bytes, sha256 } = sent;",
+  },
+  {
+    name: "whatever arrived is put back",
+    focus: { actions: ["restore", "restore-as-new"], faults: ["transfer-damages"] },
+    file: `${operations}/steps/restoreData.ts`,
     from: "if (sent.bytes !== bytes || sent.sha256 !== sha256)",
-    to: "Object.assign(found.archive, sent);\n  if (sent.bytes < 0)",
+    to: "if (sent.bytes < 0)",
+    also: {
+      file: "simulation/disk.ts",
+      from: "if (posts === undefined || treeOf(posts) !== options.tree)",
+      to: "if (posts === undefined)",
+    },
   },
   {
     name: "a failed upgrade keeps the new version",
@@ -230,7 +250,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a cancelled restore keeps the backup's data",
-    focus: { actions: ["restore"], faults: ["slow-boot"] },
+    focus: { actions: ["restore"], faults: ["old-version-answers"], episodes: 5, isBusy: true },
     file: `${operations}/steps/restoreData.ts`,
     from: "restore_ids: options.putsBack ?",
     to: "restore_ids: options.putsBack && round < 0 ?",
@@ -241,27 +261,29 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${operations}/editVariables.ts`,
     from: "return intranetVars(context, { variables: context.variablesOf(previousSet) });",
     to: "return intranetVars(context);",
+    also: {
+      file: `${operations}/editVariables.ts`,
+      from: 'also: inEffect("previousSet"),',
+      to: "",
+    },
   },
   {
     name: "a cancelled move stays where it went",
-    focus: { actions: ["change-address"], faults: ["slow-boot"] },
+    focus: { actions: ["change-address"], faults: ["playbook-hangs", "old-version-answers"] },
     file: `${operations}/changeAddress.ts`,
     from: "instance: previous,",
     to: "instance: next,",
   },
   {
     name: "a dump tidies away what only this droplet has (archive program)",
-    focus: {
-      actions: ["restore", "back-up", "upgrade"],
-      faults: ["playbook-fails", "transfer-breaks", "store-silent"],
-    },
+    focus: { actions: ["restore", "retry", "cancel"], faults: ["playbook-fails"], episodes: 6 },
     file: "simulation/disk.ts",
     from: "for (const name of options.tidyKept) disk.before.delete(name);",
     to: "disk.before.clear();",
   },
   {
     name: "a second swap replaces the data once more (archive program)",
-    focus: { actions: ["restore"], faults: ["playbook-fails", "worker-killed", "machine-restarted"] },
+    focus: { actions: ["restore"], faults: ["machine-restarted"], episodes: 6, isBusy: true },
     file: "simulation/disk.ts",
     from: "const isSwapped = (disk: Disk, before: string) => disk.before.has(before) && disk.data !== undefined;",
     to: "const isSwapped = (disk: Disk, before: string) => before === '' && disk.data !== undefined;",
@@ -270,8 +292,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "retention removes what is being restored",
     focus: {
-      actions: ["plan-backups", "back-up", "restore", "restore-as-new"],
-      faults: ["playbook-fails", "transfer-breaks"],
+      actions: ["plan-backups", "back-up", "restore"],
+      faults: ["playbook-hangs"],
+      episodes: 5,
+      isHasty: true,
     },
     file: "server/maintenance/retention.ts",
     from: "return goes && !isNewest && !uses.backup(backup) ? [backup.id] : [];",
@@ -279,14 +303,19 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a purge removes what is being restored",
-    focus: { actions: ["destroy", "purge", "restore-as-new"], faults: ["slow-boot"] },
+    focus: {
+      actions: ["back-up", "destroy", "purge", "restore-as-new"],
+      faults: ["queue-down", "store-silent"],
+      episodes: 8,
+      isHasty: true,
+    },
     file: `${operations}/purge.ts`,
     from: "if (row !== undefined && usesOf(tx, operationId).backup(row))",
     to: "if (row === undefined)",
   },
   {
     name: "the oldest snapshot is kept instead of the newest",
-    focus: { actions: ["destroy", "bring-back"], faults: ["slow-boot"] },
+    focus: { actions: ["destroy", "bring-back"], faults: ["slow-boot"], episodes: 6 },
     file: `${operations}/backupUses.ts`,
     from: ".orderBy(desc(snapshots.answered), desc(operations.sequence), desc(snapshots.sequence))",
     to: ".orderBy(snapshots.sequence)",

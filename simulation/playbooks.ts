@@ -26,6 +26,13 @@ type Run = {
   tell: (() => void) | undefined;
 };
 type Task = { name: string; ms: number; work: (droplet: SimDroplet, tell: (line: string) => void) => void };
+/** Tasks that the rules follow, by the names they have in ansible/. */
+export const taskNames = {
+  dump: "Dump the data",
+  swap: "Put the backup's data in its place",
+  back: "Put the previous data back",
+  software: "Unpack the intranet's software",
+} as const;
 /** What is done when a task of the block fails, before the run fails. */
 type Plan = { tasks: Task[]; rescue?: { from: string; tasks: Task[] } };
 
@@ -118,7 +125,7 @@ export function createPlaybooks(
               disk.data ??= [];
             }),
             configure,
-            task("Unpack the intranet's software", 400, ({ disk }) => {
+            task(taskNames.software, 400, ({ disk }) => {
               disk.software = values.version;
             }),
             start,
@@ -131,7 +138,7 @@ export function createPlaybooks(
         return {
           tasks: [
             ...(values.stop ? [stop] : []),
-            task("Dump the data", 500, ({ disk }) =>
+            task(taskNames.dump, 500, ({ disk }) =>
               dump(disk, {
                 id: values.backup_id ?? "",
                 version: values.version ?? "",
@@ -155,7 +162,7 @@ export function createPlaybooks(
               }),
             ),
             stop,
-            task("Put the backup's data in its place", 200, ({ disk }) =>
+            task(taskNames.swap, 200, ({ disk }) =>
               swap(disk, values.restore_id ?? "", faults.strikes("swap-interrupted")),
             ),
             ...(values.leave_stopped ? [] : [start, answer]),
@@ -163,11 +170,7 @@ export function createPlaybooks(
         };
       case "unrestore":
         return {
-          tasks: [
-            stop,
-            task("Put the previous data back", 200, ({ disk }) => back(disk, values.restore_ids)),
-            start,
-          ],
+          tasks: [stop, task(taskNames.back, 200, ({ disk }) => back(disk, values.restore_ids)), start],
         };
     }
   }

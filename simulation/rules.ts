@@ -5,6 +5,7 @@ import type { Post } from "./disk.ts";
 import { postsOn, treeOf } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { domain } from "./people.ts";
+import { taskNames } from "./playbooks.ts";
 import { variablesKey, type World } from "./spawner.ts";
 
 /**
@@ -43,6 +44,7 @@ type OperationFields = {
   instance_id: string;
   facts: string;
   status_before: string;
+  cancel_requested_at: number | null;
 };
 
 /** Operations that end with an instance as it was, when they are cancelled. */
@@ -62,9 +64,8 @@ const givesUpDroplet = new Set(["spawn", "restore-as-new", "bring-back"]);
 /** Operations after whose Cancel none of the droplets that they bought is left. */
 const leavesNoDroplet = new Set([...givesUpDroplet, "test-restore"]);
 
-/** Tasks after which there is something to go back from, and those that do. */
-const changesIntranet = new Set(["Put the backup's data in its place", "Unpack the intranet's software"]);
-const putsDataBack = new Set(["Put the data from before back", "Put the backup's data in its place"]);
+/** Tasks after which there is something to go back from. */
+const changesIntranet = new Set<string>([taskNames.swap, taskNames.software]);
 
 export function createRules(
   world: World,
@@ -74,7 +75,7 @@ export function createRules(
   broken: (rule: string, what: string) => void,
   tell: (line: string) => void,
 ): Rules {
-  const { connection, cloud, store } = world;
+  const { connection, cloud, store, machine } = world;
   const one = connection.prepare<[string], InstanceFields>("select * from instances where id = ?");
   const all = connection.prepare<[], InstanceFields>("select * from instances");
   const operation = connection.prepare<[string], OperationFields>("select * from operations where id = ?");
@@ -116,7 +117,14 @@ export function createRules(
   const wayBacks = new Map<string, { posts: ReadonlySet<Post>; isBack: boolean }>();
   /** Instances that somebody has changed at DigitalOcean: how they are is not the Spawner's doing. */
   const tampered = new Set<string>();
+  /** Instances whose way back got stuck: the next operation goes on with what is there. */
+  const stuck = new Set<string>();
   const before = new Map<string, InstanceFields>();
+  const beganAt = new Map<string, number>();
+  /** Operations whose undo has begun: they never go forward again. */
+  const undoing = new Set<string>();
+  /** Whether a backup that was good is gone by the store's doing: what is in which is not known any more. */
+  let hasStoreForgotten = false;
   const pending: { id: string; state: string | undefined; kind: string | undefined }[] = [];
   connection.function("observe", (id: unknown, data: unknown) => {
     const { state, kind } = observed.parse(JSON.parse(String(data)));
@@ -144,6 +152,9 @@ export function createRules(
   function began({ instance_id, kind, id }: OperationFields): void {
     const row = one.get(instance_id);
     if (row !== undefined) before.set(id, row);
+    beganAt.set(id, machine.timeline.now);
+    if (newestOf.get(instance_id)?.id === id && stuck.delete(instance_id))
+      expected.set(instance_id, new Set(dropletOf(instance_id)?.disk.data ?? []));
     tell(`${kind} ${id} begins for ${row?.slug}`);
     if (kind === "purge") ledger.waive(ledger.ofInstance(instance_id));
   }
@@ -154,7 +165,11 @@ export function createRules(
     if (state === "failed" && isHarmless) broken("what is harmless fails nothing", `${kind} ${id} failed`);
     const row = one.get(instance_id);
     if (row === undefined) return;
-    if (state !== "failed" || undoFailed.get(id) === undefined) wayBacks.delete(id);
+    if (state === "failed" && undoFailed.get(id) !== undefined) stuck.add(instance_id);
+    else {
+      if (newestOf.get(instance_id)?.id === id) stuck.delete(instance_id);
+      wayBacks.delete(id);
+    }
     const source = sourceOf(facts);
     if (state === "done" && (kind === "restore" || kind === "restore-as-new") && source !== undefined)
       expected.set(
@@ -177,6 +192,11 @@ export function createRules(
       nothingIsLeft(found, ({ tags }) => tags.includes(`spawner-op-${id}`));
     if (state === "done" && kind === "destroy")
       nothingIsLeft(found, (droplet) => instanceOf(droplet) === instance_id);
+    if (state === "failed" && found.cancel_requested_at !== null && undoFailed.get(id) === undefined)
+      broken("cancel", `${kind} ${id} was cancelled, and has failed without a way back`);
+    if (state === "done" && undoing.has(id)) broken("cancel", `${kind} ${id} was being undone, and is done`);
+    if (state === "cancelled" && kind === "destroy") noSnapshotIsLeft(id);
+    if (state !== "failed") nothingIsUnderWay(found, row.droplet_id);
     if (givesUpDroplet.has(kind) && state === "cancelled") {
       if (row.status !== "destroyed")
         broken("cancel", `${row.slug} is ${row.status} after its ${kind} was cancelled`);
@@ -194,6 +214,34 @@ export function createRules(
     for (const droplet of cloud.ours())
       if (isOfIt(droplet) && !droplet.isSentLate)
         broken("nothing is left that costs money", `droplet ${droplet.id} after ${kind} ${id}`);
+  }
+
+  function noSnapshotIsLeft(id: string): void {
+    for (const { name } of cloud.snapshots.values())
+      if (name.endsWith(`-final-${id}`))
+        broken("nothing is left that costs money", `snapshot ${name} after its destroy was cancelled`);
+  }
+
+  /** What an operation asked of its droplet is over when it is: nothing changes behind the back of the next one. */
+  function nothingIsUnderWay({ kind, state, id }: OperationFields, dropletId: number | null): void {
+    // A restart says so itself: once it has begun it comes to its end.
+    if (kind === "restart" && state === "cancelled") return;
+    for (const { dropletId: of, status, startedAt, type, isSentLate } of cloud.actions.values())
+      if (of === dropletId && status === "in-progress" && !isSentLate && startedAt >= (beganAt.get(id) ?? 0))
+        broken("nothing is under way", `a ${type} of droplet ${of} after ${kind} ${id}`);
+  }
+
+  /** What a restore has moved aside was in a good backup before. */
+  function safetyBackup(droplet: SimDroplet, run: string, task: string): void {
+    const [operationId = "", first = ""] = run.split("-");
+    if (operation.get(operationId)?.kind !== "restore" || task !== taskNames.swap) return;
+    if (hasStoreForgotten || first === "rescue" || first === "undo") return;
+    const kept = [...droplet.disk.before].filter(([name]) => name.startsWith(operationId));
+    const aside = new Set(kept.flatMap(([, posts]) => posts));
+    for (const post of droplet.disk.data ?? []) aside.delete(post);
+    const unsaved = ledger.missing({ droplet }).filter((post) => aside.has(post));
+    if (unsaved.length > 0)
+      broken("a safety backup comes first", `${run} moved ${unsaved.join(", ")} aside, in no backup`);
   }
 
   /** A backup that is called good holds what its manifest says, where backups live. */
@@ -214,11 +262,12 @@ export function createRules(
     if (kind !== "restore" && kind !== "upgrade") return;
     const wayBack = wayBacks.get(operationId);
     if (wayBack === undefined) {
-      if (task === "Dump the data" && !isGoingBack)
+      if (task === taskNames.dump && !isGoingBack)
         wayBacks.set(operationId, { posts: new Set(expectedOf(instanceId)), isBack: true });
     } else if (!isGoingBack) {
       if (changesIntranet.has(task)) wayBack.isBack = false;
-    } else if (putsDataBack.has(task) && !wayBack.isBack) {
+    } else if (task === taskNames.swap || (task === taskNames.back && !wayBack.isBack)) {
+      // A dumped backup takes the data's place even where the change had not come far; `back` then finds nothing to do.
       expected.set(instanceId, new Set(wayBack.posts));
       wayBack.isBack = true;
     }
@@ -315,13 +364,15 @@ export function createRules(
     },
     backupForgotten(key) {
       tell(`the store forgets ${key}`);
+      hasStoreForgotten = true;
       ledger.waive(ledger.missing({ key }));
     },
     diskChanged(droplet, run, task) {
       const owner = instanceOf(droplet);
       if (owner !== undefined) {
-        if (task === "Put the backup's data in its place") sinceSwap.set(owner, []);
+        if (task === taskNames.swap) sinceSwap.set(owner, []);
         followWayBack(owner, run, task);
+        safetyBackup(droplet, run, task);
       }
       ledger.check(task);
     },
@@ -357,6 +408,7 @@ export function createRules(
       for (const { id, state, kind } of pending.splice(0)) {
         const found = operation.get(id);
         if (found === undefined) continue;
+        if (state === "cancelling") undoing.add(id);
         if (kind !== undefined) began(found);
         else if (state !== undefined && ["done", "cancelled", "failed"].includes(state)) ended(found);
       }
@@ -438,11 +490,14 @@ export function createRules(
         and not exists (select 1 from mail where mail.operation_id = operations.id and mail.kind = 'ready')`,
     );
     if (unready > 0) broken("a success is told", `${unready} instances are ready and nobody was written to`);
-    const sent = new Map<string, number>();
-    for (const { idempotencyKey } of world.post.delivered)
-      sent.set(idempotencyKey, (sent.get(idempotencyKey) ?? 0) + 1);
-    for (const [key, times] of sent)
-      if (times > 1) broken("one mail each", `${key} was delivered ${times} times`);
+    const letters = connection
+      .prepare<[string, string], number>("select count(*) from mail where recipient = ? and text = ?")
+      .pluck();
+    const { delivered } = world.post;
+    for (const { to, text } of delivered) {
+      const times = delivered.filter((one) => one.to === to && one.text === text).length;
+      if (times > (letters.get(to, text) ?? 0)) broken("one mail each", `${to} got ${times} times: ${text}`);
+    }
     secrets("s3cret-of-");
   }
 

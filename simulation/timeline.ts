@@ -7,8 +7,19 @@ export class Timeline {
   now = 0;
   /** Called when everything that an entry set in motion has come to rest. */
   afterEach = (): void => {};
+  private passed = 0;
   private order = 0;
   private readonly heap: Entry[] = [];
+  private readonly most: number;
+
+  /** `most`: how many entries may come to pass at all, so that a life that runs in circles ends. */
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.most = most;
+  }
+
+  get isSpent(): boolean {
+    return this.passed >= this.most;
+  }
 
   /** Runs `work` in `ms`; the result takes it back. */
   push(ms: number, work: () => void): () => void {
@@ -33,10 +44,11 @@ export class Timeline {
     for (let at = this.next; at !== undefined && at <= until; at = this.next) {
       const entry = this.pop();
       this.now = entry.at;
+      this.passed += 1;
       entry.work?.();
       await settled();
       this.afterEach();
-      if (isOver()) return;
+      if (isOver() || this.isSpent) return;
     }
     this.now = Math.max(this.now, until);
   }
