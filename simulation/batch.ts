@@ -20,7 +20,7 @@ export type Order = z.infer<typeof orderSchema>;
 export async function liveAll({ seeds, focus }: Order, template: Buffer, env: Env): Promise<Batch> {
   const batch: Batch = { lives: 0, fired: {}, failures: [] };
   for (const seed of seeds) {
-    const { violations, fired } = await live(planOf(seed, focus), template, env);
+    const { violations, fired } = await live(planOf(seed, focus), template, env, false, true);
     batch.lives += 1;
     for (const [kind, count] of fired) batch.fired[kind] = (batch.fired[kind] ?? 0) + count;
     const first = violations[0];

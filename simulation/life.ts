@@ -35,8 +35,17 @@ const calmWithinMs = 8 * 3_600_000;
 /** Many times what happens in a full life: one with more runs in circles. */
 const mostEntries = 50_000;
 
-/** Lives one life from its plan: the same plan is the same life, on every machine. */
-export async function live(plan: Plan, template: Buffer, env: Env, isTold = false): Promise<LifeResult> {
+/**
+ * Lives one life from its plan: the same plan is the same life, on every machine. `untilBroken`: the first rule that
+ * breaks is all that matters.
+ */
+export async function live(
+  plan: Plan,
+  template: Buffer,
+  env: Env,
+  isTold = false,
+  untilBroken = false,
+): Promise<LifeResult> {
   const random = createRandom(`${plan.seed}/life`);
   setRandomSource(random.bytes);
   const timeline = new Timeline(mostEntries);
@@ -241,14 +250,15 @@ export async function live(plan: Plan, template: Buffer, env: Env, isTold = fals
   process.on("unhandledRejection", crash);
   try {
     for (const happening of plan.happenings) timeline.push(happening.at, () => happen(happening));
-    await timeline.run(plan.calmAt);
+    const isDecided = () => untilBroken && violations.length > 0;
+    await timeline.run(plan.calmAt, isDecided);
     tell("— the faults are over —");
     faults.end();
     changeToken(false);
     playbooks.broken.clear();
     connection.pragma("max_page_count = 1000000");
     for (let round = 0; ; round += 1) {
-      await timeline.run(timeline.now + calmWithinMs, () => rules.isQuiet());
+      await timeline.run(timeline.now + calmWithinMs, () => isDecided() || rules.isQuiet());
       if (!rules.isQuiet()) broken("everything ends", rules.whatIsLive());
       const open = rules.failedOperations();
       if (open.length === 0 || round === 2 || violations.length > 0) break;
