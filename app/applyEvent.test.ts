@@ -48,7 +48,13 @@ test("a detail takes its own row, its operation, and one that is new", () => {
       bringsBack: null,
       variables: [],
     },
-    ...{ operations: [operation("o1", "running")], namesakes: [], snapshots: [], backups: [], redirects: [] },
+    ...{
+      operations: [operation("o1", "running")],
+      namesakes: [],
+      snapshots: [],
+      backups: { count: 0, good: 0, goodBytes: 0, newestGood: null },
+      redirects: [],
+    },
     ...{
       keepDestroyedDays: 60,
       keptUntil: null,

@@ -50,7 +50,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (from === undefined) return;
     void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
     void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
-    void queryClient.invalidateQueries({ queryKey: trpc.operations.together.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.batch.queryKey() });
     if (operationId !== undefined)
       void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
   }, [queryClient, trpc, from, operationId]);

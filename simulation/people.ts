@@ -3,21 +3,25 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { backups, instances, operations } from "#db/schema.ts";
 import { inBulk } from "#server/api/bulk.ts";
-import { backUp, restoreAsNew, restoreBackup, setBackupPlan, testRestore } from "#server/backups/commands.ts";
+import { backUp } from "#server/backups/commands/backUp.ts";
+import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
+import { testRestore } from "#server/backups/commands/testRestore.ts";
 import { CommandError } from "#server/commandError.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftViews } from "#server/drift/queries.ts";
 import type { Env } from "#server/env.ts";
 import { newId } from "#server/ids.ts";
-import {
-  changeAddress,
-  editVariables,
-  resizeInstance,
-  setPower,
-  upgradeInstance,
-} from "#server/instances/changes.ts";
-import { spawnInstance } from "#server/instances/commands/spawn.ts";
-import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
+import { editVariables } from "#server/instances/commands/editVariables.ts";
+import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { resizeInstance } from "#server/instances/commands/resizeInstance.ts";
+import { restoreAsNew } from "#server/instances/commands/restoreAsNew.ts";
+import { setBackupPlan } from "#server/instances/commands/setBackupPlan.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
+import { spawnInstance } from "#server/instances/commands/spawnInstance.ts";
+import { upgradeInstance } from "#server/instances/commands/upgradeInstance.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
 import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";

@@ -1,9 +1,9 @@
 import { inArray } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
-import { backUp } from "#server/backups/commands.ts";
+import { backUp } from "#server/backups/commands/backUp.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
-import { unfinished } from "#server/instances/life.ts";
+import { unfinished } from "#server/instances/commands/destroyInstance.ts";
 import { newestOperation, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
 export type BulkOutcome = {

@@ -1,11 +1,10 @@
 import { tracked } from "@trpc/server";
-import { and, desc, eq, isNotNull } from "drizzle-orm";
 import { z } from "zod";
-import { mail } from "#db/schema.ts";
 import { sessionUser } from "#server/auth/sessions.ts";
 import { backupsRouter } from "#server/backups/router.ts";
 import { driftRouter } from "#server/drift/router.ts";
 import { instancesRouter } from "#server/instances/router.ts";
+import { outboxViews } from "#server/mail/outbox.ts";
 import { operationsRouter } from "#server/operations/router.ts";
 import { settingsRouter } from "#server/settings/router.ts";
 import { activityRouter } from "./activity.ts";
@@ -28,21 +27,7 @@ export const appRouter = router({
   outbox: router({
     list: procedure.query(({ ctx: { web } }) => ({
       enabled: web.env.mail.resendApiKey === undefined,
-      mails: web.db
-        .select()
-        .from(mail)
-        .where(and(eq(mail.providerId, "outbox"), isNotNull(mail.sentAt)))
-        .orderBy(desc(mail.sentAt))
-        .limit(200)
-        .all()
-        .map(({ id, recipient, subject, html, text, sentAt }) => ({
-          id,
-          to: recipient,
-          subject,
-          html,
-          text,
-          at: sentAt ?? 0,
-        })),
+      mails: outboxViews(web.db),
     })),
   }),
   /** Watches, and nothing else: opening it twice, or closing it, changes nothing. */

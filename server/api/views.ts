@@ -107,7 +107,7 @@ export type InstanceDetail = InstanceRow & {
   backupPlan: BackupPlan;
   nextBackupAt: number | null;
   snapshots: { id: number; name: string; sizeGb: number; takenAt: number }[];
-  backups: BackupView[];
+  backups: BackupSummary;
   /** Earlier addresses that still lead to it. */
   redirects: { url: string; until: number | null }[];
   /** The set of variables before the one in effect; null while there is none. */
@@ -118,6 +118,14 @@ export type InstanceDetail = InstanceRow & {
   operations: OperationView[];
   /** Other instances that had this slug, newest first. */
   namesakes: { id: string; company: string; status: InstanceStatus; createdAt: number }[];
+};
+
+/** What there is of an instance's backups. */
+export type BackupSummary = {
+  count: number;
+  good: number;
+  goodBytes: number;
+  newestGood: { bytes: number; takenAt: number; restoreTestedAt: number | null } | null;
 };
 
 /** Where DigitalOcean and our records differ, and what can be done about it. */

@@ -1,10 +1,29 @@
-import { count, eq } from "drizzle-orm";
+import { and, count, eq, gt, isNull } from "drizzle-orm";
 import { type Db, write } from "#db/client.ts";
-import { audit, users } from "#db/schema.ts";
+import { audit, sessions, users } from "#db/schema.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import { revokeSessionsOf } from "./sessions.ts";
+
+/** Everybody who may sign in, and how many sessions each has now. */
+export const listPeople = (db: Pick<Db, "select">, now: number) =>
+  db
+    .select({
+      id: users.id,
+      email: users.email,
+      name: users.name,
+      createdAt: users.createdAt,
+      sessions: count(sessions.id),
+    })
+    .from(users)
+    .leftJoin(
+      sessions,
+      and(eq(sessions.userId, users.id), isNull(sessions.revokedAt), gt(sessions.expiresAt, now)),
+    )
+    .groupBy(users.id)
+    .orderBy(users.createdAt)
+    .all();
 
 /** Adds somebody who may sign in. */
 export async function addPerson(

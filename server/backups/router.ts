@@ -1,15 +1,20 @@
 import { z } from "zod";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
-import { backupPlanInput, restoreAsNewInput } from "#server/instances/rules.ts";
-import { backUp, restoreAsNew, restoreBackup, setBackupPlan, testRestore } from "./commands.ts";
+import { backUp } from "#server/backups/commands/backUp.ts";
+import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
+import { testRestore } from "#server/backups/commands/testRestore.ts";
 import { backupViews } from "./queries.ts";
 
 const id = z.string().max(64);
 
 export const backupsRouter = router({
-  list: procedure.query(({ ctx: { web } }) =>
-    web.db.transaction((tx) => ({ lastEventId: lastEventId(tx), backups: backupViews(tx) })),
+  /** Of all instances, or of one. */
+  list: procedure.input(z.object({ instanceId: id.optional() }).optional()).query(({ ctx: { web }, input }) =>
+    web.db.transaction((tx) => ({
+      lastEventId: lastEventId(tx),
+      backups: backupViews(tx, input?.instanceId),
+    })),
   ),
   backUp: procedure
     .input(z.object({ instanceId: id }))
@@ -17,13 +22,7 @@ export const backupsRouter = router({
   restore: procedure
     .input(z.object({ backupId: id }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: restoreBackup(web, input, user.email) })),
-  restoreAsNew: procedure
-    .input(restoreAsNewInput)
-    .mutation(({ ctx: { web, user }, input }) => restoreAsNew(web, input, user.email)),
   testRestore: procedure
     .input(z.object({ instanceId: id, backupId: id.optional() }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: testRestore(web, input, user.email) })),
-  setPlan: procedure
-    .input(z.object({ instanceId: id, plan: backupPlanInput }))
-    .mutation(({ ctx: { web, user }, input }) => setBackupPlan(web, input, user.email)),
 });

@@ -1,8 +1,8 @@
 import { and, desc, eq, isNotNull, isNull, ne } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, dnsRecords, instances } from "#db/schema.ts";
-import { newestGood } from "#server/backups/queries.ts";
 import { CommandError } from "#server/commandError.ts";
+import { newestGood } from "#server/operations/goodBackups.ts";
 import { foreignRecord } from "#server/operations/steps/dns.ts";
 import { isProviderError } from "#server/providers/errors.ts";
 import type { Web } from "#server/web.ts";

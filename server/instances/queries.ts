@@ -2,9 +2,9 @@ import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, instances, operations, snapshots } from "#db/schema.ts";
 import type { InstanceDetail, InstanceRow } from "#server/api/views.ts";
-import { backupViews, lastGoodBackups } from "#server/backups/queries.ts";
 import type { Env } from "#server/env.ts";
 import { isKeptSnapshot } from "#server/operations/backupUses.ts";
+import { backupSummary, lastGoodBackups } from "#server/operations/goodBackups.ts";
 import { operationViews } from "#server/operations/queries.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { staleness } from "./backupPlan.ts";
@@ -137,7 +137,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       .where(and(eq(snapshots.instanceId, row.id), isKeptSnapshot))
       .orderBy(desc(snapshots.takenAt))
       .all(),
-    backups: backupViews(tx, row.id),
+    backups: backupSummary(tx, row.id),
     redirects: tx
       .select()
       .from(aliases)

@@ -4,21 +4,30 @@ import { inBulk } from "#server/api/bulk.ts";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
 import { CommandError } from "#server/commandError.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
+import { editVariables, restoreVariables } from "#server/instances/commands/editVariables.ts";
+import { protectInstance } from "#server/instances/commands/protectInstance.ts";
+import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { resizeInstance } from "#server/instances/commands/resizeInstance.ts";
+import { restoreAsNew } from "#server/instances/commands/restoreAsNew.ts";
+import { setBackupPlan } from "#server/instances/commands/setBackupPlan.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
+import { spawnInstance } from "#server/instances/commands/spawnInstance.ts";
+import { upgradeInstance } from "#server/instances/commands/upgradeInstance.ts";
 import { planView } from "#server/operations/queries.ts";
 import { checkSlug } from "./addresses.ts";
-import {
-  changeAddress,
-  editVariables,
-  resizeInstance,
-  restoreVariables,
-  setPower,
-  upgradeInstance,
-} from "./changes.ts";
-import { spawnInstance } from "./commands/spawn.ts";
-import { bringBack, destroyInstance, protectInstance, purgeInstance } from "./life.ts";
 import { options } from "./options.ts";
-import { instanceDetail, instanceRows } from "./queries.ts";
-import { addressInput, bringBackInput, editedVariablesInput, spawnInput } from "./rules.ts";
+import { batchRows, instanceDetail, instanceRows } from "./queries.ts";
+import {
+  addressInput,
+  backupPlanInput,
+  bringBackInput,
+  editedVariablesInput,
+  restoreAsNewInput,
+  spawnInput,
+} from "./rules.ts";
 
 const text = z.string().max(300);
 
@@ -74,6 +83,20 @@ export const instancesRouter = router({
   upgrade: procedure
     .input(z.object({ instanceId: text, version: text }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: upgradeInstance(web, input, user.email) })),
+  restoreAsNew: procedure
+    .input(restoreAsNewInput)
+    .mutation(({ ctx: { web, user }, input }) => restoreAsNew(web, input, user.email)),
+  setBackupPlan: procedure
+    .input(z.object({ instanceId: text, plan: backupPlanInput }))
+    .mutation(({ ctx: { web, user }, input }) => setBackupPlan(web, input, user.email)),
+  /** What one click began with many instances: each with that click's operation. */
+  batch: procedure.input(z.object({ batchId: text })).query(({ ctx: { web }, input }) =>
+    web.db.transaction((tx) => {
+      const rows = batchRows(web.env, tx, input.batchId);
+      if (rows.length === 0) throw new CommandError("not-found", "This batch doesn't exist.");
+      return { lastEventId: lastEventId(tx), instances: rows };
+    }),
+  ),
   inBulk: procedure
     .input(
       z.object({

@@ -129,3 +129,17 @@ export function abandonedMail(
   const all = tx.select({ count: count() }).from(mail).where(abandoned).get();
   return { count: all?.count ?? 0, failure: last.failure ?? "" };
 }
+
+/** The newest mails that were not sent but kept here, because there is no Resend key. */
+export const outboxViews = (tx: Pick<Tx, "select">) =>
+  tx
+    .select()
+    .from(mail)
+    .where(and(eq(mail.providerId, "outbox"), isNotNull(mail.sentAt)))
+    .orderBy(desc(mail.sentAt))
+    .limit(200)
+    .all()
+    .map(({ id, recipient, subject, html, text, sentAt }) => ({
+      ...{ id, to: recipient, subject, html, text },
+      at: sentAt ?? 0,
+    }));

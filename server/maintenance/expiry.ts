@@ -3,7 +3,7 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
-import { purgeInstance } from "#server/instances/life.ts";
+import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
 

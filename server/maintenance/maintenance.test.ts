@@ -16,9 +16,9 @@ import {
   snapshots,
   steps,
 } from "#db/schema.ts";
-import { restoreBackup } from "#server/backups/commands.ts";
+import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
 import { newId } from "#server/ids.ts";
-import { bringBack } from "#server/instances/life.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";

@@ -2,11 +2,11 @@ import { isNull } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
-import { lastGoodBackups } from "#server/backups/queries.ts";
 import { staleness } from "#server/instances/backupPlan.ts";
 import { addStaleMail } from "#server/mail/outbox.ts";
 import type { Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
+import { lastGoodBackups } from "#server/operations/goodBackups.ts";
 
 const liveInstances = prepared((tx: Pick<Tx, "select">) =>
   tx.select().from(instances).where(isNull(instances.destroyedAt)).prepare(),

@@ -1,8 +1,10 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { backups, instances } from "#db/schema.ts";
-import { changeAddress } from "#server/instances/changes.ts";
-import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
+import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
 import { cancelOperation } from "./cancelAndRetry.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
 

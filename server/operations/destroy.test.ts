@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations, snapshots } from "#db/schema.ts";
-import { destroyInstance } from "#server/instances/life.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import { registry } from "./registry.ts";
 import { operationTag } from "./steps/droplet.ts";

@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { write } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
-import { editVariables } from "#server/instances/changes.ts";
+import { editVariables } from "#server/instances/commands/editVariables.ts";
 import { insertVariables, openVariables } from "#server/instances/variables.ts";
 import { deriveKey } from "#server/secrets.ts";
 import { cancelOperation } from "./cancelAndRetry.ts";

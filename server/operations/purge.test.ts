@@ -1,7 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, snapshots } from "#db/schema.ts";
-import { bringBack, destroyInstance, purgeInstance } from "#server/instances/life.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
+import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
 import { removeOldSnapshots } from "#server/maintenance/oldSnapshots.ts";
 import { cancelOperation } from "./cancelAndRetry.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";

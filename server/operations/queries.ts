@@ -115,6 +115,19 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
   });
 }
 
+/** One operation, and the instance it belongs to; undefined when there is none. */
+export function operationWithSlug(tx: Tx, operationId: string) {
+  const row = tx
+    .select({ operation: operations, slug: instances.slug })
+    .from(operations)
+    .innerJoin(instances, eq(instances.id, operations.instanceId))
+    .where(eq(operations.id, operationId))
+    .get();
+  const operation = row === undefined ? undefined : operationViews(tx, [row.operation])[0];
+  if (row === undefined || operation === undefined) return undefined;
+  return { operation, slug: row.slug, instanceId: operation.instanceId };
+}
+
 /** The plan of an operation before anything ran. */
 export function planView(tx: Tx, kind: OperationKind) {
   const usual = usualDurations(tx, kind);

@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { type backups, type instances, operations } from "#db/schema.ts";
-import { newestGood } from "#server/backups/queries.ts";
+import { newestGood } from "#server/operations/goodBackups.ts";
 import { snapshotsByWorth } from "./backupUses.ts";
 
 type RestorePoint =

@@ -3,10 +3,10 @@ import { type Db, type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "#db/schema.ts";
 import type { InstanceAction } from "#server/api/views.ts";
-import { newestGood } from "#server/backups/queries.ts";
 import type { Clock } from "#server/clock.ts";
 import { CommandError } from "#server/commandError.ts";
 import { refusalsOf } from "#server/instances/refusals.ts";
+import { newestGood } from "#server/operations/goodBackups.ts";
 import { insertOperation } from "./engine/insertOperation.ts";
 import { registry } from "./registry.ts";
 

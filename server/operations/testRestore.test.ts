@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { backups } from "#db/schema.ts";
-import { testRestore } from "#server/backups/commands.ts";
+import { testRestore } from "#server/backups/commands/testRestore.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
 
 let world: ReturnType<typeof createCloudWorld>;

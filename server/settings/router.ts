@@ -1,8 +1,6 @@
-import { and, count, eq, gt, isNull } from "drizzle-orm";
 import { z } from "zod";
-import { sessions, users } from "#db/schema.ts";
 import { procedure, router } from "#server/api/trpc.ts";
-import { addPerson, changePassword, removePerson } from "#server/auth/people.ts";
+import { addPerson, changePassword, listPeople, removePerson } from "#server/auth/people.ts";
 import { revokeSessionsOf } from "#server/auth/sessions.ts";
 import { emailProblem } from "#server/instances/rules.ts";
 import { checkConnections } from "./connections.ts";
@@ -19,24 +17,7 @@ const email = z
 
 export const settingsRouter = router({
   connections: procedure.query(({ ctx: { web } }) => checkConnections(web)),
-  people: procedure.query(({ ctx: { web } }) => {
-    const now = Date.now();
-    const live = and(eq(sessions.userId, users.id), isNull(sessions.revokedAt), gt(sessions.expiresAt, now));
-    const people = web.db
-      .select({
-        id: users.id,
-        email: users.email,
-        name: users.name,
-        createdAt: users.createdAt,
-        sessions: count(sessions.id),
-      })
-      .from(users)
-      .leftJoin(sessions, live)
-      .groupBy(users.id)
-      .orderBy(users.createdAt)
-      .all();
-    return { people };
-  }),
+  people: procedure.query(({ ctx: { web } }) => ({ people: listPeople(web.db, Date.now()) })),
   addPerson: procedure
     .input(z.object({ email, name: z.string().trim().min(1, "Enter a name.").max(100), password }))
     .mutation(({ ctx: { web, user }, input }) => addPerson(web.db, input, user.email)),

@@ -20,7 +20,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
       : instance.backupPlan,
   );
   const save = useMutation(
-    trpc.backups.setPlan.mutationOptions({
+    trpc.instances.setBackupPlan.mutationOptions({
       onSuccess: () => queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() }),
     }),
   );

@@ -20,7 +20,7 @@ export function RestoreAsNewDialog({ backup, onClose }: { backup: BackupView; on
   const [typed, setTyped] = useState<string>();
   const slug = typed ?? suggestSlug(company);
   const restore = useMutation(
-    trpc.backups.restoreAsNew.mutationOptions({
+    trpc.instances.restoreAsNew.mutationOptions({
       onSuccess: (begun) => {
         onClose();
         router.push(`/instances/${begun.slug}?operation=${begun.operationId}`);

@@ -61,7 +61,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           </Fact>
           <Fact name="Version">
             {instance.version}
-            {newest !== undefined && newest !== instance.version && (
+            {newest !== null && newest !== instance.version && (
               <span className="text-sm text-ink-3"> {newest} is the newest</span>
             )}
           </Fact>
@@ -117,12 +117,12 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
 }
 
 function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }) {
-  const newest = instance.backups.find((backup) => backup.state === "good");
+  const newest = instance.backups.newestGood;
   const next =
     instance.nextBackupAt === null ? "No backup is scheduled." : `Next one ${exact(instance.nextBackupAt)}.`;
   return (
     <>
-      {newest === undefined ? (
+      {newest === null ? (
         <span className="block text-ink-2">none yet</span>
       ) : (
         <span className="block">
@@ -132,8 +132,7 @@ function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }
         </span>
       )}
       <span className="block text-sm text-ink-3">
-        {newest !== undefined &&
-          `${bytes(newest.bytes ?? 0)}, taken ${age(newest.takenAt ?? newest.createdAt, now)}. `}
+        {newest !== null && `${bytes(newest.bytes)}, taken ${age(newest.takenAt, now)}. `}
         {instance.status !== "destroyed" && next}
       </span>
       {instance.backupWarning !== null && (

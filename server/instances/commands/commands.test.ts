@@ -6,6 +6,7 @@ import { aliases, audit, backups, instances, operations } from "#db/schema.ts";
 import { newId } from "#server/ids.ts";
 import { insertVariables, openVariables } from "#server/instances/variables.ts";
 import { insertInstance } from "#server/operations/testing/testEngine.ts";
+
 import { createTestWeb, spawnWish } from "#server/testing/testWeb.ts";
 
 let world: Awaited<ReturnType<typeof createTestWeb>>;
@@ -53,7 +54,7 @@ test("twenty at once: one confirmation, one batch, an operation for each", async
   expect(begun()).toHaveLength(20);
   expect(await joe.instances.inBulk({ ...destroy, confirm: 20 })).toMatchObject({ begun: 20, refused: [] });
   expect(begun().filter(({ kind }) => kind === "destroy")).toHaveLength(20);
-  const first = await joe.operations.together({ batchId: all.batchId });
+  const first = await joe.instances.batch({ batchId: all.batchId });
   expect(first.instances.map((row) => row.operation?.kind)).toEqual(ids.map(() => "backup"));
 });
 
@@ -294,17 +295,17 @@ test("only a good backup can be restored, in its place or as a new instance", as
   const asNew = { idempotencyKey: randomUUID(), company: "Acme Two", slug: "acme-two" };
   for (const backupId of [bad, "made-up"]) {
     await expect(joe.backups.restore({ backupId })).rejects.toThrow();
-    await expect(joe.backups.restoreAsNew({ ...asNew, backupId })).rejects.toThrow();
+    await expect(joe.instances.restoreAsNew({ ...asNew, backupId })).rejects.toThrow();
   }
-  await expect(joe.backups.restoreAsNew({ ...asNew, backupId: good, slug: "acme" })).rejects.toMatchObject(
+  await expect(joe.instances.restoreAsNew({ ...asNew, backupId: good, slug: "acme" })).rejects.toMatchObject(
     refusedBeside({ slug: expect.stringContaining("acme-2") }),
   );
   expect(begun()).toEqual([]);
-  const made = await joe.backups.restoreAsNew({ ...asNew, backupId: good });
+  const made = await joe.instances.restoreAsNew({ ...asNew, backupId: good });
   expect(rowOf(made.instanceId)).toMatchObject({ slug: "acme-two", status: "spawning", version: "2.14.0" });
-  expect(await joe.backups.restoreAsNew({ ...asNew, backupId: good })).toEqual(made);
+  expect(await joe.instances.restoreAsNew({ ...asNew, backupId: good })).toEqual(made);
   await expect(
-    joe.backups.restoreAsNew({ ...asNew, company: "Acme Three", backupId: good }),
+    joe.instances.restoreAsNew({ ...asNew, company: "Acme Three", backupId: good }),
   ).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("already started acme-two") });
   await joe.backups.restore({ backupId: good });
   expect(begun().map(({ kind }) => kind)).toEqual(["restore-as-new", "restore"]);
@@ -328,16 +329,21 @@ test("a plan for backups takes effect at once, and a bad one is refused", async 
     ...{ keepCount: 7, keepDays: 30, testRestoreEvery: "week" as const },
   };
   for (const wrong of [{ at: "25:00" }, { timeZone: "Mars/Base" }, { keepCount: 0 }, { keepDays: 0 }])
-    await expect(joe.backups.setPlan({ instanceId, plan: { ...plan, ...wrong } })).rejects.toMatchObject({
+    await expect(
+      joe.instances.setBackupPlan({ instanceId, plan: { ...plan, ...wrong } }),
+    ).rejects.toMatchObject({
       code: "BAD_REQUEST",
     });
   expect(rowOf(instanceId)?.nextBackupAt).toBeNull();
-  await joe.backups.setPlan({ instanceId, plan });
+  await joe.instances.setBackupPlan({ instanceId, plan });
   const next = rowOf(instanceId)?.nextBackupAt ?? 0;
   expect(next).toBeGreaterThan(Date.now());
   const inBerlin = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/Berlin", timeStyle: "short" });
   expect(inBerlin.format(next)).toBe("03:00");
-  await joe.backups.setPlan({ instanceId, plan: { ...plan, every: "never", testRestoreEvery: "never" } });
+  await joe.instances.setBackupPlan({
+    instanceId,
+    plan: { ...plan, every: "never", testRestoreEvery: "never" },
+  });
   expect(rowOf(instanceId)).toMatchObject({ nextBackupAt: null, nextRestoreTestAt: null });
 });
 

@@ -1,8 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aliases, dnsRecords, operations } from "#db/schema.ts";
-import { changeAddress } from "#server/instances/changes.ts";
-import { bringBack, destroyInstance } from "#server/instances/life.ts";
+import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
 import { registry } from "#server/operations/registry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";

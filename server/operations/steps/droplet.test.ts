@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations } from "#db/schema.ts";
-import { setPower } from "#server/instances/changes.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
 import { registry } from "#server/operations/registry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";

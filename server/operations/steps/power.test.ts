@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { setPower } from "#server/instances/changes.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";
 

@@ -24,8 +24,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
   const monthly = monthlyCents(instance);
   const until = day(Date.now() + keptDays * 86_400_000);
   const newest = instance.snapshots[0];
-  const good = instance.backups.filter((backup) => backup.state === "good");
-  const stored = good.reduce((sum, backup) => sum + (backup.bytes ?? 0), 0);
+  const { good, goodBytes } = instance.backups;
   const after = newest === undefined ? undefined : snapshotCents(newest.sizeGb);
   return (
     <Dialog
@@ -44,7 +43,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
             {isGone
               ? "Its droplet is gone at DigitalOcean, so no snapshot can be taken."
               : "It never started, so there is no droplet to take a snapshot of."}
-            {good.length > 0 && " You can bring it back from its newest backup."}
+            {good > 0 && " You can bring it back from its newest backup."}
           </>
         )
       }
@@ -68,9 +67,9 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
             A snapshot of everything
           </Line>
         )}
-        {good.length > 0 && (
+        {good > 0 && (
           <Line tone="ok" icon={<Archive size={15} aria-hidden />} name={`Kept ${keptDays} days`}>
-            {good.length === 1 ? "1 backup" : `${good.length} backups`}, {bytes(stored)}
+            {good === 1 ? "1 backup" : `${good} backups`}, {bytes(goodBytes)}
           </Line>
         )}
       </dl>

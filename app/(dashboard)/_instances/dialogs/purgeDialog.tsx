@@ -21,7 +21,7 @@ export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; o
       open
       onOpenChange={onClose}
       title={`Remove ${instance.company} for good?`}
-      description={`${removedForGood(instance.snapshots.length, instance.backups.length)} Its history stays on this page. This can't be undone.`}
+      description={`${removedForGood(instance.snapshots.length, instance.backups.count)} Its history stays on this page. This can't be undone.`}
     >
       <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
         <TextField

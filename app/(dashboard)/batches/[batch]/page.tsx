@@ -18,7 +18,7 @@ export default function TogetherPage() {
   const { batch } = useParams<{ batch: string }>();
   const trpc = useTRPC();
   const changes = useChanges();
-  const query = useQuery(trpc.operations.together.queryOptions({ batchId: batch }, { retry: false }));
+  const query = useQuery(trpc.instances.batch.queryOptions({ batchId: batch }, { retry: false }));
   const rows = (query.data === undefined ? [] : applyToBatch(query.data, changes, batch)).sort((a, b) =>
     a.company.localeCompare(b.company),
   );

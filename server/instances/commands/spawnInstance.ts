@@ -8,6 +8,7 @@ import { options } from "#server/instances/options.ts";
 import type { SpawnInput } from "#server/instances/rules.ts";
 import { insertVariables } from "#server/instances/variables.ts";
 import { insertOperation } from "#server/operations/engine/insertOperation.ts";
+
 import type { Web } from "#server/web.ts";
 
 /**
