@@ -115,7 +115,7 @@ async function loseOnce(world: World, { kept, disk, next, round, random }: Loss)
     await wait(30);
   }
   await worker.kill();
-  world.closeBooks();
+  world.closeDatabase();
   execFileSync("umount", ["--lazy", mountOf(disk)]);
   rmSync(imageOf(disk));
 

@@ -87,7 +87,7 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
   let cloud = await startCloud();
   const utils = await makeWorkerUtils({ connectionString: databaseUrl });
   await utils.migrate();
-  let books = openBooks(env, utils, isReal ? undefined : cloudFolder);
+  let database = openInstallation(env, utils, isReal ? undefined : cloudFolder);
 
   return {
     folder,
@@ -96,10 +96,10 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
     cloudUrl,
     cloudFolder,
     get db(): Db {
-      return books.db;
+      return database.db;
     },
     get engine(): Engine {
-      return books.engine;
+      return database.engine;
     },
     get cloud(): Running {
       return cloud;
@@ -115,16 +115,20 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
         under,
       }),
     /** Closes SQLite, so that its folder can be taken away; {@link reopen} opens it again, perhaps elsewhere. */
-    closeBooks: () => books.connection.close(),
+    closeDatabase: () => database.connection.close(),
     reopen(DATA_DIR = dataDir): void {
-      books = openBooks(readEnv({ ...workerEnv, DATA_DIR }), utils, isReal ? undefined : cloudFolder);
+      database = openInstallation(
+        readEnv({ ...workerEnv, DATA_DIR }),
+        utils,
+        isReal ? undefined : cloudFolder,
+      );
     },
     /**
      * Sets the monotonic clock of what is started from now on ahead: leases end, and what DigitalOcean's lists may not
      * show yet would be shown by now. The local cloud's show it after 0.1 s.
      */
     passTime(ms: number): void {
-      write(books.db, (tx) => {
+      write(database.db, (tx) => {
         const row = tx.select().from(settings).where(eq(settings.name, anchorName)).get();
         const anchor = anchorSchema.parse(JSON.parse(row?.value ?? ""));
         const value = JSON.stringify({ ...anchor, offset: anchor.offset + ms });
@@ -134,12 +138,12 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
     /** What the rules say once all is quiet. */
     broken: () =>
       brokenWithin(5000, {
-        db: books.db,
+        db: database.db,
         ask: (path) => askCloud(cloudUrl, path),
-        isStored: async (key) => (await books.engine.providers.backups.find(key)) !== undefined,
+        isStored: async (key) => (await database.engine.providers.backups.find(key)) !== undefined,
       }),
     async close(): Promise<void> {
-      books.connection.close();
+      database.connection.close();
       await utils.release();
       await endCloud(cloud);
       rmSync(folder, { recursive: true, force: true });
@@ -164,10 +168,13 @@ export async function askCloud(cloudUrl: string, path: string): Promise<Record<s
 }
 
 /** The rules that are broken. The cloud's lists lag: what is broken is looked at again until `ms` are over. */
-export async function brokenWithin(ms: number, books: Parameters<typeof brokenRules>[0]): Promise<string[]> {
+export async function brokenWithin(
+  ms: number,
+  database: Parameters<typeof brokenRules>[0],
+): Promise<string[]> {
   const until = Date.now() + ms;
   for (;;) {
-    const broken = await brokenRules(books);
+    const broken = await brokenRules(database);
     if (broken.length === 0 || Date.now() > until) return broken;
     await wait(100);
   }
@@ -177,7 +184,7 @@ const listAnswer = z.looseObject({
   links: z.object({ pages: z.object({ next: z.string().optional() }).optional() }).optional(),
 });
 
-function openBooks(env: Env, utils: WorkerUtils, cloudFolder: string | undefined) {
+function openInstallation(env: Env, utils: WorkerUtils, cloudFolder: string | undefined) {
   const { db, connection } = openDatabase(env.databaseFile);
   const clock = createClock(db);
   const waker = createWaker(db, clock, utils.addJob);

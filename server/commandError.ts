@@ -4,7 +4,7 @@ export class CommandError extends Error {
   readonly fields: Record<string, string>;
   constructor(kind: CommandError["kind"], userMessage: string, fields: Record<string, string> = {}) {
     super(userMessage);
-    this.name = "Refusal";
+    this.name = "CommandError";
     this.kind = kind;
     this.fields = fields;
   }

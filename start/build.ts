@@ -5,7 +5,7 @@ import { type ChildEnv, root } from "./env.ts";
 import { runLogged } from "./install.ts";
 import { waitForLock } from "./lock.ts";
 import { lastLines, logFile } from "./logs.ts";
-import { Refusal, say, seconds } from "./say.ts";
+import { StartError, say, seconds } from "./say.ts";
 
 const inputs = [
   "app/**",
@@ -33,7 +33,7 @@ export function hashOfSources(folder: string): string {
   return hash.digest("hex");
 }
 
-/** Builds the web app unless the build that is there was made from the same sources. Throws a Refusal with the reason. */
+/** Builds the web app unless the build that is there was made from the same sources. Throws a StartError with the reason. */
 export async function buildWeb(env: ChildEnv, dataDir: string): Promise<void> {
   const folder = join(root, "node_modules", ".cache");
   mkdirSync(folder, { recursive: true });
@@ -54,7 +54,7 @@ export async function buildWeb(env: ChildEnv, dataDir: string): Promise<void> {
       timeoutMs: 900_000,
     });
     if (!outcome.ok)
-      throw new Refusal(`The web app could not be built. The end of ${log}:\n${lastLines(log, 25)}`);
+      throw new StartError(`The web app could not be built. The end of ${log}:\n${lastLines(log, 25)}`);
     writeFileSync(marker, hash);
     say(`  the web app is built (${seconds(since)})`);
   } finally {

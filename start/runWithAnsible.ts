@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { readStartEnv, root } from "./env.ts";
-import { Refusal } from "./say.ts";
+import { StartError } from "./say.ts";
 import { nodeArgs } from "./services.ts";
 import { ensureAnsible } from "./tools.ts";
 
@@ -19,7 +19,7 @@ export async function runWithAnsible(file: string): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     child.once("exit", (code) => process.exit(code ?? 1));
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof StartError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
   }

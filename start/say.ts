@@ -6,6 +6,6 @@ export function say(line: string): void {
 export const seconds = (sinceMs: number): string => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
 
 /** A reason for the person at the terminal, shown without a stack. */
-export class Refusal extends Error {}
+export class StartError extends Error {}
 
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,7 +4,7 @@ import type { ChildEnv, StartEnv } from "./env.ts";
 import { root } from "./env.ts";
 import { aptInstall, canUseApt, findCommand, runLogged, works } from "./install.ts";
 import { logFile } from "./logs.ts";
-import { Refusal, say } from "./say.ts";
+import { StartError, say } from "./say.ts";
 
 type Wanted = Pick<StartEnv, "dataDir" | "path" | "ansibleBinDir" | "inherited">;
 const commands = ["ansible-playbook", "ansible-runner"] as const;
@@ -15,7 +15,7 @@ export type Ansible = { binDir: string | undefined };
 /**
  * Finds Ansible, ansible-runner and an SSH client, or installs them. The order: what is in PATH; a venv made earlier;
  * as root on Debian its packages, because they bring everything in one signed go while `python3 -m venv` needs a
- * package there that Debian leaves out; else a venv of our own with pip, which needs no rights. Throws a Refusal that
+ * package there that Debian leaves out; else a venv of our own with pip, which needs no rights. Throws a StartError that
  * says what to install when nothing works.
  */
 export async function ensureAnsible(env: Wanted): Promise<Ansible> {
@@ -29,13 +29,13 @@ export async function ensureAnsible(env: Wanted): Promise<Ansible> {
     if (!outcome.ok) failures.push(outcome.why);
   }
   if (!hasSsh(env.path))
-    throw new Refusal(
+    throw new StartError(
       `The command "ssh" is missing, and Ansible needs it. Install OpenSSH's client (Debian: apt-get install openssh-client).${because(failures)}`,
     );
 
   if (env.ansibleBinDir !== undefined) {
     if (await usable(env.ansibleBinDir, env, log)) return { binDir: env.ansibleBinDir };
-    throw new Refusal(
+    throw new StartError(
       `ANSIBLE_BIN_DIR names ${env.ansibleBinDir}, but ansible-playbook and ansible-runner do not both run there. Correct it or leave it out.`,
     );
   }
@@ -50,7 +50,7 @@ export async function ensureAnsible(env: Wanted): Promise<Ansible> {
   if (outcome === undefined && (await usable(join(venv, "bin"), env, log)))
     return { binDir: join(venv, "bin") };
   if (outcome !== undefined) failures.push(outcome);
-  throw new Refusal(
+  throw new StartError(
     "Ansible and ansible-runner are missing and could not be installed. Install them (Debian, as root: apt-get install " +
       `${debianPackages.join(" ")}; elsewhere: pip install ansible-core ansible-runner) and start again. ` +
       `What was tried is in ${log}.${because(failures)}`,
@@ -96,7 +96,7 @@ const chromiumNames = ["chromium", "chromium-browser"].map((name) => `/usr/bin/$
 
 /**
  * Finds or installs the browser of the end-to-end tests: the system's; else as root on Debian its package, because it
- * brings the libraries along that Playwright's own lacks; else Playwright's. Throws a Refusal when nothing works.
+ * brings the libraries along that Playwright's own lacks; else Playwright's. Throws a StartError when nothing works.
  */
 export async function ensureChromium(
   env: Pick<StartEnv, "dataDir" | "path" | "playwrightBrowsers" | "inherited">,
@@ -120,7 +120,7 @@ export async function ensureChromium(
     },
   );
   if (outcome.ok) return;
-  throw new Refusal(
+  throw new StartError(
     `The browser tests need Chromium, which could not be installed. Install it (Debian, as root: apt-get install chromium).${because([...failures, outcome.why])}`,
   );
 }

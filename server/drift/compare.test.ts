@@ -34,7 +34,7 @@ const droplet = (over: Partial<Droplet> = {}): Droplet => ({
   tags: ["spawner", instanceTag("acme"), operationTag("spawned")],
   ...over,
 });
-const booksOf = (over: Partial<Expected> = {}): Expected => ({
+const expectedOf = (over: Partial<Expected> = {}): Expected => ({
   instances: [acme, gone],
   aliases: [],
   snapshots: [],
@@ -64,10 +64,10 @@ const inventoryOf = (over: Partial<Inventory> = {}): Inventory => ({
   sshKeys: [key, "ssh-rsa BBBB"],
   ...over,
 });
-const found = (books: Partial<Expected> = {}, inventory: Partial<Inventory> = {}): Found[] =>
-  compare(booksOf(books), inventoryOf(inventory), now);
-const findings = (books: Partial<Expected> = {}, inventory: Partial<Inventory> = {}) =>
-  found(books, inventory).map((one) => one.finding);
+const found = (expected: Partial<Expected> = {}, inventory: Partial<Inventory> = {}): Found[] =>
+  compare(expectedOf(expected), inventoryOf(inventory), now);
+const findings = (expected: Partial<Expected> = {}, inventory: Partial<Inventory> = {}) =>
+  found(expected, inventory).map((one) => one.finding);
 
 test("what agrees is no drift", () => {
   expect(found()).toEqual([]);
@@ -77,7 +77,7 @@ describe("orphaned droplets", () => {
   const orphan = droplet({ id: 2, name: "double" });
   const withOrphan = (over: Partial<Droplet> = {}) => ({ droplets: [droplet(), { ...orphan, ...over }] });
   const bought = (kind: "spawn" | "bring-back" | "restore-as-new", restores = kind === "restore-as-new") => ({
-    operations: [...booksOf().operations, { id: "again", instanceId: "gone", kind, restores }],
+    operations: [...expectedOf().operations, { id: "again", instanceId: "gone", kind, restores }],
   });
   const ofGone = (over: Partial<Droplet> = {}) =>
     withOrphan({ tags: ["spawner", instanceTag("gone"), operationTag("again")], ...over });
@@ -159,8 +159,8 @@ describe("orphaned droplets", () => {
       { ...bought("spawn"), aliases: [{ instanceId: "acme", slug: "gone", domain, role: "next" }] },
       ofGone(),
     ],
-  ])("one that is %s is deleted, not adopted", (_what, books, inventory) => {
-    expect(findings(books, inventory)).toMatchObject([{ type: "orphaned-droplet", isAdoptable: false }]);
+  ])("one that is %s is deleted, not adopted", (_what, expected, inventory) => {
+    expect(findings(expected, inventory)).toMatchObject([{ type: "orphaned-droplet", isAdoptable: false }]);
   });
 });
 
@@ -301,7 +301,7 @@ describe("records", () => {
   });
   test("the next name of a move that is not over is neither asked for nor orphaned", () => {
     const next = { ...redirect, role: "next" as const };
-    const hosts = new Map([...booksOf().hosts, ["old.intranet.io", "acme"]]);
+    const hosts = new Map([...expectedOf().hosts, ["old.intranet.io", "acme"]]);
     for (const data of ["203.0.113.1", "203.0.113.2"])
       expect(found({ aliases: [next], hosts }, withRecords(record, { id: 12, name: "old", data }))).toEqual(
         [],
@@ -342,7 +342,7 @@ describe("records", () => {
         finding: { type: "orphaned-record", recordId: 13, domain, name: "gone", address: "203.0.113.2" },
       },
     ]);
-    const hosts = new Map([...booksOf().hosts, ["moved.intranet.io", "acme"]]);
+    const hosts = new Map([...expectedOf().hosts, ["moved.intranet.io", "acme"]]);
     expect(
       findings({ hosts }, withRecords(record, { id: 14, name: "moved", data: "203.0.113.1" })),
     ).toMatchObject([{ type: "orphaned-record", name: "moved" }]);
@@ -397,9 +397,9 @@ test("nothing of an instance with a live operation is judged, whatever differs",
     sshKeys: [],
   };
   const row = { id: 70, instanceId: "gone", name, takenAt: longAgo, removingAt: null, removedAt: null };
-  const books = { snapshots: [row] };
+  const expected = { snapshots: [row] };
   const types = (busy: string[]) =>
-    new Set(found({ ...books, busy: new Set(busy) }, inventory).map((one) => one.instanceId));
+    new Set(found({ ...expected, busy: new Set(busy) }, inventory).map((one) => one.instanceId));
   expect(types([])).toEqual(new Set(["acme", "gone"]));
   expect(types(["acme"])).toEqual(new Set(["gone"]));
   expect(types(["gone"])).toEqual(new Set(["acme"]));

@@ -84,14 +84,14 @@ export const settledMs = 10 * 60_000;
 const snapshotCentsPerGb = 6;
 
 /** Where DigitalOcean and our rows differ, both ways. Nothing of a busy instance, and nothing that is not ours. */
-export function compare(books: Expected, inventory: Inventory, now: number): Found[] {
+export function compare(expected: Expected, inventory: Inventory, now: number): Found[] {
   return [
-    ...ownedDroplets(books, inventory, now),
-    ...orphanedDroplets(books, inventory, now),
-    ...snapshotFindings(books, inventory, now),
-    ...recordFindings(books, inventory, now),
-    ...sshKeyFindings(books, inventory, now),
-  ].filter(({ instanceId }) => !books.busy.has(instanceId));
+    ...ownedDroplets(expected, inventory, now),
+    ...orphanedDroplets(expected, inventory, now),
+    ...snapshotFindings(expected, inventory, now),
+    ...recordFindings(expected, inventory, now),
+    ...sshKeyFindings(expected, inventory, now),
+  ].filter(({ instanceId }) => !expected.busy.has(instanceId));
 }
 
 const isSettled = (at: number, now: number): boolean => now - at >= settledMs;
@@ -150,22 +150,22 @@ const makesOwnDroplet: readonly OperationKind[] = ["spawn", "bring-back", "resto
  * Droplets that we bought and no row knows. Only those whose tags name an operation or an instance of ours: another
  * Spawner may share the account.
  */
-function orphanedDroplets(books: Expected, { droplets }: Inventory, now: number): Found[] {
-  const operations = new Map(books.operations.map((row) => [row.id, row]));
-  const instances = new Map(books.instances.map((row) => [row.id, row]));
-  const owned = new Set([...books.instances.map((row) => row.dropletId), ...books.heldDroplets]);
+function orphanedDroplets(expected: Expected, { droplets }: Inventory, now: number): Found[] {
+  const operations = new Map(expected.operations.map((row) => [row.id, row]));
+  const instances = new Map(expected.instances.map((row) => [row.id, row]));
+  const owned = new Set([...expected.instances.map((row) => row.dropletId), ...expected.heldDroplets]);
   return droplets.flatMap((droplet): Found[] => {
     const { id: dropletId, name, tags } = droplet;
     if (owned.has(dropletId) || !tags.includes(ourTag)) return [];
     const buyer = operations.get(operationIdOf(tags) ?? "");
-    const named = books.instances.find(
+    const named = expected.instances.find(
       ({ id }) => tags.includes(instanceTag(id)) || tags.includes(restoreTestTag(id)),
     );
     const instance = buyer === undefined ? named : instances.get(buyer.instanceId);
     const ownTag = buyer === undefined ? tags.find((tag) => isTagOf(tag, named?.id)) : operationTag(buyer.id);
     if (instance === undefined || ownTag === undefined) return [];
     const createdAt = Date.parse(droplet.createdAt);
-    const isAdoptable = isOwnDroplet(books, instance, droplet, buyer);
+    const isAdoptable = isOwnDroplet(expected, instance, droplet, buyer);
     return [
       {
         instanceId: instance.id,
@@ -185,19 +185,19 @@ const isTagOf = (tag: string, instanceId: string | undefined) =>
  * this one. A restored one may not hold its data yet, so that a failed restore is left to its Retry.
  */
 function isOwnDroplet(
-  books: Expected,
+  expected: Expected,
   instance: BookedInstance,
   { tags }: Droplet,
   buyer: Expected["operations"][number] | undefined,
 ): boolean {
-  const newest = books.operations.findLast(
+  const newest = expected.operations.findLast(
     ({ instanceId, kind }) => instanceId === instance.id && makesOwnDroplet.includes(kind),
   );
   const isTaken =
-    books.instances.some(
+    expected.instances.some(
       (other) => other.id !== instance.id && other.destroyedAt === null && hostOf(other) === hostOf(instance),
     ) ||
-    books.aliases.some((alias) => alias.instanceId !== instance.id && hostOf(alias) === hostOf(instance));
+    expected.aliases.some((alias) => alias.instanceId !== instance.id && hostOf(alias) === hostOf(instance));
   return (
     buyer !== undefined &&
     buyer.id === newest?.id &&
@@ -214,12 +214,12 @@ function takerOf(name: string): string | undefined {
   return /^.+-final-([0-9a-z]+)$/.exec(name)?.[1];
 }
 
-function snapshotFindings(books: Expected, inventory: Inventory, now: number): Found[] {
-  const instances = new Map(books.instances.map((row) => [row.id, row]));
-  const operations = new Map(books.operations.map((row) => [row.id, row]));
-  const rows = new Map(books.snapshots.map((row) => [row.id, row]));
+function snapshotFindings(expected: Expected, inventory: Inventory, now: number): Found[] {
+  const instances = new Map(expected.instances.map((row) => [row.id, row]));
+  const operations = new Map(expected.operations.map((row) => [row.id, row]));
+  const rows = new Map(expected.snapshots.map((row) => [row.id, row]));
   const there = new Set(inventory.snapshots.map(({ id }) => id));
-  const missing = books.snapshots.flatMap(({ id, instanceId, name, takenAt, ...row }): Found[] =>
+  const missing = expected.snapshots.flatMap(({ id, instanceId, name, takenAt, ...row }): Found[] =>
     row.removingAt !== null || row.removedAt !== null || there.has(id)
       ? []
       : [
@@ -277,14 +277,14 @@ function expectedNames({ instances, aliases, elsewhere }: Expected, { droplets, 
   });
 }
 
-function recordFindings(books: Expected, inventory: Inventory, now: number): Found[] {
-  const names = expectedNames(books, inventory);
+function recordFindings(expected: Expected, inventory: Inventory, now: number): Found[] {
+  const names = expectedNames(expected, inventory);
   return [...inventory.records].flatMap(([domain, records]): Found[] => {
     const ofDomain = names.filter((name) => name.domain === domain);
     if (records === undefined) return missingDomain(domain, ofDomain, now);
     return [
-      ...ofDomain.flatMap((name) => nameFindings(books, name, records, now)),
-      ...orphanedRecords(books, domain, records, now),
+      ...ofDomain.flatMap((name) => nameFindings(expected, name, records, now)),
+      ...orphanedRecords(expected, domain, records, now),
     ];
   });
 }
@@ -296,11 +296,11 @@ function missingDomain(domain: string, names: readonly Name[], now: number): Fou
   return [{ instanceId: first.instance.id, finding, monthlyCents: 0, isSettled: true }];
 }
 
-const isOurs = (books: Expected, record: ARecord): boolean =>
-  books.recordIds.has(record.id) || books.addresses.has(record.data);
+const isOurs = (expected: Expected, record: ARecord): boolean =>
+  expected.recordIds.has(record.id) || expected.addresses.has(record.data);
 
 /** What is wrong with a name that is to lead to a droplet. */
-function nameFindings(books: Expected, wanted: Name, records: readonly ARecord[], now: number): Found[] {
+function nameFindings(expected: Expected, wanted: Name, records: readonly ARecord[], now: number): Found[] {
   const { instance, slug: name, domain, address } = wanted;
   const found = (finding: Finding): Found => ({
     ...{ instanceId: instance.id, finding, monthlyCents: 0 },
@@ -311,15 +311,15 @@ function nameFindings(books: Expected, wanted: Name, records: readonly ARecord[]
   if (others.length < there.length)
     // A second record beside the right one sends some visitors elsewhere.
     return others
-      .filter((record) => isOurs(books, record))
+      .filter((record) => isOurs(expected, record))
       .map((record) => found(orphanedRecord(domain, record)));
   // Only one that we are known to have made is corrected.
-  const first = others.find(({ id }) => books.recordIds.has(id)) ?? others[0];
+  const first = others.find(({ id }) => expected.recordIds.has(id)) ?? others[0];
   if (first === undefined) return [found({ type: "missing-record", domain, name, address })];
   return [
     found({
       ...{ type: "changed-record", recordId: first.id, domain, name, address },
-      ...{ actual: first.data, isOurs: books.recordIds.has(first.id) },
+      ...{ actual: first.data, isOurs: expected.recordIds.has(first.id) },
     }),
   ];
 }
@@ -330,7 +330,7 @@ const orphanedRecord = (domain: string, { id, name, data }: ARecord): Finding =>
 
 /** Records of ours whose name belongs to no instance any more. */
 function orphanedRecords(
-  { instances, aliases, hosts, ...books }: Expected,
+  { instances, aliases, hosts, ...expected }: Expected,
   domain: string,
   records: readonly ARecord[],
   now: number,
@@ -343,7 +343,7 @@ function orphanedRecords(
     const host = `${record.name}.${domain}`;
     const owner = instances.find(({ id }) => id === hosts.get(host));
     if (inUse.has(host) || owner === undefined) return [];
-    if (!isOurs({ instances, aliases, hosts, ...books }, record)) return [];
+    if (!isOurs({ instances, aliases, hosts, ...expected }, record)) return [];
     return [
       {
         ...{ instanceId: owner.id, finding: orphanedRecord(domain, record), monthlyCents: 0 },

@@ -88,7 +88,7 @@ async function hasForeignRecord(
   }
 }
 
-/** Throws a Refusal when a record that we didn't make uses the address. */
+/** Throws a CommandError when a record that we didn't make uses the address. */
 export async function refuseForeignRecord(
   finder: RecordFinder,
   place: Place,

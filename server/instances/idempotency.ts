@@ -30,7 +30,7 @@ const firstWith = prepared((tx: Pick<Tx, "select">) =>
 
 /**
  * What a press that makes an instance has begun already: the same key with the same wish has the same answer. Undefined
- * when the key is new; throws a Refusal when it was used for another wish.
+ * when the key is new; throws a CommandError when it was used for another wish.
  */
 export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked): Begun | undefined {
   const found = firstWith(tx).get({ idempotencyKey: asked.idempotencyKey });

@@ -109,7 +109,7 @@ function nextSet(tx: Pick<Tx, "select">, instanceId: string): number {
 
 /**
  * Writes an edit as a new set and returns its number. A secret whose value is null keeps the one it has. Throws a
- * Refusal when there is none to keep, or when all together hold too much.
+ * CommandError when there is none to keep, or when all together hold too much.
  */
 export function newVariableSet(
   tx: Tx,

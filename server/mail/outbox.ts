@@ -6,7 +6,7 @@ import { spawnerItself } from "#server/api/views.ts";
 import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 
-/** Mail is written here, in the transaction of what it reports, and sent by the one sender: see mailbox.ts. */
+/** Mail is written here, in the transaction of what it reports, and sent by the one sender: see sender.ts. */
 
 type Operation = typeof operations.$inferSelect;
 type Instance = typeof instances.$inferSelect;

@@ -131,17 +131,17 @@ type Round = { inventory: Inventory; unknown: ReadonlySet<number>; account: stri
 
 function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Round): void {
   const now = engine.now();
-  const books = readExpected(tx, engine.site, account);
+  const expected = readExpected(tx, engine.site, account);
   const unjudged = new Set([
-    ...books.busy,
-    ...books.instances
+    ...expected.busy,
+    ...expected.instances
       .filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId))
       .map(({ id }) => id),
   ]);
-  const found = compare({ ...books, busy: unjudged }, inventory, now);
+  const found = compare({ ...expected, busy: unjudged }, inventory, now);
   noteFindings(engine, tx, { found, unjudged, account });
-  const owned = new Set(books.instances.map(({ dropletId }) => dropletId));
-  const taken = new Set(books.snapshots.map(({ id }) => id));
+  const owned = new Set(expected.instances.map(({ dropletId }) => dropletId));
+  const taken = new Set(expected.snapshots.map(({ id }) => id));
   // Whose token was there first says nothing: the account is the one that holds what we bought.
   const isOurs =
     inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));

@@ -30,7 +30,7 @@ async function destroyOrphanedDroplet(context: StepContext<MachineFacts>): Promi
 /** As orphaned droplets were destroyed before deleteOrphan.ts: kept for the history, and for one that is under way. */
 export const removeOrphanedDroplet = defineOperation<MachineFacts>({
   kind: "remove-orphaned-droplet",
-  label: "Destroy a stray droplet",
+  label: "Destroy an orphaned droplet",
   userMessages: {
     cancelling: "Once the droplet is being destroyed, there is no way back.",
     cancelled: "Nothing was destroyed. The droplet may still exist and cost money.",

@@ -89,7 +89,7 @@ function refuseWhileBusy(tx: Tx, instanceId: string): void {
 
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
- * button, with the same wish, is the first one's, unless that is being cancelled. Throws Refusal when the rules say no.
+ * button, with the same wish, is the first one's, unless that is being cancelled. Throws a CommandError when the rules say no.
  */
 export function startOperation(beginner: OperationStarter, wish: Wish): string {
   const operationId = write(beginner.db, (tx) => {

@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { setWakeUp, wholeOf } from "./outcome.ts";
 
 /** Makes a step due that its holder has handed back until later. */
-const hastening = prepared((tx: Pick<Tx, "update">) =>
+const dueNow = prepared((tx: Pick<Tx, "update">) =>
   tx
     .update(steps)
     .set({ dueAt: setTo("now") })
@@ -31,14 +31,14 @@ const hastening = prepared((tx: Pick<Tx, "update">) =>
  */
 export function lookNow(engine: Engine, { operation, step }: Claim): void {
   try {
-    const hastened = write(engine.db, (tx) => {
+    const isDueNow = write(engine.db, (tx) => {
       const { operationId, name, fence } = step;
-      const { changes } = hastening(tx).run({ operationId, name, fence, now: engine.monotonic() });
+      const { changes } = dueNow(tx).run({ operationId, name, fence, now: engine.monotonic() });
       if (changes > 0) setWakeUp(engine, tx, wholeOf(tx, operation.id));
       return changes > 0;
     });
-    if (hastened) engine.wake(operation.id);
+    if (isDueNow) engine.wake(operation.id);
   } catch (error) {
-    report("a step could not be hastened", error);
+    report("a step could not be isDueNow", error);
   }
 }
