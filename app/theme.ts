@@ -14,11 +14,6 @@ export const themeScript = `(() => {
   addEventListener("spawner-theme", apply);
 })()`;
 
-export function chosenTheme(): Theme {
-  const kept = localStorage.getItem(key);
-  return kept === "dark" || kept === "light" ? kept : "system";
-}
-
 export function chooseTheme(theme: Theme): void {
   if (theme === "system") localStorage.removeItem(key);
   else localStorage.setItem(key, theme);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Who a process works for: the application itself, the cloud it is pointed at, or a playbook. */
-export type Part = "spawner" | "cloud" | "playbooks";
+type Part = "spawner" | "cloud" | "playbooks";
 export type Parts = Record<Part, number>;
 
 /**

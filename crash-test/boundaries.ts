@@ -23,7 +23,7 @@ import { wait } from "./processes.ts";
  * after the last look, committed at last   the same of the look that ended a step which looks more than once
  * before stop, after stop, committed stop  Cancel, which stops what the step has left running outside
  */
-export type Moment =
+type Moment =
   | "before"
   | "intent"
   | "after"

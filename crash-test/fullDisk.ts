@@ -122,7 +122,7 @@ function fill(file: string): void {
 }
 
 /** Starts the worker again whenever it ends, as the Spawner's supervisor does. */
-export function superviseWorker(world: World): { stop: () => Promise<void> } {
+function superviseWorker(world: World): { stop: () => Promise<void> } {
   let isStopping = false;
   let worker: Running = world.startWorker("worker");
   const watching = (async () => {

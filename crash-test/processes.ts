@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { root } from "#start/env.ts";
 import { nodeArgs } from "#start/services.ts";
 
-export type Ended = { code: number | null; signal: NodeJS.Signals | null };
+type Ended = { code: number | null; signal: NodeJS.Signals | null };
 export type Running = {
   pid: number;
   startedAt: number;
@@ -97,7 +97,7 @@ export function descendantsOf(pid: number): number[] {
 }
 
 /** A process may end while it is read. */
-export function readProc(pid: string, file: string): string {
+function readProc(pid: string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
   } catch {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 /** A post as somebody was told that it is kept. */
 export type Post = string;
 
-export type Manifest = {
+type Manifest = {
   takenAt: number;
   version: string;
   archive: { bytes: number; sha256: string };

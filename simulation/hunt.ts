@@ -43,7 +43,7 @@ export async function withBug<Result>(
 /** A process that lives lives with the code in a folder, one order after the other. */
 export type Crew = { live: (order: Order) => Promise<Batch>; end: () => void };
 
-export function crewIn(folder: string): Crew {
+function crewIn(folder: string): Crew {
   const child = fork(join(folder, "simulation", "crewMember.ts"), childOptions(folder));
   let last: Promise<unknown> = Promise.resolve();
   const ask = (order: Order): Promise<Batch> =>
@@ -112,7 +112,7 @@ export async function hunt(
 }
 
 /** Where each bug was found, by its name: three seeds are enough to see that it still is. */
-export const knownSeedsSchema = z.record(z.string(), z.array(z.string()));
+const knownSeedsSchema = z.record(z.string(), z.array(z.string()));
 const knownSeedsFile = join(import.meta.dirname, "plantedBugs.json");
 export const readKnownSeeds = () => knownSeedsSchema.parse(JSON.parse(readFileSync(knownSeedsFile, "utf8")));
 /** Of bugs that are still planted, in their order; a line each, as the formatter wants it. */

@@ -19,7 +19,7 @@ import { startWorker, type World, workersOf } from "./spawner.ts";
 import { createStore, createTransfers } from "./store.ts";
 import { Timeline } from "./timeline.ts";
 
-export type Violation = { rule: string; what: string; at: number };
+type Violation = { rule: string; what: string; at: number };
 export type LifeResult = {
   violations: Violation[];
   fired: ReadonlyMap<FaultKind, number>;

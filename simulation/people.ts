@@ -35,7 +35,7 @@ import { operator } from "./template.ts";
 const who = operator;
 export const domain = "intranet.example";
 /** What a secret variable holds: it must turn up nowhere but where secrets belong. */
-export const secretOf = (slug: string) => `s3cret-of-${slug}`;
+const secretOf = (slug: string) => `s3cret-of-${slug}`;
 
 type Row = typeof instances.$inferSelect;
 

@@ -3,7 +3,7 @@ import { type FaultKind, faultKinds } from "./faults.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** What somebody presses. */
-export const actions = [
+const actions = [
   "spawn",
   "destroy",
   "bring-back",

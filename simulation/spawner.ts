@@ -42,7 +42,7 @@ export type World = {
 export const variablesKey = createSecretKey(Buffer.alloc(32, 7));
 export const token = "dop_v1_simulated";
 
-export const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;
+const urlOf = ({ slug, domain }: { slug: string; domain: string }) => `http://${slug}.${domain}`;
 
 const asItIs = async (about: object) => {
   const text = JSON.stringify(about);

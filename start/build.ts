@@ -20,7 +20,7 @@ const inputs = [
 const marker = join(root, ".next", "built-from.sha256");
 
 /** What a build depends on, as one hash over names and contents. Tests are no part of it. */
-export function hashOfSources(folder: string): string {
+function hashOfSources(folder: string): string {
   const files = globSync(inputs, { cwd: folder })
     .filter((file) => !/\.test\.tsx?$/.test(file) && statSync(join(folder, file)).isFile())
     .sort();

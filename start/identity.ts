@@ -7,7 +7,7 @@ export const identitySchema = z.object({ pid: z.number().int().positive(), start
 export type Identity = z.infer<typeof identitySchema>;
 
 /** When the process began, in the system's own words; undefined when it does not run (a zombie does not). */
-export function startTimeOf(pid: number): string | undefined {
+function startTimeOf(pid: number): string | undefined {
   if (process.platform !== "linux") return startTimeByPs(pid);
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

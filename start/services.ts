@@ -43,7 +43,7 @@ export function applicationEnv(env: StartEnv, given: Given, mode: Mode): ChildEn
 }
 
 /** The environment of the local cloud: it is the outside world and gets no secret of ours. */
-export function cloudEnv(env: StartEnv): ChildEnv {
+function cloudEnv(env: StartEnv): ChildEnv {
   const kept = Object.entries(env.inherited).filter(([name]) => !confidential.includes(name));
   return {
     ...Object.fromEntries(kept),

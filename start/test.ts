@@ -15,6 +15,11 @@ const reports = { unit: join(root, "test-results/unit.json"), e2e: join(root, "t
 /** The whole check, in order. What fails does not keep the rest from being tried. */
 const checks: readonly Check[] = [
   { title: "Format, lint and imports", command: [bin("biome"), "ci", "."], count: one },
+  {
+    title: "Unused files, exports and dependencies",
+    command: [bin("knip"), "--no-progress", "--no-config-hints"],
+    count: one,
+  },
   { title: "Types", command: [bin("tsc"), "--noEmit"], count: one },
   {
     title: "Unit tests",

@@ -1,7 +1,7 @@
 import type { Segment } from "#app/progress/segments.ts";
 
 /** How far a point of the line is: behind, where it happens now, or still ahead. */
-export type Tone = "past" | "now" | "ahead";
+type Tone = "past" | "now" | "ahead";
 export type Dot = { label: string; tone: Tone; x: number; y: number; side: "right" | "above" | "below" };
 export type Drawing = { dots: Dot[]; paths: { d: string; tone: Tone }[]; width: number; height: number };
 

@@ -29,7 +29,7 @@ function zoneFile(domain: Domain): string {
 
 const view = (domain: Domain) => ({ name: domain.name, ttl: 1800, zone_file: zoneFile(domain) });
 
-export function findDomain(cloud: Cloud, name: string): Domain | undefined {
+function findDomain(cloud: Cloud, name: string): Domain | undefined {
   return cloud.store.state.domains.find((domain) => domain.name === name.toLowerCase());
 }
 

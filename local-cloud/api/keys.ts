@@ -11,7 +11,7 @@ const createSchema = z.object({ name: nameSchema, public_key: z.string({ error: 
 const updateSchema = z.object({ name: nameSchema });
 
 /** MD5 of the key's blob in colon form, or undefined when the text is no public key. */
-export function fingerprintOf(publicKey: string): string | undefined {
+function fingerprintOf(publicKey: string): string | undefined {
   const parsed = ssh2.utils.parseKey(publicKey);
   if (parsed instanceof Error || parsed.isPrivateKey()) return undefined;
   const digest = createHash("md5").update(parsed.getPublicSSH()).digest("hex");

@@ -32,7 +32,7 @@ const recordSchema = z.object({
 type RecordInput = z.output<typeof recordSchema>;
 
 /** Relative to its domain, "@" for the apex; clients send relative names, "@" and full ones with or without dot. */
-export function relativeName(name: string, domain: string): string {
+function relativeName(name: string, domain: string): string {
   const plain = name.toLowerCase().replace(/\.$/, "");
   if (plain === "" || plain === "@" || plain === domain) return "@";
   return plain.endsWith(`.${domain}`) ? plain.slice(0, -domain.length - 1) : plain;

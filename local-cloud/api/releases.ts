@@ -5,10 +5,10 @@ import { type Env, notFound } from "./http.ts";
 import { tarball } from "./tarball.ts";
 
 /** Newest first. */
-export const versions: readonly string[] = ["2.14.0", "2.13.0"];
+const versions: readonly string[] = ["2.14.0", "2.13.0"];
 
 /** A release of the stand-in intranet: `intranet.mjs` and `VERSION`. */
-export function release(version: string): Buffer {
+function release(version: string): Buffer {
   const program = readFileSync(path.join(import.meta.dirname, "../droplet/intranet/intranet.mjs"));
   return tarball([
     { name: "VERSION", content: Buffer.from(`${version}\n`), mode: 0o644 },

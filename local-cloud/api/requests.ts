@@ -41,7 +41,7 @@ const named: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** `/v2/droplets/12/actions/9/` becomes `/v2/droplets/{id}/actions/{id}`. */
-export function pathTemplate(path: string): string {
+function pathTemplate(path: string): string {
   let template = path.replace(/\/+$/, "");
   for (const [pattern, replacement] of named) template = template.replace(pattern, replacement);
   return template.replace(/\/\d+(?=\/|$)/g, "/{id}") || "/";

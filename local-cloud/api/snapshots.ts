@@ -5,7 +5,7 @@ import { type ApiContext, ApiError, type Env, iso, notFound, page } from "./http
 import { deleteImage, findImage } from "./images.ts";
 
 /** As `/v2/snapshots` shows it: the image's number as a text. */
-export function snapshotView(image: Image) {
+function snapshotView(image: Image) {
   return {
     id: String(image.id),
     name: image.name,

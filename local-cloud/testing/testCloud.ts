@@ -9,7 +9,7 @@ import { type LocalCloud, startLocalCloud } from "#local-cloud/main.ts";
 import type { CloudOptionsInput } from "#local-cloud/options.ts";
 import type { ResponseCheck } from "./testOpenapi.ts";
 
-export const sshPort = 4922;
+const sshPort = 4922;
 export const webPort = 8922;
 export const image = "debian-13-x64";
 
@@ -97,7 +97,7 @@ export const dropletSchema = z.object({
   disk: z.number(),
   networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })) }),
 });
-export const actionSchema = z.object({
+const actionSchema = z.object({
   id: z.number(),
   status: z.string(),
   type: z.string(),

@@ -8,7 +8,7 @@ const documentFile =
   process.env.DIGITALOCEAN_OPENAPI ??
   path.resolve(import.meta.dirname, "../../../shared/digitalocean/openapi.strict.json");
 
-export type CheckedResponse = {
+type CheckedResponse = {
   method: string;
   path: string;
   status: number;
@@ -16,7 +16,7 @@ export type CheckedResponse = {
   body: unknown;
 };
 export type ResponseCheck = (response: CheckedResponse) => void;
-export type Operation = { id: string; method: string; path: string };
+type Operation = { id: string; method: string; path: string };
 export type Openapi = {
   operations: Operation[];
   /** Throws when an answer is not what DigitalOcean's document says. Remembers `<operation> <status>`. */

@@ -6,7 +6,7 @@ import { ProviderError } from "#server/providers/errors.ts";
 import { report } from "#server/report.ts";
 import type { Web } from "#server/web.ts";
 
-export type Context = { web: Web; sessionId: string | undefined };
+type Context = { web: Web; sessionId: string | undefined };
 
 const codes = {
   invalid: "BAD_REQUEST",

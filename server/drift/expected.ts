@@ -11,7 +11,7 @@ import type { Expected } from "./compare.ts";
 /** Operations that leave something at DigitalOcean which bears their id. */
 const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "test-restore", "destroy"];
 /** Operations that put drift right: they change nothing that a round would have to wait for. */
-export const mending: OperationKind[] = [
+const mending: OperationKind[] = [
   "repair-drift",
   "delete-orphan",
   "adopt-snapshot",

@@ -33,7 +33,7 @@ export function isTaken(tx: Pick<Tx, "select">, { slug, domain }: Place, exceptI
 }
 
 /** A name like this one that is free; undefined when none comes to mind. */
-export function suggestFree(tx: Pick<Tx, "select">, { slug, domain }: Place): string | undefined {
+function suggestFree(tx: Pick<Tx, "select">, { slug, domain }: Place): string | undefined {
   return Array.from(
     { length: 50 },
     (_, index) => `${slug.slice(0, 37).replace(/-+$/, "")}-${index + 2}`,

@@ -10,7 +10,7 @@ const reservedSlugs = new Set(
 );
 
 /** Variables that belong to the system (product rule); ADMIN_KEY is made by the Spawner for each instance. */
-export const systemVariables: ReadonlySet<string> = new Set([
+const systemVariables: ReadonlySet<string> = new Set([
   "ROOT_URL",
   "REDIRECT_FROM",
   "MONGO_URL",
@@ -117,7 +117,7 @@ const plainText = (what: string, max: number) =>
     .max(max, `Use at most ${max} characters.`)
     .regex(/^[^\p{Cc}]*$/u, "Use one line of plain text.");
 
-export const variableInput = z.object({
+const variableInput = z.object({
   name: checked(variableNameProblem),
   value: checked(variableValueProblem),
   secret: z.boolean(),

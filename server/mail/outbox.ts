@@ -62,7 +62,7 @@ const instanceWith = prepared((tx: Pick<Tx, "select">) =>
 );
 
 /** Who is written to about an operation: who began it, else who made its instance, else everybody. */
-export function recipientsOf(
+function recipientsOf(
   tx: Pick<Tx, "select">,
   { createdBy, instanceId }: Pick<Operation, "createdBy" | "instanceId">,
 ): string[] {

@@ -61,7 +61,7 @@ function noRetryOf(
 }
 
 /** What Cancel and Retry do with an operation now. */
-export const choicesNow = (tx: Tx, operation: OperationRow) =>
+const choicesNow = (tx: Tx, operation: OperationRow) =>
   choicesOf(registry[operation.kind], operation, stepsOf(tx, operation.id), hindrancesOf(tx, operation));
 
 /**

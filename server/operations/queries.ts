@@ -17,7 +17,7 @@ const runsLookedAt = 40;
 const runsNeeded = 3;
 
 /** How long each step of this kind of operation took in its last runs. */
-export function usualDurations(tx: Tx, kind: OperationKind): Usual {
+function usualDurations(tx: Tx, kind: OperationKind): Usual {
   const recent = tx
     .select({ id: operations.id })
     .from(operations)

@@ -238,7 +238,7 @@ export type Aftermath<Facts> = {
 export type UserMessage<Facts> = string | ((aftermath: Aftermath<Facts>) => string);
 
 /** What is true of an operation that doesn't get to its end, and what of it costs money: no more than the rows know. */
-export type UserMessages<Facts> = {
+type UserMessages<Facts> = {
   /** Before Joe cancels it: what is then undone, and what is left. */
   cancelling: string;
   /** Once it was cancelled. */

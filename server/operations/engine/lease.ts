@@ -13,7 +13,7 @@ export const leaseMs = 4000;
 const renewEveryMs = 1000;
 
 /** A step that a worker runs now, and how it is told to stop. */
-export type Running = {
+type Running = {
   step: StepRow;
   /** Whether a cancelled operation may cut it short. */
   abortable: boolean;

@@ -31,7 +31,7 @@ const requestMs = 20_000;
  * or hangs. It could be sent until the step's time was up, whose signal stops what still waits for its turn; it may have
  * taken as long as a request may; and then the window opens in which lists lag.
  */
-export const lateMs = stepTimeoutMs + requestMs + visibilityWindowMs;
+const lateMs = stepTimeoutMs + requestMs + visibilityWindowMs;
 
 /**
  * Of a call that nobody saw the end of, and whose step has been claimed anew since: nothing of it is sent any more

@@ -146,7 +146,7 @@ type Making = {
 };
 
 /** Dumps the data on the droplet. */
-export const dumpData = (label: string, making: Making): Step<DumpFacts> =>
+const dumpData = (label: string, making: Making): Step<DumpFacts> =>
   playbookStep<DumpFacts>(making.dump, label, {
     playbook: "backup",
     vars: (context) => {
@@ -208,7 +208,7 @@ function unfinished(context: Context, { dump, part }: Making): string[] {
 }
 
 /** Stores what was dumped where backups live. */
-export const storeBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
+const storeBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
   step(
     name,
     label,
@@ -259,7 +259,7 @@ const shownWithinMs = 60_000;
  * Reads the backup back from where it is stored. What is not shown yet is waited for; what is damaged or lost there is
  * stored once more before that is a failure.
  */
-export const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
+const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
   step(
     name,
     label,

@@ -14,7 +14,7 @@ type Answer = { status: number; body?: unknown };
 type Asked = { method: string; path: string; body: Record<string, unknown> };
 
 /** For tests: what the client needs of DigitalOcean, in memory, whose rules a test may break request by request. */
-export function createTestCloud() {
+function createTestCloud() {
   let nextId = 1;
   const cloud = {
     accountId: "our-team",

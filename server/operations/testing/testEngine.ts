@@ -53,10 +53,10 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
 }
 
 /** What the monotonic clock shows, and how far ahead of it the wall clock has been set. */
-export type TestTime = { now: number; wallAheadMs?: number };
+type TestTime = { now: number; wallAheadMs?: number };
 
 /** A clock that stands where it is put; only what runs meanwhile in the background keeps to real time. */
-export const testClock = (at: TestTime): Clock => ({
+const testClock = (at: TestTime): Clock => ({
   now: () => at.now + (at.wallAheadMs ?? 0),
   monotonic: () => at.now,
   after(ms, callback) {

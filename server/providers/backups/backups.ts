@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 
-export type StoredObject = {
+type StoredObject = {
   key: string;
   bytes: number;
   /** Unix ms. */

@@ -5,7 +5,7 @@ import { errorAnswer } from "./schemas.ts";
 import { pendingEvent, sentenceFor } from "./sentences.ts";
 import { explainSilence } from "./silence.ts";
 
-export type Call = {
+type Call = {
   method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
   body?: unknown;

@@ -20,7 +20,7 @@ export const droplet = z.object({
 export const dropletAnswer = z.object({ droplet });
 export const dropletList = z.object({ droplets: z.array(droplet), links, meta });
 
-export const action = z.object({
+const action = z.object({
   id: z.number(),
   status: z.enum(["in-progress", "completed", "errored"]),
   type: z.string(),
@@ -36,7 +36,7 @@ const snapshot = z.object({
 export const snapshotAnswer = z.object({ snapshot });
 export const snapshotList = z.object({ snapshots: z.array(snapshot), links, meta });
 
-export const sshKey = z.object({
+const sshKey = z.object({
   id: z.number(),
   fingerprint: z.string(),
   public_key: z.string(),
@@ -45,7 +45,7 @@ export const sshKey = z.object({
 export const sshKeyAnswer = z.object({ ssh_key: sshKey });
 export const sshKeyList = z.object({ ssh_keys: z.array(sshKey), links });
 
-export const record = z.object({
+const record = z.object({
   id: z.number(),
   type: z.string(),
   name: z.string(),

@@ -37,7 +37,7 @@ export type PlaybookCommand = {
 };
 
 /** The name of a run's only execution, hence the folder `artifacts/run`. */
-export const IDENT = "run";
+const IDENT = "run";
 
 /** Where the runner writes, relative to the run's folder; made beforehand, so that they can be watched. */
 export const ARTIFACTS = join("artifacts", IDENT);
