@@ -4,9 +4,10 @@ import { type Db, openDatabase } from "#db/client.ts";
 import { type Live, watchEvents } from "./api/liveFeed.ts";
 import { type Clock, createClock } from "./clock.ts";
 import { type Env, readEnv } from "./env.ts";
+import { createWaker } from "./operations/engine/wakeUps.ts";
 import { budgetShares } from "./providers/digitalocean/budget.ts";
 import { createDigitalOcean, type DigitalOcean } from "./providers/digitalocean/digitalocean.ts";
-import { connectQueue, createQueueClient, createWaker } from "./queue.ts";
+import { connectQueue, createQueueClient } from "./queue.ts";
 import { createRequestLedger } from "./requestLedger.ts";
 import { deriveKey } from "./secrets.ts";
 

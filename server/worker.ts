@@ -8,7 +8,8 @@ import { watchHealth } from "./instances/health.ts";
 import { keepSendingMail } from "./mail/sender.ts";
 import { runMaintenance } from "./maintenance/maintenance.ts";
 import { advance } from "./operations/engine/advance.ts";
-import { advanceTask, createQueuePool, createWaker } from "./queue.ts";
+import { createWaker } from "./operations/engine/wakeUps.ts";
+import { advanceTask, createQueuePool } from "./queue.ts";
 import { report } from "./report.ts";
 import { createWatchdog } from "./watchdog.ts";
 

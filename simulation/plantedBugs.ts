@@ -87,7 +87,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "lost wake-ups are not added again",
     focus: { faults: ["wake-up-lost", "queue-down"] },
-    file: "server/queue.ts",
+    file: `${operations}/engine/wakeUps.ts`,
     from: "if (handed?.dueAt !== row.dueAt || handed.at < clock.monotonic() - graceMs) wake(row.operationId);",
     to: "if (handed === undefined && row.sentAt === -1) wake(row.operationId);",
   },
