@@ -15,6 +15,7 @@ const commands = {
   bench: "bench.ts",
   simulate: "simulate.ts",
   "crash-test": "crashTest.ts",
+  strings: "strings.ts",
 };
 const lockfile = join(root, "package-lock.json");
 const modules = join(root, "node_modules");
