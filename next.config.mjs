@@ -7,6 +7,10 @@ export default {
   // Types are checked by `npm test`, by the compiler itself.
   typescript: { ignoreBuildErrors: true },
   experimental: { cpus: 2 },
+  // Links that were shared before the page got this name.
+  async redirects() {
+    return [{ source: "/together/:batch", destination: "/batches/:batch", permanent: true }];
+  },
   async headers() {
     return [
       {

@@ -44,7 +44,7 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
       "/backups",
       "/drift",
       "/instances/nobody",
-      "/together/nothing",
+      "/batches/nothing",
       ...tabs,
     ]) {
       await page.goto(path);

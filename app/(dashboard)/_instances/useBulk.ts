@@ -14,7 +14,7 @@ export function useBulk() {
       onSuccess: ({ batchId, begun, refused }) => {
         if (refused.length > 0)
           say(refused.map(({ company, userMessage }) => `${company}: ${userMessage}`).join(" "));
-        if (begun > 0) router.push(`/together/${batchId}`);
+        if (begun > 0) router.push(`/batches/${batchId}`);
       },
     }),
   );
