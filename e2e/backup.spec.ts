@@ -25,7 +25,7 @@ test("a backup brings back what was there, and a restore can be undone", async (
   await page.goto("/instances/lindgren?tab=backups");
   await expect(page.getByText("Good: read back and opened")).toHaveCount(1);
   await page.getByRole("button", { name: "Restore" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await expect(stepOf(page, "Back up what is there now")).toBeVisible();
   await waitForDone(page, "Wait for the intranet to answer");
   await page.goto(instanceUrl("lindgren"));
@@ -36,7 +36,7 @@ test("a backup brings back what was there, and a restore can be undone", async (
   await page.goto("/instances/lindgren?tab=backups");
   const safety = page.getByRole("listitem").filter({ hasText: "Before a restore" });
   await safety.getByRole("button", { name: "Restore" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await expect(stepOf(page, "Put the backup's data back")).toBeVisible();
   await waitForDone(page, "Wait for the intranet to answer");
   await page.goto(instanceUrl("lindgren"));
@@ -56,14 +56,14 @@ test("a backup is proved on a throwaway droplet, and becomes a new instance", as
   const row = page.getByRole("listitem").filter({ hasText: "Ostra Bageri" });
   await row.getByRole("button", { name: /^More actions for the backup/ }).click();
   await page.getByRole("menuitem", { name: "Prove" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Prove" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Prove" }).click();
   await waitForDone(page, "Destroy the temporary droplet");
   await page.goto("/backups");
   await expect(row).toContainText("restore proven");
 
   await row.getByRole("button", { name: /^More actions for the backup/ }).click();
   await page.getByRole("menuitem", { name: "Restore as a new instance" }).click();
-  const dialog = page.getByRole("alertdialog");
+  const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Company").fill("Västra Bageri");
   await expect(dialog.getByLabel("Slug")).toHaveValue("vastra-bageri");
   await dialog.getByRole("button", { name: "Restore as a new instance" }).click();
@@ -90,7 +90,7 @@ test("a backup the intranet cannot come up with is taken back by itself", async 
 
   await page.goto("/instances/skovde?tab=backups");
   await page.getByRole("button", { name: "Restore" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await expect(stepOf(page, "Put the backup's data back")).toContainText("Failed", { timeout: 120_000 });
   await expect(stepOf(page, "Put the previous data back")).toContainText("Done", { timeout: 90_000 });
   await waitUntilRunning(page);

@@ -23,7 +23,7 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await destroy(page, "hallgren");
 
   await page.getByRole("button", { name: "Bring back" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Bring back" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Bring back" }).click();
   await waitForStatus(page, "Restoring");
   await waitUntilRunning(page);
   await page.goto(instanceUrl("hallgren"));
@@ -38,7 +38,7 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await waitUntilRunning(page);
   await page.goto(first.replace(/&operation=.*/, ""));
   await page.getByRole("button", { name: "Bring back" }).click();
-  const dialog = page.getByRole("alertdialog");
+  const dialog = page.getByRole("dialog");
   await expect(dialog).toContainText("has since been taken");
   await dialog.getByLabel("Slug").fill("hallgren-optik");
   await dialog.getByRole("button", { name: "Bring back" }).click();

@@ -75,7 +75,7 @@ test("a DNS record that somebody deleted is repaired: the intranet answers again
   noteDrift("borta", { type: "missing-record", domain, name: "borta", address: address ?? "" });
   await page.goto("/drift");
   await page.getByRole("button", { name: `Repair DNS record borta.${domain}` }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Repair", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Repair", exact: true }).click();
   await page.waitForURL(/operation=/);
   await waitForDone(page, "Repair");
   await expect.poll(async () => (await askIntranet(request, "borta", "/")).status()).toBe(200);

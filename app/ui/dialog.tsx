@@ -1,26 +1,42 @@
 "use client";
-import { AlertDialog as Radix } from "radix-ui";
-import { type ReactNode, useState } from "react";
+import { Dialog as Radix } from "radix-ui";
+import { type ReactNode, useRef, useState } from "react";
 
-/** Asks before something that costs or destroys. From below on a phone. */
+/**
+ * A form or a question over the page; from below on a phone. Escape closes it, and so does a click outside, unless
+ * something was typed: that would be lost.
+ */
 export function Dialog(props: {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   title: string;
   description: ReactNode;
+  /** It destroys something or can't be undone: an alert dialog, which a click outside doesn't close. */
+  danger?: boolean;
+  /** Changes that were made without typing count too. */
+  isEdited?: boolean;
   children: ReactNode;
 }) {
+  const { danger = false, isEdited = false } = props;
   const [opener] = useState(() => document.activeElement);
+  const wasTyped = useRef(false);
   return (
     <Radix.Root open={props.open} onOpenChange={props.onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-scrim" />
         <Radix.Content
-          // Radix knows its own Cancel and Trigger only, and would leave the focus behind the dialog.
+          role={danger ? "alertdialog" : "dialog"}
+          onInput={() => {
+            wasTyped.current = true;
+          }}
+          onInteractOutside={(event) => {
+            if (danger || isEdited || wasTyped.current) event.preventDefault();
+          }}
           onOpenAutoFocus={(event) => {
             event.preventDefault();
             focusFirst(event.currentTarget);
           }}
+          // Radix only knows its own Trigger, and would leave the focus behind the dialog.
           onCloseAutoFocus={(event) => {
             event.preventDefault();
             if (opener instanceof HTMLElement) opener.focus();

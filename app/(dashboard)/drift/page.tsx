@@ -142,7 +142,6 @@ function Ask({ view, action, onClose }: Asked & { onClose: () => void }) {
       title={`${verb} the ${inSentence(aboutOf(view.finding).noun)} ${nameOf(view)}?`}
       description={consequence(view, action)}
       confirm={verb}
-      keep="Cancel"
       danger={danger}
       sending={resolve.isPending}
       error={resolve.error}

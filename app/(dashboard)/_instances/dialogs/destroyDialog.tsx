@@ -29,6 +29,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
   return (
     <Dialog
       open
+      danger
       onOpenChange={onClose}
       title={`Destroy ${instance.company}?`}
       description={

@@ -23,6 +23,7 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
   return (
     <Dialog
       open
+      danger
       onOpenChange={onClose}
       title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
       description={`Each droplet is destroyed only once its snapshot is complete.${without} Together they cost ${money(sum)} a month now, and their snapshots about $0.06 per GB afterwards.`}

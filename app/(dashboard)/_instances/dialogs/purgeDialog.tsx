@@ -19,6 +19,7 @@ export function PurgeDialog({ instance, onClose }: { instance: InstanceDetail; o
   return (
     <Dialog
       open
+      danger
       onOpenChange={onClose}
       title={`Remove ${instance.company} for good?`}
       description={`${removedForGood(instance.snapshots.length, instance.backups.count)} Its history stays on this page. This can't be undone.`}

@@ -19,7 +19,7 @@ export function CancelDialog(props: {
       title={`Cancel “${operation.label}” of ${instance.company}?`}
       description={operation.cancelling}
       confirm="Cancel"
-      keep={operation.state === "failed" ? "Leave as it is" : "Keep running"}
+      keep={operation.state === "failed" ? "Leave as is" : "Keep running"}
       danger
       sending={cancel.isPending}
       error={cancel.error}
@@ -53,7 +53,6 @@ export function PowerDialog(props: {
       title={`${label} ${instance.company}?`}
       description={text}
       confirm={label}
-      keep="Cancel"
       sending={set.isPending}
       error={set.error}
       onConfirm={() => set.mutate({ instanceId: instance.id, power })}
@@ -77,7 +76,6 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
         </>
       }
       confirm="Restore"
-      keep="Cancel"
       sending={restore.isPending}
       error={restore.error}
       onConfirm={() => restore.mutate({ backupId: backup.id })}
@@ -95,7 +93,6 @@ export function TestRestoreDialog({ backup, onClose }: { backup: BackupView; onC
       title={`Prove this backup of ${backup.company}?`}
       description="We restore it to a temporary droplet, check it, then delete the droplet. The droplet costs a cent or two. Your intranet isn't touched."
       confirm="Prove"
-      keep="Cancel"
       sending={testRestore.isPending}
       error={testRestore.error}
       onConfirm={() => testRestore.mutate({ instanceId: backup.instanceId, backupId: backup.id })}

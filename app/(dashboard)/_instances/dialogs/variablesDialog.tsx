@@ -35,6 +35,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
   return (
     <Dialog
       open
+      isEdited={changes.length > 0}
       onOpenChange={onClose}
       title={shows ? "Review changes" : `Edit the variables of ${instance.company}`}
       description={
