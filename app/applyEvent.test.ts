@@ -7,7 +7,7 @@ import type {
   LogLine,
   OperationView,
 } from "#server/api/views.ts";
-import { applyToBatch, applyToList, foldDetail, foldLog, newestChanges } from "./applyEvent.ts";
+import { applyToBatch, applyToDetail, applyToList, applyToLog, newestChanges } from "./applyEvent.ts";
 import { operationView as operation, instanceRow as row } from "./testing/testViews.ts";
 
 const plan: InstanceDetail["backupPlan"] = {
@@ -69,7 +69,7 @@ test("a detail takes its own row, its operation, and one that is new", () => {
     changed(2, row("a", "running", operation("o1", "done"))),
     changed(3, row("a", "destroying", operation("o2", "running"))),
   ];
-  const folded = foldDetail({ lastEventId: 0, instance }, events);
+  const folded = applyToDetail({ lastEventId: 0, instance }, events);
   expect(folded.status).toBe("destroying");
   expect(folded.operations.map(({ id, state }) => [id, state])).toEqual([
     ["o2", "running"],
@@ -79,7 +79,7 @@ test("a detail takes its own row, its operation, and one that is new", () => {
 
 test("a log has every line once, and only its own", () => {
   const snapshot = { lastEventId: 2, lines: [line(1), line(2)] };
-  const folded = foldLog(snapshot, [said(2), said(3), said(4, "o2"), said(5)], "o1");
+  const folded = applyToLog(snapshot, [said(2), said(3), said(4, "o2"), said(5)], "o1");
   expect(folded.map(({ id }) => id)).toEqual([1, 2, 3, 5]);
 });
 
@@ -120,5 +120,5 @@ test("of each operation only the newest change is kept, and the page is the same
     lastEventId: 0,
     instance: { ...row("a", "running"), operations: [] as OperationView[] } as InstanceDetail,
   };
-  expect(foldDetail(detail, kept)).toEqual(foldDetail(detail, all));
+  expect(applyToDetail(detail, kept)).toEqual(applyToDetail(detail, all));
 });

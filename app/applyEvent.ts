@@ -52,7 +52,7 @@ export function applyToBatch(
 }
 
 /** One instance with its operations. */
-export function foldDetail(
+export function applyToDetail(
   snapshot: Since<{ instance: InstanceDetail }>,
   events: readonly ChangeEvent[],
 ): InstanceDetail {
@@ -75,7 +75,7 @@ export function foldDetail(
 }
 
 /** An operation's log; every line once, in order. */
-export function foldLog(
+export function applyToLog(
   snapshot: Since<{ lines: LogLine[] }>,
   events: readonly LineEvent[],
   operationId: string,

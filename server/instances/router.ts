@@ -18,8 +18,6 @@ import { spawnInstance } from "#server/instances/commands/spawnInstance.ts";
 import { upgradeInstance } from "#server/instances/commands/upgradeInstance.ts";
 import { planView } from "#server/operations/queries.ts";
 import { checkSlug } from "./addresses.ts";
-import { options } from "./options.ts";
-import { batchRows, instanceDetail, instanceRows } from "./queries.ts";
 import {
   addressInput,
   backupPlanInput,
@@ -27,7 +25,9 @@ import {
   editedVariablesInput,
   restoreAsNewInput,
   spawnInput,
-} from "./rules.ts";
+} from "./inputs.ts";
+import { options } from "./options.ts";
+import { batchRows, instanceDetail, instanceRows } from "./queries.ts";
 
 const text = z.string().max(300);
 

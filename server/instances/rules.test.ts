@@ -1,15 +1,13 @@
 import { expect, test } from "vitest";
+import { emailProblem, spawnInput, variablesInput } from "./inputs.ts";
 import {
   domainProblem,
-  emailProblem,
   instanceRefusals,
   maxVariableBytes,
   slugProblem,
-  spawnInput,
   suggestSlug,
   suggestVariableName,
   variableNameProblem,
-  variablesInput,
 } from "./rules.ts";
 
 test.each([

@@ -8,7 +8,8 @@ import type { VariableView } from "#server/api/views.ts";
 import { CommandError } from "#server/commandError.ts";
 import type { Variable } from "#server/operations/engine/define.ts";
 import { open, seal } from "#server/secrets.ts";
-import { type EditedVariable, maxVariableBytes, maxVariables } from "./rules.ts";
+import type { EditedVariable } from "./inputs.ts";
+import { maxVariableBytes, maxVariables } from "./rules.ts";
 
 type NewVariable = { name: string; value: string; secret: boolean; system?: boolean };
 type Owner = { id: string; variableSet: number };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { procedure, router } from "#server/api/trpc.ts";
 import { addPerson, changePassword, listPeople, removePerson } from "#server/auth/people.ts";
 import { revokeSessionsOf } from "#server/auth/sessions.ts";
-import { emailProblem } from "#server/instances/rules.ts";
+import { emailProblem } from "#server/instances/inputs.ts";
 import { checkConnections } from "./connections.ts";
 
 const id = z.string().max(64);

@@ -5,7 +5,7 @@ import { appRouter } from "#server/api/router.ts";
 import { addPerson } from "#server/auth/people.ts";
 import { signIn } from "#server/auth/sessions.ts";
 import { readEnv } from "#server/env.ts";
-import type { SpawnInput } from "#server/instances/rules.ts";
+import type { SpawnInput } from "#server/instances/inputs.ts";
 import { createTestEngine, only, realClock } from "#server/operations/testing/testEngine.ts";
 import type { DigitalOcean } from "#server/providers/digitalocean/digitalocean.ts";
 import { deriveKey } from "#server/secrets.ts";

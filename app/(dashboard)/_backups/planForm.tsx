@@ -6,7 +6,7 @@ import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { SelectField, TextField } from "#app/ui/field.tsx";
 import type { BackupPlan, InstanceDetail } from "#server/api/views.ts";
-import { backupPlanInput } from "#server/instances/rules.ts";
+import { backupPlanInput } from "#server/instances/inputs.ts";
 
 const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 

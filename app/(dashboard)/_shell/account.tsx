@@ -1,7 +1,6 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { ChevronsUpDown } from "lucide-react";
-import { signOut } from "next-auth/react";
 import { DropdownMenu } from "radix-ui";
 import { chooseTheme, type Theme } from "#app/theme.ts";
 import { useTRPC } from "#app/trpc.tsx";
@@ -12,6 +11,9 @@ const themes: { value: Theme; label: string }[] = [
   { value: "light", label: "Light" },
   { value: "dark", label: "Dark" },
 ];
+
+/** Loaded when it is pressed: few visits end with it. */
+const signOut = async () => (await import("next-auth/react")).signOut({ callbackUrl: "/login" });
 
 /** Who is signed in, the theme, and the way out. `alone`: only the initial, as in a phone's head. */
 export function Account({ alone = false }: { alone?: boolean }) {
@@ -46,7 +48,7 @@ export function Account({ alone = false }: { alone?: boolean }) {
             </DropdownMenu.Item>
           ))}
           <DropdownMenu.Separator className="my-1.5 h-px bg-line" />
-          <DropdownMenu.Item className={item} onSelect={() => void signOut({ callbackUrl: "/login" })}>
+          <DropdownMenu.Item className={item} onSelect={() => void signOut()}>
             Sign out
           </DropdownMenu.Item>
         </DropdownMenu.Content>

@@ -9,7 +9,7 @@ import {
   type RecordFinder,
   refuseForeignRecord,
 } from "#server/instances/addresses.ts";
-import type { addressInput } from "#server/instances/rules.ts";
+import type { addressInput } from "#server/instances/inputs.ts";
 import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
 /** Moves an instance to another address; the one from before leads there for a time. */

@@ -1,4 +1,4 @@
-import type { EditedVariable } from "#server/instances/rules.ts";
+import type { EditedVariable } from "#server/instances/inputs.ts";
 import { newVariableSet, restoreVariableSet } from "#server/instances/variables.ts";
 import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 import type { Web } from "#server/web.ts";

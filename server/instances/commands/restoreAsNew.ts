@@ -4,7 +4,7 @@ import { instances, noBackupPlan } from "#db/schema.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
-import type { restoreAsNewInput } from "#server/instances/rules.ts";
+import type { restoreAsNewInput } from "#server/instances/inputs.ts";
 import { copyVariables } from "#server/instances/variables.ts";
 import { insertOperation } from "#server/operations/engine/insertOperation.ts";
 import { backupRow, sourceOf } from "#server/operations/goodBackups.ts";

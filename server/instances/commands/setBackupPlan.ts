@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { write } from "#db/client.ts";
 import { audit, instances } from "#db/schema.ts";
 import { nextBackup, nextRestoreTest } from "#server/instances/backupPlan.ts";
-import type { backupPlanInput } from "#server/instances/rules.ts";
+import type { backupPlanInput } from "#server/instances/inputs.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import { instanceOf, type OperationStarter } from "#server/operations/startOperation.ts";
 

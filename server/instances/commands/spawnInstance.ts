@@ -4,8 +4,8 @@ import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
+import type { SpawnInput } from "#server/instances/inputs.ts";
 import { options } from "#server/instances/options.ts";
-import type { SpawnInput } from "#server/instances/rules.ts";
 import { insertVariables } from "#server/instances/variables.ts";
 import { insertOperation } from "#server/operations/engine/insertOperation.ts";
 

@@ -1,7 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { foldLog } from "#app/applyEvent.ts";
+import { applyToLog } from "#app/applyEvent.ts";
 import { useLines } from "#app/live.tsx";
 import { useTRPC } from "#app/trpc.tsx";
 import type { LogLine, OperationView } from "#server/api/views.ts";
@@ -13,7 +13,7 @@ export function useLogLines(operation: OperationView, step: string | undefined):
   const written = useLines();
   const query = useQuery(trpc.operations.log.queryOptions({ operationId: operation.id }));
   const all = useMemo(() => {
-    const lines = query.data === undefined ? [] : foldLog(query.data, written, operation.id);
+    const lines = query.data === undefined ? [] : applyToLog(query.data, written, operation.id);
     // Ansible's empty lines only set its headings apart; here weight and space do.
     return lines
       .map((line) => ({ ...line, text: plain(line.text) }))

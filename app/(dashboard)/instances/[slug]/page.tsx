@@ -1,22 +1,34 @@
 "use client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import dynamic from "next/dynamic";
 import Link from "next/link";
 import { useParams, usePathname, useRouter, useSearchParams } from "next/navigation";
 import { Suspense, useEffect, useMemo, useRef } from "react";
-import { InstanceBackups } from "#app/(dashboard)/_backups/instanceBackups.tsx";
 import { Announcer } from "#app/(dashboard)/_instances/announcer.tsx";
 import { currentOperation } from "#app/(dashboard)/_instances/currentOperation.ts";
 import { Header } from "#app/(dashboard)/_instances/header.tsx";
-import { InstanceSettings } from "#app/(dashboard)/_instances/instanceSettings.tsx";
 import { OperationPanel } from "#app/(dashboard)/_instances/operationPanel.tsx";
 import { Overview } from "#app/(dashboard)/_instances/overview.tsx";
-import { ActivityList } from "#app/(dashboard)/activity/activityList.tsx";
-import { foldDetail } from "#app/applyEvent.ts";
+import { applyToDetail } from "#app/applyEvent.ts";
 import { useChanges } from "#app/live.tsx";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Notice, Skeleton } from "#app/ui/notice.tsx";
 import type { InstanceDetail } from "#server/api/views.ts";
+
+// Each tab is loaded when it is opened.
+const InstanceBackups = dynamic(
+  () => import("#app/(dashboard)/_backups/instanceBackups.tsx").then((module) => module.InstanceBackups),
+  { loading: () => <Skeleton /> },
+);
+const ActivityList = dynamic(
+  () => import("#app/(dashboard)/activity/activityList.tsx").then((module) => module.ActivityList),
+  { loading: () => <Skeleton /> },
+);
+const InstanceSettings = dynamic(
+  () => import("#app/(dashboard)/_instances/instanceSettings.tsx").then((module) => module.InstanceSettings),
+  { loading: () => <Skeleton /> },
+);
 
 export default function InstancePage() {
   return (
@@ -34,7 +46,7 @@ function Instance() {
   const changes = useChanges();
   const query = useQuery(trpc.instances.get.queryOptions(id === null ? { slug } : { slug, id }));
   const instance = useMemo(
-    () => (query.data === undefined ? undefined : foldDetail(query.data, changes)),
+    () => (query.data === undefined ? undefined : applyToDetail(query.data, changes)),
     [query.data, changes],
   );
   if (query.isPending)

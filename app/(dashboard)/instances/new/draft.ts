@@ -3,7 +3,7 @@ import type { inferRouterOutputs } from "@trpc/server";
 import { useEffect, useState } from "react";
 import { newIdempotencyKey } from "#app/idempotencyKey.ts";
 import type { AppRouter } from "#server/api/router.ts";
-import type { SpawnInput } from "#server/instances/rules.ts";
+import type { SpawnInput } from "#server/instances/inputs.ts";
 
 export type Options = inferRouterOutputs<AppRouter>["instances"]["options"];
 /** The form as it is typed. `slugEdited`: the slug no longer follows the company's name. */

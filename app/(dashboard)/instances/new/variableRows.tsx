@@ -2,7 +2,8 @@
 import { Plus, X } from "lucide-react";
 import { Button } from "#app/ui/button.tsx";
 import { AreaField, TextField } from "#app/ui/field.tsx";
-import { suggestVariableName, type VariableInput } from "#server/instances/rules.ts";
+import type { VariableInput } from "#server/instances/inputs.ts";
+import { suggestVariableName } from "#server/instances/rules.ts";
 
 type Props = {
   variables: VariableInput[];
