@@ -141,7 +141,10 @@ export const instances = sqliteTable(
     createdBy: text("created_by").notNull(),
     createdAt: time("created_at").notNull(),
     destroyedAt: time("destroyed_at"),
-    /** The last time its droplet answered at the instance's own URL, and in how many milliseconds. */
+    /**
+     * When its droplet answered at the instance's own URL, and in how many milliseconds. Null: never. Rounds that find
+     * nothing new don't write them; for the last answer see server/instances/healthHistory.ts.
+     */
     answeredAt: time("answered_at"),
     answeredInMs: integer("answered_in_ms"),
     silentSince: time("silent_since"),
@@ -165,6 +168,33 @@ export const instances = sqliteTable(
     index("instances_by_slug").on(table.slug, table.createdAt),
   ],
 );
+
+/** How an instance answered in one hour, a row per hour that it was asked in. Kept for 90 days. */
+export const healthHours = sqliteTable(
+  "health_hours",
+  {
+    instanceId: text("instance_id")
+      .notNull()
+      .references(() => instances.id),
+    /** When the hour began. */
+    hour: time("hour").notNull(),
+    /** How often it answered in good time, late, and not at all. */
+    up: integer().notNull(),
+    slow: integer().notNull(),
+    down: integer().notNull(),
+    /** Null when it never answered. */
+    medianMs: integer("median_ms"),
+    /** What the median is computed from, so that two parts of an hour can be added up. */
+    histogram: text({ mode: "json" }).$type<Histogram>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.instanceId, table.hour] }),
+    index("health_hours_by_hour").on(table.hour),
+  ],
+);
+
+/** How many answers took how long: see server/instances/healthHistory.ts. */
+export type Histogram = { [bin: string]: number };
 
 export const variables = sqliteTable(
   "variables",

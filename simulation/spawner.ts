@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import type { Database } from "better-sqlite3";
 import type { Db } from "#db/client.ts";
-import { lookAtAll } from "#server/instances/health.ts";
+import { lookAtAll, newHealthMemory } from "#server/instances/health.ts";
 import { openVariables } from "#server/instances/variables.ts";
 import { type Mailbox, sendDueMail, type Templates } from "#server/mail/sender.ts";
 import { runMaintenance } from "#server/maintenance/maintenance.ts";
@@ -80,13 +80,13 @@ export function startWorker(world: World, number: number): Worker {
       timeline.push(random.int(300, 3000), () => startWorker(world, number));
     },
     maintain: () => runMaintenance(engine),
-    lookAtAll: () => lookAtAll(engine, misses),
+    lookAtAll: () => lookAtAll(engine, health),
   };
   const others = workers.get(world) ?? new Map<number, Worker>();
   workers.set(world, others.set(number, worker));
   process.onCrash = (error) => worker.die(String(error));
   process.dieInCall = () => worker.die("killed while a call was under way");
-  const misses = new Map<string, number>();
+  const health = newHealthMemory();
 
   const engine: Engine = {
     ...process.clock,

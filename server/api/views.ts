@@ -74,7 +74,9 @@ export type InstanceRow = {
   priceMonthlyCents: number;
   createdAt: number;
   destroyedAt: number | null;
+  /** When it last answered; null when it never has, or not been asked since its newest operation. */
   answeredAt: number | null;
+  /** How long it took when it was first asked after a change of its status. */
   answeredInMs: number | null;
   silentSince: number | null;
   isProtected: boolean;
@@ -127,6 +129,16 @@ export type BackupSummary = {
   goodBytes: number;
   newestGood: { bytes: number; takenAt: number; restoreTestedAt: number | null } | null;
 };
+
+/** How an instance answered within one hour; unknown: it was not asked. */
+export type HourView = {
+  /** When the hour began. */
+  hour: number;
+  state: "up" | "slow" | "down" | "unknown";
+  medianMs: number | null;
+};
+/** How an instance answered in the last 24 hours, the earliest first, and when it did last. */
+export type HealthView = { answeredAt: number | null; hours: HourView[] };
 
 /** Where DigitalOcean and our records differ, and what can be done about it. */
 export type DriftView = {

@@ -6,16 +6,41 @@ import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import type { Answer } from "#server/providers/probe.ts";
 import { repeat } from "#server/repeat.ts";
+import { report } from "#server/report.ts";
+import { lastAnswer, lastRound, noteRound } from "./healthHistory.ts";
+import { addToHour, count, type HourSoFar, hourOf, missesAllowed, noAnswers } from "./healthHours.ts";
 
 const everyMs = 30_000;
-/** One missed answer is a hiccup; an instance is called unreachable after this many looks in a row. */
-const missesAllowed = 2;
 const probesAtOnce = 50;
+
+/**
+ * What a worker remembers between rounds: of each instance the answers it owes in a row, and what was counted in the
+ * hour that is not over. A crash loses that, so that at most one hour's row counts less than was asked.
+ */
+export type HealthMemory = {
+  misses: Map<string, number>;
+  hours: Map<string, HourSoFar>;
+  /** Hours that are over and could not be written down yet. */
+  over: [instanceId: string, hour: HourSoFar][];
+};
+export const newHealthMemory = (): HealthMemory => ({ misses: new Map(), hours: new Map(), over: [] });
 
 /** Looks at every running instance's own URL now and then, and says when one falls silent or answers again. */
 export function watchHealth(engine: Engine): { stop: () => void } {
-  const misses = new Map<string, number>();
-  return repeat(engine, everyMs, "the instances could not be looked at", () => lookAtAll(engine, misses));
+  const memory = newHealthMemory();
+  const rounds = repeat(engine, everyMs, "the instances could not be looked at", () =>
+    lookAtAll(engine, memory),
+  );
+  return {
+    stop() {
+      rounds.stop();
+      try {
+        writeHours(engine, memory);
+      } catch (error) {
+        report("the last answers could not be counted", error);
+      }
+    },
+  };
 }
 
 const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
@@ -34,14 +59,19 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
       .prepare(),
     noteSilence: tx
       .update(instances)
-      .set({ status: setTo("status"), silentSince: setTo("since") })
+      .set({ status: setTo("status"), answeredAt: setTo("answeredAt"), silentSince: setTo("since") })
       .where(isThis)
       .prepare(),
   };
 });
 
-/** One look at all instances that should answer. `misses` counts, from look to look, the answers each owes in a row. */
-export async function lookAtAll(engine: Engine, misses: Map<string, number>): Promise<void> {
+/**
+ * One look at all instances that should answer. Of an instance that answers as it did before nothing is written: that it
+ * answered in this round is said once for all of them (see noteRound), and how it answered is a row for each hour.
+ */
+export async function lookAtAll(engine: Engine, memory: HealthMemory): Promise<void> {
+  const { misses, hours } = memory;
+  const began = engine.now();
   const rows = queries(engine.db).answering.all();
   const answers = new Map<string, Answer>();
   const waiting = rows.values();
@@ -51,20 +81,66 @@ export async function lookAtAll(engine: Engine, misses: Map<string, number>): Pr
   await Promise.all(Array.from({ length: probesAtOnce }, askOn));
   for (const id of misses.keys()) if (answers.get(id)?.ok !== false) misses.delete(id);
   for (const [id, answer] of answers) if (!answer.ok) misses.set(id, (misses.get(id) ?? 0) + 1);
-  write(engine.db, (tx) => {
-    for (const [id, answer] of answers) noteAnswer(tx, engine.now(), id, answer, misses.get(id) ?? 0);
+  const now = engine.now();
+  for (const [id, sofar] of hours)
+    if (sofar.hour !== hourOf(now)) {
+      hours.delete(id);
+      memory.over.push([id, sofar]);
+    }
+  const written = write(engine.db, (tx) => {
+    for (const [id, sofar] of memory.over) addToHour(tx, id, sofar);
+    const changed: string[] = [];
+    for (const [id, answer] of answers) {
+      const news = noteAnswer(tx, now, id, answer, misses.get(id) ?? 0);
+      if (news === "not ours") continue;
+      const sofar = hours.get(id) ?? noAnswers(hourOf(now));
+      hours.set(id, sofar);
+      count(sofar, answer);
+      if (news !== "status") continue;
+      addToHour(tx, id, sofar);
+      changed.push(id);
+    }
+    noteRound(tx, { at: began });
+    return changed;
   });
+  memory.over = [];
+  for (const id of written) hours.delete(id);
 }
 
-/** Writes down how an instance answered. Only a change of its status is an event that pages hear of. */
-function noteAnswer(tx: Tx, now: number, id: string, answer: Answer, missed: number): void {
+/** Writes down what was counted so far. */
+function writeHours({ db }: Engine, memory: HealthMemory): void {
+  write(db, (tx) => {
+    for (const [id, sofar] of [...memory.over, ...memory.hours]) addToHour(tx, id, sofar);
+  });
+  memory.over = [];
+  memory.hours.clear();
+}
+
+/** Writes down how an instance answered, if that is news. Only a change of its status is an event that pages hear of. */
+function noteAnswer(
+  tx: Tx,
+  now: number,
+  id: string,
+  answer: Answer,
+  missed: number,
+): "not ours" | "no news" | "news" | "status" {
   const ask = queries(tx);
   const current = ask.instance.get({ id });
   // Whatever began meanwhile knows better.
-  if (current === undefined || (current.status !== "running" && current.status !== "unreachable")) return;
+  if (current === undefined || (current.status !== "running" && current.status !== "unreachable"))
+    return "not ours";
   const status = answer.ok ? "running" : missed > missesAllowed ? "unreachable" : current.status;
+  const isNews =
+    status !== current.status ||
+    (answer.ok ? current.silentSince !== null || current.answeredAt === null : current.silentSince === null);
+  if (!isNews) return "no news";
   if (answer.ok) ask.noteAnswer.run({ id, at: now, ms: answer.ms });
-  else ask.noteSilence.run({ id, status, since: current.silentSince ?? now });
-  if (status !== current.status)
-    appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
+  else {
+    // Null would say that it never has.
+    const answeredAt = lastAnswer(tx, current, lastRound(tx)) ?? current.answeredAt;
+    ask.noteSilence.run({ id, status, answeredAt, since: current.silentSince ?? now });
+  }
+  if (status === current.status) return "news";
+  appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
+  return "status";
 }

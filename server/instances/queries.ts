@@ -1,13 +1,14 @@
 import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, instances, operations, snapshots } from "#db/schema.ts";
-import type { InstanceDetail, InstanceRow } from "#server/api/views.ts";
+import type { HealthView, InstanceDetail, InstanceRow } from "#server/api/views.ts";
 import type { Env } from "#server/env.ts";
 import { isKeptSnapshot } from "#server/operations/backupUses.ts";
 import { backupSummary, lastGoodBackups } from "#server/operations/goodBackups.ts";
 import { operationViews } from "#server/operations/queries.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { staleness } from "./backupPlan.ts";
+import { lastAnswerOf, lastDay, lastRound, type Round } from "./healthHistory.ts";
 import { refusalsOf } from "./refusals.ts";
 import { instanceUrl } from "./url.ts";
 import { previousSet, visibleVariables } from "./variables.ts";
@@ -41,7 +42,10 @@ export function instanceRows(env: Env, tx: Tx, ids?: readonly string[]): Instanc
     tx,
     rows.map((row) => row.id),
   );
-  return rows.map((row) => rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null));
+  const round = lastRound(tx);
+  return rows.map((row) =>
+    rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
+  );
 }
 
 function rowView(
@@ -49,6 +53,7 @@ function rowView(
   row: Row,
   operation: InstanceRow["operation"],
   lastGoodBackupAt: number | null,
+  round: Round | undefined,
 ): InstanceRow {
   const { backupPlan, createdAt } = row;
   return {
@@ -64,7 +69,7 @@ function rowView(
     priceMonthlyCents: row.priceMonthlyCents,
     createdAt: row.createdAt,
     destroyedAt: row.destroyedAt,
-    answeredAt: row.answeredAt,
+    answeredAt: lastAnswerOf(row, operation, round),
     answeredInMs: row.answeredInMs,
     silentSince: row.silentSince,
     isProtected: row.isProtected,
@@ -115,7 +120,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
       .all(),
   );
   return {
-    ...rowView(env, row, views[0] ?? null, lastGoodBackups(tx, [row.id]).get(row.id) ?? null),
+    ...rowView(env, row, views[0] ?? null, lastGoodBackups(tx, [row.id]).get(row.id) ?? null, lastRound(tx)),
     contactName: row.contactName,
     contactEmail: row.contactEmail,
     ipAddress: row.ipAddress,
@@ -159,6 +164,12 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
         createdAt,
       })),
   };
+}
+
+/** How an instance answered in the last 24 hours; undefined when there is no such instance. */
+export function instanceHealth(tx: Tx, id: string, now: number): HealthView | undefined {
+  const row = tx.select().from(instances).where(eq(instances.id, id)).get();
+  return row === undefined ? undefined : lastDay(tx, row, now);
 }
 
 /** An instance that had this slug until it moved, while that address still leads to it. */

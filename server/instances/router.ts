@@ -27,7 +27,7 @@ import {
   spawnInput,
 } from "./inputs.ts";
 import { options } from "./options.ts";
-import { batchRows, instanceDetail, instanceRows } from "./queries.ts";
+import { batchRows, instanceDetail, instanceHealth, instanceRows } from "./queries.ts";
 
 const text = z.string().max(300);
 
@@ -43,6 +43,11 @@ export const instancesRouter = router({
       return { lastEventId: lastEventId(tx), instance };
     }),
   ),
+  health: procedure.input(z.object({ instanceId: text })).query(({ ctx: { web }, input }) => {
+    const health = web.db.transaction((tx) => instanceHealth(tx, input.instanceId, web.now()));
+    if (health === undefined) throw new CommandError("not-found", "This instance doesn't exist.");
+    return health;
+  }),
   checkSlug: procedure
     .input(z.object({ slug: text, domain: text, instanceId: text.optional() }))
     .query(({ ctx, input }) => checkSlug(ctx.web, input)),

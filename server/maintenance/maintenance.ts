@@ -3,6 +3,7 @@ import { report } from "#server/report.ts";
 import { withTimeLimit } from "#server/timeLimit.ts";
 import { startDueBackups, startDueRestoreTests } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
+import { removeOldHealthHours } from "./healthHistory.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
 import { noteLateSnapshots } from "./lateSnapshots.ts";
 import { underLease } from "./lease.ts";
@@ -29,6 +30,7 @@ const chores: [fault: string, chore: Chore][] = [
   ["snapshots and backups of destroyed instances could not be removed", purgeExpired],
   ["what playbooks left behind could not be removed", tidyPlaybookRuns],
   ["what interrupted uploads left behind could not be removed", tidyBackupStore],
+  ["old health history could not be removed", removeOldHealthHours],
   ["nobody could be warned of old backups", warnOfStaleBackups],
   ["DigitalOcean could not be compared with our records", reconcile],
   ["nobody could be warned of orphans", warnOfOrphans],

@@ -101,7 +101,7 @@ function Doing({ row }: { row: InstanceRow }) {
       : row.status === "unreachable" && row.silentSince !== null
         ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
         : row.status === "running" && row.answeredAt !== null
-          ? `Answered ${age(row.answeredAt, now)} in ${row.answeredInMs ?? 0} ms`
+          ? `Answered ${age(row.answeredAt, now)}`
           : row.destroyedAt !== null
             ? age(row.destroyedAt, now)
             : "";
