@@ -5,6 +5,7 @@ import {
   forgetDrift,
   instanceUrl,
   noteDrift,
+  noteHealth,
   openMenu,
   spawn,
   test,
@@ -32,8 +33,18 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
   await page.getByRole("button", { name: "Back up now" }).click();
   await expect(page.getByText("Back up done")).toBeVisible({ timeout: 60_000 });
 
+  noteHealth("alla", [
+    { slow: 120, medianMs: 1250 },
+    { down: 120, medianMs: null },
+    { up: 120, medianMs: 41 },
+  ]);
+
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.goto("/instances/alla");
+    await expect(
+      page.getByRole("img", { name: /^Last 24 hours: up \d h, slow 1 h, down 1 h, no data \d+ h$/ }),
+    ).toBeVisible();
     const tabs = ["overview", "backups", "activity", "settings"].map((tab) => `/instances/alla?tab=${tab}`);
     for (const path of [
       "/",

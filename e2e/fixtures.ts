@@ -5,10 +5,11 @@ import AxeBuilder from "@axe-core/playwright";
 import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
 import { type Db, openDatabase } from "#db/client.ts";
-import { drift, instances } from "#db/schema.ts";
+import { drift, healthHours, instances } from "#db/schema.ts";
 import { createClock } from "#server/clock.ts";
 import { type Finding, keyOf } from "#server/drift/findings.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
+import { hourMs, hourOf } from "#server/instances/healthHours.ts";
 import { openVariables } from "#server/instances/variables.ts";
 import { deriveKey } from "#server/secrets.ts";
 import { expectRulesToHold } from "./rules.ts";
@@ -43,6 +44,20 @@ export function noteDrift(slug: string, finding: Finding, monthlyCents = 0): voi
       .run();
     const checked = { checkedAt: Date.now(), checkedMonotonic: createClock(db).monotonic() };
     saveReconciliationState(db, { ...reconciliationState(db), ...checked });
+  });
+}
+
+/** Notes how an instance answered in the hours before this one, the newest last. */
+export function noteHealth(slug: string, hours: Partial<typeof healthHours.$inferInsert>[]): void {
+  withDatabase((db) => {
+    const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
+    if (instance === undefined) throw new Error(`There is no instance ${slug}.`);
+    const first = hourOf(Date.now()) - hours.length * hourMs;
+    const nothing = { up: 0, slow: 0, down: 0, histogram: {} };
+    for (const [index, hour] of hours.entries())
+      db.insert(healthHours)
+        .values({ instanceId: instance.id, hour: first + index * hourMs, ...nothing, ...hour })
+        .run();
   });
 }
 

@@ -6,6 +6,7 @@ import { PastTrack } from "#app/progress/track.tsx";
 import { age, bytes, day, duration, exact, money, snapshotCents, useNow, when } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
+import { Health } from "./health.tsx";
 import { Variables } from "./instanceSettings.tsx";
 import { useMachineNames } from "./useMachineNames.ts";
 
@@ -18,10 +19,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
   return (
     <div className="grid gap-10 px-4 py-7 md:px-10 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:gap-14">
       <div>
-        <h2 className="text-lead font-semibold">{headline(instance)}</h2>
-        {instance.answeredAt !== null && instance.status === "running" && instance.dropletGoneAt === null && (
-          <p className="text-sm text-ink-3 tabular-nums">checked {age(instance.answeredAt, now)}</p>
-        )}
+        <Health instance={instance} now={now} />
         {instance.status !== "destroyed" && instance.dropletGoneAt !== null && (
           <p className="text-ink-2">
             Somebody deleted it there. Destroy the instance
@@ -140,16 +138,6 @@ function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }
       )}
     </>
   );
-}
-
-function headline(instance: InstanceDetail): string {
-  if (instance.status === "destroyed") return `Destroyed on ${day(instance.destroyedAt ?? 0)}`;
-  if (instance.dropletGoneAt !== null)
-    return `Its droplet has been gone at DigitalOcean since ${exact(instance.dropletGoneAt)}`;
-  if (instance.status === "off") return "Switched off";
-  if (instance.status === "unreachable" && instance.silentSince !== null)
-    return `No answer since ${exact(instance.silentSince)}`;
-  return instance.answeredInMs === null ? "Not checked yet" : `Answers in ${instance.answeredInMs} ms`;
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {
