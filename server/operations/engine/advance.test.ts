@@ -1,4 +1,4 @@
-import { asc, eq } from "drizzle-orm";
+import { asc, eq, sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { events, instances, mail, operations, wakeUps } from "#db/schema.ts";
@@ -355,6 +355,29 @@ describe("a claim", () => {
     expect(aborted).toEqual([id]);
     expect(stepsOf(db, id)[0]).toMatchObject({ claimedBy: before, fence: 1 });
     expect(stepsOf(db, other)[0]).toMatchObject({ claimedBy: engine.worker.id });
+  });
+
+  test("is free again when its outcome could not be written, though its worker goes on", async () => {
+    let runs = 0;
+    const { engine, db, clock, id } = start(
+      define([
+        step("one", "One", async () => {
+          runs += 1;
+          if (runs === 1)
+            db.run(
+              sql`create trigger disk_full before insert on events begin select raise(abort, 'database or disk is full'); end`,
+            );
+          return done();
+        }),
+      ]),
+    );
+    await expect(advance(engine, id)).rejects.toThrow("database or disk is full");
+    db.run(sql`drop trigger disk_full`);
+    // Well within the lease, which every wake-up renews.
+    clock.now += leaseMs / 2;
+    await advance(engine, id);
+    expect(runs).toBe(2);
+    expect(operationOf(db, id).state).toBe("done");
   });
 
   test("is renewed while its step runs", async () => {

@@ -5,7 +5,7 @@ import { operations, steps } from "#db/schema.ts";
 import type { Instance, SlotName } from "./define.ts";
 import type { Engine } from "./engine.ts";
 import { appendEvent } from "./events.ts";
-import { holdLease, leaseUntil } from "./lease.ts";
+import { holdLease, isHeld } from "./lease.ts";
 import { appendUndo, settle, setWakeUp } from "./outcome.ts";
 import { isStopping, type OperationRow, type PlanRow, runnable, type StepRow, stepsByName } from "./plan.ts";
 import { preparedQueries } from "./preparedQueries.ts";
@@ -35,8 +35,7 @@ export function claimStep(engine: Engine, operationId: string): Claim | undefine
     if (instance === undefined) return undefined;
     holdLease(engine, tx);
     const at = engine.monotonic();
-    const isFree = (row: PlanRow) =>
-      row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;
+    const isFree = ({ name, claimedBy }: PlanRow) => !isHeld(engine, { operationId, name, claimedBy });
 
     let rows = queries.plan(operationId);
     if (operation.cancelRequestedAt !== null && operation.state === "running") {

@@ -114,6 +114,21 @@ function beat(engine: Engine): void {
 export const leaseUntil = ({ db, monotonic }: Engine, workerId: string): number | undefined =>
   preparedQueries(db).leaseUntil(workerId, monotonic());
 
+/**
+ * Whether somebody works on the step. Of its own claims a worker knows that itself: where an outcome could not be written
+ * (the disk was full, say) the row still names it, and its lease alone would hold the step for as long as it lives.
+ */
+export function isHeld(
+  engine: Engine,
+  { operationId, name, claimedBy }: Pick<StepRow, "operationId" | "name" | "claimedBy">,
+): boolean {
+  const { worker } = engine;
+  if (claimedBy !== worker.id) return claimedBy !== null && leaseUntil(engine, claimedBy) !== undefined;
+  return [...worker.running].some(
+    ({ step }) => step.operationId === operationId && step.name === name && step.claimedBy === claimedBy,
+  );
+}
+
 const thisStep = (row: Pick<StepRow, "operationId" | "name">) =>
   and(eq(steps.operationId, row.operationId), eq(steps.name, row.name));
 
