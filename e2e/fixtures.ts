@@ -47,12 +47,12 @@ export function noteDrift(slug: string, finding: Finding, monthlyCents = 0): voi
   });
 }
 
-/** Notes how an instance answered in the hours before this one, the newest last. */
+/** Notes how an instance answered some hours ago, the newest last: before whatever the application notes itself. */
 export function noteHealth(slug: string, hours: Partial<typeof healthHours.$inferInsert>[]): void {
   withDatabase((db) => {
     const instance = db.select().from(instances).where(eq(instances.slug, slug)).get();
     if (instance === undefined) throw new Error(`There is no instance ${slug}.`);
-    const first = hourOf(Date.now()) - hours.length * hourMs;
+    const first = hourOf(Date.now()) - (hours.length + 2) * hourMs;
     const nothing = { up: 0, slow: 0, down: 0, histogram: {} };
     for (const [index, hour] of hours.entries())
       db.insert(healthHours)
