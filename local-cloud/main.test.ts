@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { processesOf } from "./droplet/processes.ts";
+import { processesOf } from "./droplet/leftProcesses.ts";
 
 let folder = "";
 const children: ChildProcess[] = [];

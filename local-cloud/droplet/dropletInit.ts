@@ -3,7 +3,7 @@ import { closeSync, openSync, statSync, truncateSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { kill } from "./processes.ts";
+import { kill } from "./leftProcesses.ts";
 
 export type InitAnswer = { code: number; text: string };
 type Environment = Record<string, string>;

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import ssh2 from "ssh2";
+import { kill } from "./leftProcesses.ts";
 import type { MachineFile } from "./machineFile.ts";
-import { kill } from "./processes.ts";
 
 type Environment = Record<string, string>;
 

@@ -3,8 +3,8 @@ import { closeSync, constants, openSync } from "node:fs";
 import { chmod, cp, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import ssh2 from "ssh2";
+import { kill, killProcessesOf } from "#local-cloud/droplet/leftProcesses.ts";
 import type { MachineFile } from "#local-cloud/droplet/machineFile.ts";
-import { kill, killProcessesOf } from "#local-cloud/droplet/processes.ts";
 import { writeFileAtomically } from "./files.ts";
 import type { Droplet } from "./state.ts";
 

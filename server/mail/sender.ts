@@ -3,7 +3,7 @@ import { type Db, type Tx, write } from "#db/client.ts";
 import { given, prepared, setTo } from "#db/prepared.ts";
 import { instances, mail, operations } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
-import { orphanAbout } from "#server/drift/orphans.ts";
+import { orphanAbout } from "#server/drift/listOrphans.ts";
 import { staleness } from "#server/instances/backupPlan.ts";
 import { aftermathOf } from "#server/operations/engine/aftermath.ts";
 import { tookMs } from "#server/operations/engine/durations.ts";

@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { write } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
-import { orphans } from "#server/drift/orphans.ts";
+import { orphans } from "#server/drift/listOrphans.ts";
 import { addOrphanMail } from "#server/mail/outbox.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 

@@ -6,7 +6,7 @@ import { drift, instances, snapshots } from "#db/schema.ts";
 import { compare, type Found, type Inventory } from "#server/drift/compare.ts";
 import { readExpected } from "#server/drift/expected.ts";
 import { keyOf } from "#server/drift/findings.ts";
-import { orphans } from "#server/drift/orphans.ts";
+import { orphans } from "#server/drift/listOrphans.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import type { DigitalOcean, Droplet } from "#server/providers/digitalocean/digitalocean.ts";

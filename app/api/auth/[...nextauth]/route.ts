@@ -1,5 +1,5 @@
 import NextAuth from "next-auth";
-import { authOptions } from "#server/auth/signIn.ts";
+import { authOptions } from "#server/auth/nextAuth.ts";
 import { web } from "#server/web.ts";
 
 export const dynamic = "force-dynamic";

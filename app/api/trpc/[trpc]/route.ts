@@ -1,7 +1,7 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import type { NextRequest } from "next/server";
 import { appRouter } from "#server/api/router.ts";
-import { sessionOf } from "#server/auth/signIn.ts";
+import { sessionOf } from "#server/auth/nextAuth.ts";
 import { web } from "#server/web.ts";
 
 export const dynamic = "force-dynamic";

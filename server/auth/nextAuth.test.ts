@@ -2,7 +2,7 @@ import { NextRequest } from "next/server";
 import { encode } from "next-auth/jwt";
 import { describe, expect, test } from "vitest";
 import { createTestWeb } from "#server/testing/testWeb.ts";
-import { sessionOf } from "./signIn.ts";
+import { sessionOf } from "./nextAuth.ts";
 
 describe("a request's session", async () => {
   const { web, newSession } = await createTestWeb();
