@@ -24,7 +24,7 @@ const burstMs = 16;
 const answersEveryMs = 60_000;
 
 /** Why a command cannot be sent while the connection is lost. */
-export const offlineReason = "Possible once you are connected again.";
+export const offlineReason = "Available once you're reconnected.";
 
 type Connection = { live: boolean; since: number };
 
@@ -139,7 +139,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
 function useProvided<Value>(context: Context<Value | undefined>): Value {
   const value = useContext(context);
-  if (value === undefined) throw new Error("What is live needs a LiveProvider above it.");
+  if (value === undefined) throw new Error("Live data must be used within a LiveProvider.");
   return value;
 }
 

@@ -69,6 +69,9 @@ export const monthlyCents = (row: Pick<InstanceRow, "dropletId" | "dropletGoneAt
 /** What DigitalOcean asks for a snapshot: 6 cents a month for each GB. */
 export const snapshotCents = (sizeGb: number): number => Math.round(sizeGb * 6);
 
+/** `about $0.30`; of a small snapshot, which costs less than a cent, `less than $0.01`. */
+export const roughly = (cents: number): string => (cents < 1 ? "less than $0.01" : `about ${money(cents)}`);
+
 /** `1.2 GB`, `340 kB`. */
 export function bytes(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

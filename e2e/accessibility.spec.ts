@@ -89,7 +89,7 @@ test("no page, tab or dialog has an accessibility fault that a machine can find"
     await restore.click();
     await leave("Restore", restore);
     const more = page.getByRole("button", { name: /^More actions for the backup of Alla Kan, / });
-    for (const name of ["Restore as a new instance", "Prove"]) {
+    for (const name of ["Restore as a new instance", "Test restore"]) {
       await more.click();
       await page.getByRole("menuitem", { name }).click();
       await leave(name, more);

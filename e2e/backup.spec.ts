@@ -23,7 +23,7 @@ test("a backup brings back what was there, and a restore can be undone", async (
   await post(page, "lindgren", "After the backup");
 
   await page.goto("/instances/lindgren?tab=backups");
-  await expect(page.getByText("Good: read back and opened")).toHaveCount(1);
+  await expect(page.getByText("Good: verified")).toHaveCount(1);
   await page.getByRole("button", { name: "Restore" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await expect(stepOf(page, "Back up what is there now")).toBeVisible();
@@ -43,7 +43,10 @@ test("a backup brings back what was there, and a restore can be undone", async (
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("After the backup");
 });
 
-test("a backup is proved on a throwaway droplet, and becomes a new instance", async ({ page, request }) => {
+test("a backup is test-restored to a throwaway droplet, and becomes a new instance", async ({
+  page,
+  request,
+}) => {
   test.setTimeout(300_000);
   await spawn(page, { company: "Ostra Bageri", slug: "ostra" });
   await waitUntilRunning(page);
@@ -55,11 +58,11 @@ test("a backup is proved on a throwaway droplet, and becomes a new instance", as
   await page.goto("/backups");
   const row = page.getByRole("listitem").filter({ hasText: "Ostra Bageri" });
   await row.getByRole("button", { name: /^More actions for the backup/ }).click();
-  await page.getByRole("menuitem", { name: "Prove" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Prove" }).click();
+  await page.getByRole("menuitem", { name: "Test restore" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Test restore" }).click();
   await waitForDone(page, "Destroy the temporary droplet");
   await page.goto("/backups");
-  await expect(row).toContainText("restore proven");
+  await expect(row).toContainText("Restore tested");
 
   await row.getByRole("button", { name: /^More actions for the backup/ }).click();
   await page.getByRole("menuitem", { name: "Restore as a new instance" }).click();
@@ -104,19 +107,19 @@ test("a plan for backups is saved, says when the next one is made, and refuses w
   await spawn(page, { company: "Dag och Natt", slug: "dag" });
   await waitUntilRunning(page);
   await page.goto("/instances/dag?tab=backups");
-  await expect(page.getByText("No backup is scheduled.")).toBeVisible();
-  await page.getByLabel("Backup", { exact: true }).selectOption("day");
-  await page.getByLabel("At", { exact: true }).fill("03:30");
+  await expect(page.getByText("No backups scheduled.")).toBeVisible();
+  await page.getByLabel("Frequency", { exact: true }).selectOption("day");
+  await page.getByLabel("Time", { exact: true }).fill("03:30");
   await page.getByLabel("Time zone").fill("Mars/Base");
   await page.getByRole("button", { name: "Save schedule" }).click();
   await expect(page.getByText("Enter a time zone such as Europe/Berlin.")).toBeVisible();
-  await expect(page.getByText("No backup is scheduled.")).toBeVisible();
+  await expect(page.getByText("No backups scheduled.")).toBeVisible();
   await page.getByLabel("Time zone").fill("Europe/Stockholm");
-  await page.getByLabel("Keep at most").fill("7");
+  await page.getByLabel("Backups to keep").fill("7");
   await page.getByRole("button", { name: "Save schedule" }).click();
   await expect(page.getByText("Saved.")).toBeVisible();
   await page.reload();
   await expect(page.getByText("Next backup:")).toBeVisible();
-  await expect(page.getByLabel("At", { exact: true })).toHaveValue("03:30");
-  await expect(page.getByLabel("Keep at most")).toHaveValue("7");
+  await expect(page.getByLabel("Time", { exact: true })).toHaveValue("03:30");
+  await expect(page.getByLabel("Backups to keep")).toHaveValue("7");
 });

@@ -27,7 +27,7 @@ test("twenty at once: one confirmation, one page that shows all of them", async 
   await page.getByLabel("Select all").check();
   await bar.getByRole("button", { name: "Destroy" }).click();
   const dialog = page.getByRole("alertdialog");
-  await expect(dialog.getByRole("list", { name: "To be destroyed" }).getByRole("listitem")).toHaveCount(
+  await expect(dialog.getByRole("list", { name: "Instances to destroy" }).getByRole("listitem")).toHaveCount(
     count,
   );
   await dialog.getByLabel(`Type ${count} to confirm`).fill(String(count));
@@ -41,17 +41,17 @@ test("twenty at once: one confirmation, one page that shows all of them", async 
   await expect(page.getByText(`${count} of ${count} done`)).toBeVisible();
 });
 
-test("what is protected cannot be destroyed until the protection is taken away", async ({ page }) => {
+test("a protected instance cannot be destroyed until protection is removed", async ({ page }) => {
   await spawn(page, { company: "Vaktbolaget", slug: "vakt" });
   await waitUntilRunning(page);
   await page.goto("/instances/vakt?tab=settings");
-  await page.getByRole("button", { name: "Turn on protection" }).click();
-  await expect(page.getByRole("button", { name: "Turn off protection" })).toBeVisible();
+  await page.getByRole("button", { name: "Protect instance" }).click();
+  await expect(page.getByRole("button", { name: "Remove protection" })).toBeVisible();
   await expect(page.getByRole("button", { name: "Destroy instance" })).toHaveAttribute(
     "aria-disabled",
     "true",
   );
-  await page.getByRole("button", { name: "Turn off protection" }).click();
+  await page.getByRole("button", { name: "Remove protection" }).click();
   await expect(page.getByRole("button", { name: "Destroy instance" })).not.toHaveAttribute(
     "aria-disabled",
     "true",

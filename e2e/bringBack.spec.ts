@@ -39,7 +39,7 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await page.goto(first.replace(/&operation=.*/, ""));
   await page.getByRole("button", { name: "Bring back" }).click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog).toContainText("has since been taken");
+  await expect(dialog).toContainText("is taken now");
   await dialog.getByLabel("Slug").fill("hallgren-optik");
   await dialog.getByRole("button", { name: "Bring back" }).click();
   await page.waitForURL(/\/instances\/hallgren-optik/);
@@ -55,5 +55,5 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await page.goto("/instances/hallgren-optik");
   await expect(page.getByRole("button", { name: "Bring back" })).toHaveAttribute("aria-disabled", "true");
   await page.getByRole("link", { name: "Activity" }).last().click();
-  await expect(page.getByText("removed what was kept of Hallgren Optik for good")).toBeVisible();
+  await expect(page.getByText("removed the snapshots and backups of Hallgren Optik for good")).toBeVisible();
 });

@@ -58,7 +58,7 @@ test("another address: the old one leads to it, and the post is there", async ({
   await expect(dialog).toHaveCount(0);
   await page.getByRole("button", { name: "Change address" }).click();
   await dialog.getByLabel("Slug").fill("fjell-sport");
-  await expect(dialog.getByText("is free.")).toBeVisible();
+  await expect(dialog.getByText("is available.")).toBeVisible();
   await page.mouse.click(5, 5);
   await expect(dialog.getByLabel("Slug")).toHaveValue("fjell-sport");
   const looks = lookAt(request, ["fjell", "fjell-sport"]);
@@ -120,7 +120,7 @@ test("variables: the difference first, then in effect, and back with one click",
   });
 
   await page.goto("/instances/nord-apotek?tab=settings");
-  await page.getByRole("button", { name: "Put previous variables back" }).click();
+  await page.getByRole("button", { name: "Revert to previous variables" }).click();
   await waitForDone(page, "Wait for the intranet to answer");
   expect(await inEffect()).toMatchObject({ LOCALE: "nb-NO", SMTP_PASSWORD: "first-secret-word" });
   expect(Object.keys(await inEffect())).not.toContain("GREETING");

@@ -34,7 +34,7 @@ test("destroy: snapshot first, then the record, then the droplet", async ({ page
   // Its address is free again at once.
   await page.goto("/instances/new");
   await page.getByLabel("Slug").fill("tannhof");
-  await expect(page.getByText("is free.")).toBeVisible();
+  await expect(page.getByText("is available.")).toBeVisible();
   // Who did it stays written down.
   await page.goto("/activity");
   await page.getByLabel("Search").fill("destroyed tannhof");

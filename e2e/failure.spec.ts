@@ -58,7 +58,7 @@ test("cancel leaves nothing behind that costs money", async ({ page, request }) 
   await expect(page.getByRole("main").getByText("Destroyed", { exact: true }).first()).toBeVisible({
     timeout: 60_000,
   });
-  await expect(stepOf(page, "Email Joe")).toContainText("Cancelled");
+  await expect(stepOf(page, "Send the email")).toContainText("Cancelled");
   await expect(page.getByText("The droplet and the DNS record were removed. Nothing is left")).toBeVisible();
   await expect
     .poll(async () => {
@@ -77,7 +77,7 @@ test("the form says what would be right, and loses nothing", async ({ page }) =>
   await page.getByLabel("Slug").fill("Acme_Bakery");
   await page.getByLabel("Contact email").fill("petra@acme");
   await page.getByRole("button", { name: "Spawn instance" }).click();
-  await expect(page.getByRole("alert").first()).toContainText("3 things to fix");
+  await expect(page.getByRole("alert").first()).toContainText("3 fields to fix");
   await expect(page.getByLabel("Contact name")).toBeFocused();
   await page.getByRole("button", { name: "Use acme-bakery" }).click();
   await expect(page.getByLabel("Slug")).toHaveValue("acme-bakery");

@@ -117,7 +117,7 @@ test("a slug taken between the check and the click is said beside its field, and
   await page.getByLabel("Contact name").fill("Petra");
   await page.getByLabel("Contact email").fill("petra@acme.example");
   await page.getByLabel("Slug").fill("coveted");
-  await expect(page.getByText("is free.")).toBeVisible();
+  await expect(page.getByText("is available.")).toBeVisible();
   const other = await pressSpawn(page, { company: "First", slug: "coveted" });
   expect(other.status()).toBe(200);
   await page.getByRole("button", { name: "Spawn instance" }).click();
@@ -164,7 +164,7 @@ test("while the dashboard's process hangs the page says so, and catches up by it
   const web = processId("web");
   process.kill(web, "SIGSTOP");
   try {
-    await expect(page.getByText(/^Reconnecting, last news/).filter({ visible: true })).toBeVisible({
+    await expect(page.getByText(/^Reconnecting, last update/).filter({ visible: true })).toBeVisible({
       timeout: 30_000,
     });
   } finally {

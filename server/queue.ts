@@ -98,6 +98,6 @@ export async function answered<Value>(clock: Clock, ask: () => Promise<Value>): 
     return await withTimeLimit(clock, addWithinMs, ask);
   } catch (error) {
     if (!(error instanceof DOMException && error.name === "TimeoutError")) throw error;
-    throw new Error(`PostgreSQL did not answer within ${addWithinMs / 1000} s.`, { cause: error });
+    throw new Error(`PostgreSQL didn't answer within ${addWithinMs / 1000} s.`, { cause: error });
   }
 }

@@ -16,7 +16,7 @@ export async function withTimeLimit<Result>(
   parent?.addEventListener("abort", stop, { once: true });
   if (parent?.aborted === true) stop();
   const cancel = clock.after(ms, () =>
-    controller.abort(new DOMException(`It did not end within ${ms / 1000} s.`, "TimeoutError")),
+    controller.abort(new DOMException(`It didn't finish within ${ms / 1000} s.`, "TimeoutError")),
   );
   try {
     return await Promise.race([aborted(signal), work(signal)]);

@@ -52,5 +52,5 @@ test("a worker that is told to stop does not wait for a step that hangs", async 
   await Promise.race([cloud.asked, ended.then(() => Promise.reject(new Error(said())))]);
   child.kill("SIGTERM");
   expect(await ended, said()).toEqual([0, null]);
-  expect(said()).toContain("still at work");
+  expect(said()).toContain("steps still running");
 });

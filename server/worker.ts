@@ -56,16 +56,17 @@ export async function startWorker(env: Env, compose = createEngine): Promise<voi
     // Every minute, once however many workers there are; what was missed is not made up for: the next one sees it.
     crontab: `* * * * * ${maintenanceTask} ?max=1`,
   });
-  runner.events.on("pool:listen:error", ({ error }) => report("PostgreSQL cannot be listened to", error));
-  runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker cannot go on", error));
-  runner.promise.catch((error: unknown) => die("the queue has ended", error));
+  runner.events.on("pool:listen:error", ({ error }) => report("could not listen to PostgreSQL", error));
+  runner.events.on("worker:fatalError", ({ error }) => die("the queue's worker failed", error));
+  runner.promise.catch((error: unknown) => die("the queue stopped", error));
 
   const waker = createWaker(db, clock, runner.addJob);
   wake = waker.wake;
   waker.sweep(-1);
 
   const sweeper = setInterval(() => {
-    if (watchdog.isStalled()) die("nothing has come from the queue for a minute, and much is due", undefined);
+    if (watchdog.isStalled())
+      die("no job has come from the queue for a minute, although many are due", undefined);
     waker.sweep(3000);
   }, sweepEveryMs);
   const sender = keepSendingMail(engine.mailbox);
@@ -80,7 +81,7 @@ export async function startWorker(env: Env, compose = createEngine): Promise<voi
       runner.stop().then(() => true),
       clock.wait(stopWithinMs).then(() => false),
     ]);
-    if (!allEnded) report("the worker stops although steps are still at work; its successor resumes them");
+    if (!allEnded) report("stopping with steps still running; the next worker resumes them");
     connection.close();
     process.exit(0);
   }

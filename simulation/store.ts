@@ -190,7 +190,11 @@ export async function verifyStored(
   const content = await collect(await store.get(key, signal));
   const found = storedOf(content);
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
-    return { ok: false, userMessage: "The backup isn't what was stored: its checksum differs.", detail: key };
+    return {
+      ok: false,
+      userMessage: "The backup doesn't match what was stored: its checksum differs.",
+      detail: key,
+    };
   if (postsIn(content) === undefined)
     return { ok: false, userMessage: "The backup can't be opened.", detail: key };
   return { ok: true, entries: [{ name: "files/posts.json", bytes: content.length }] };

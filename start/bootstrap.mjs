@@ -30,13 +30,11 @@ function checkMachine() {
   const [major = 0] = process.versions.node.split(".").map(Number);
   if (major < 20)
     refuse(
-      `This is Node ${process.versions.node}, and the Spawner needs Node 20 or newer to begin with (it brings its own Node 24). ` +
+      `This is Node ${process.versions.node}, and the Spawner needs Node 20 or newer to start (it then uses its own Node 24). ` +
         "Install a newer one from https://nodejs.org or your system's packages, then try again.",
     );
   if (process.platform === "win32")
-    refuse(
-      "The Spawner runs on Linux and macOS, not on Windows itself. Use WSL 2, where it runs as on Linux.",
-    );
+    refuse("The Spawner runs on Linux and macOS, not on Windows. Use WSL 2 instead.");
   if (process.platform !== "linux" && process.platform !== "darwin")
     refuse(`The Spawner runs on Linux and macOS, not on ${process.platform}.`);
   if (process.arch !== "x64" && process.arch !== "arm64")
@@ -70,7 +68,7 @@ function isInstalledByHand() {
 }
 
 function packagesAreThere() {
-  if (!existsSync(lockfile)) refuse(`${lockfile} is missing: the packages cannot be installed without it.`);
+  if (!existsSync(lockfile)) refuse(`${lockfile} is missing. The packages can't be installed without it.`);
   if (!existsSync(join(modules, ".bin"))) return false;
   if (existsSync(marker)) return readFileSync(marker, "utf8").trim() === lockHash();
   if (!isInstalledByHand()) return false;
@@ -114,7 +112,7 @@ async function whileAlone(work) {
       remove(folder);
       continue;
     }
-    if (!said) process.stdout.write("Another start is installing the packages; waiting for it\n");
+    if (!said) process.stdout.write("Waiting for another start to install the packages\n");
     said = true;
     await new Promise((done) => setTimeout(done, 300));
   }
@@ -155,7 +153,7 @@ async function install() {
   const code = await exitCode(child);
   if (code !== 0)
     refuse(
-      `The packages could not be installed: npm ci ended with ${code}. Is the network up? Its messages are above.`,
+      `The packages couldn't be installed: npm ci exited with ${code}. Check the network and the messages above.`,
     );
   writeFileSync(marker, `${lockHash()}\n`);
 }
@@ -178,7 +176,7 @@ function findNode() {
   }
   if (Number(process.versions.node.split(".")[0]) >= 24) return process.execPath;
   return refuse(
-    `No Node 24 came with the packages for ${process.platform} ${process.arch}. Install Node 24 and start again with it.`,
+    `No Node 24 came with the packages for ${process.platform} ${process.arch}. Install Node 24, then start again.`,
   );
 }
 
@@ -224,8 +222,7 @@ function whenGone(pids, then) {
 async function main() {
   const command = process.argv[2];
   const file = Object.hasOwn(commands, command) ? commands[command] : undefined;
-  if (file === undefined)
-    refuse(`Say what to run: node start/bootstrap.mjs ${Object.keys(commands).join("|")}`);
+  if (file === undefined) refuse(`Usage: node start/bootstrap.mjs ${Object.keys(commands).join("|")}`);
   checkMachine();
   if (!packagesAreThere()) await whileAlone(install);
   const above = launchers();

@@ -58,7 +58,7 @@ test("packages that cannot be installed are a sentence", () => {
   writeFileSync(join(folder, "npm-cli.js"), "process.exit(7);");
   const { status, stderr } = start(folder, { env: { npm_execpath: join(folder, "npm-cli.js") } });
   expect(status).toBe(1);
-  expect(stderr).toContain("npm ci ended with 7");
+  expect(stderr).toContain("npm ci exited with 7");
 });
 
 test("on macOS it starts with a DigitalOcean token only, and says so", () => {

@@ -38,13 +38,13 @@ export async function buildWeb(env: ChildEnv, dataDir: string): Promise<void> {
   const folder = join(root, "node_modules", ".cache");
   mkdirSync(folder, { recursive: true });
   const lock = await waitForLock(join(folder, "next-build.lock"), (owner) =>
-    say(`  process ${owner.pid} is building the web app; waiting for it`),
+    say(`  waiting for process ${owner.pid} to build the web app`),
   );
   try {
     const hash = hashOfSources(root);
     if (existsSync(marker) && readFileSync(marker, "utf8") === hash) return;
     const since = Date.now();
-    say("  building the web app (about half a minute, once per version)");
+    say("  building the web app (about 30 seconds, once per version)");
     const log = logFile(dataDir, "build");
     const next = join(root, "node_modules/next/dist/bin/next");
     const outcome = await runLogged([process.execPath, next, "build"], {
@@ -54,9 +54,9 @@ export async function buildWeb(env: ChildEnv, dataDir: string): Promise<void> {
       timeoutMs: 900_000,
     });
     if (!outcome.ok)
-      throw new StartError(`The web app could not be built. The end of ${log}:\n${lastLines(log, 25)}`);
+      throw new StartError(`The web app couldn't be built. The end of ${log}:\n${lastLines(log, 25)}`);
     writeFileSync(marker, hash);
-    say(`  the web app is built (${seconds(since)})`);
+    say(`  built the web app (${seconds(since)})`);
   } finally {
     lock.release();
   }

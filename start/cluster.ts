@@ -74,8 +74,8 @@ export function ensureInitialised(cluster: Cluster): void {
     });
     if (made.status !== 0)
       throw new StartError(
-        `PostgreSQL could not be set up in ${folder}: ${made.error?.message ?? made.stderr.trim()}. ` +
-          "Set DATA_DIR to another folder, or DATABASE_URL to a PostgreSQL of yours.",
+        `PostgreSQL couldn't be set up in ${folder}: ${made.error?.message ?? made.stderr.trim()}. ` +
+          "Set DATA_DIR to another folder, or DATABASE_URL to your own PostgreSQL.",
       );
   } finally {
     rmSync(passwordFile, { force: true });

@@ -48,7 +48,7 @@ export function runLogged(
     child.once("error", (error) => done({ ok: false, why: error.message }));
     child.once("exit", (code, signal) => {
       if (code === 0) return done({ ok: true });
-      const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
+      const how = signal === null ? `exited with ${code}` : `was killed by ${signal}`;
       done({ ok: false, why: `${command.slice(0, 3).join(" ")} ${how}: ${lastLines(options.log, 2)}` });
     });
   });

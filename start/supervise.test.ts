@@ -63,7 +63,7 @@ test("a process that is killed is started again, and says so when it is back", a
 test("a process that never becomes ready is given up, with the place of its log", async () => {
   const folder = freshFolder();
   const one = start(folder, "console.log('no'); process.exit(3)", { pause: () => 1 });
-  await expect(one.ready).rejects.toThrow(/worker ended with 3, 5 times in a row.*worker\.log/);
+  await expect(one.ready).rejects.toThrow(/worker exited with 3, 5 times in a row.*worker\.log/);
   expect(readFileSync(logFile(folder, "worker"), "utf8")).toBe("no\n".repeat(5));
 });
 

@@ -97,7 +97,7 @@ export function supervise(plan: ProcessPlan, notes: ProcessNotes): Supervised {
     const ended = new Promise<string>((done) => {
       child.once("error", (error) => done(`could not be started: ${error.message}`));
       child.once("exit", (code, signal) =>
-        done(signal === null ? `ended with ${code}` : `was ended by ${signal}`),
+        done(signal === null ? `exited with ${code}` : `was killed by ${signal}`),
       );
     });
     if (child.pid !== undefined) {

@@ -36,7 +36,7 @@ export async function ensureAnsible(env: Wanted): Promise<Ansible> {
   if (env.ansibleBinDir !== undefined) {
     if (await usable(env.ansibleBinDir, env, log)) return { binDir: env.ansibleBinDir };
     throw new StartError(
-      `ANSIBLE_BIN_DIR names ${env.ansibleBinDir}, but ansible-playbook and ansible-runner do not both run there. Correct it or leave it out.`,
+      `ANSIBLE_BIN_DIR names ${env.ansibleBinDir}, but ansible-playbook and ansible-runner don't both run there. Correct it or unset it.`,
     );
   }
   if (await usable(undefined, env, log)) return { binDir: undefined };
@@ -51,9 +51,9 @@ export async function ensureAnsible(env: Wanted): Promise<Ansible> {
     return { binDir: join(venv, "bin") };
   if (outcome !== undefined) failures.push(outcome);
   throw new StartError(
-    "Ansible and ansible-runner are missing and could not be installed. Install them (Debian, as root: apt-get install " +
+    "Ansible and ansible-runner are missing and couldn't be installed. Install them (Debian, as root: apt-get install " +
       `${debianPackages.join(" ")}; elsewhere: pip install ansible-core ansible-runner) and start again. ` +
-      `What was tried is in ${log}.${because(failures)}`,
+      `See ${log}.${because(failures)}`,
   );
 }
 
@@ -121,7 +121,7 @@ export async function ensureChromium(
   );
   if (outcome.ok) return;
   throw new StartError(
-    `The browser tests need Chromium, which could not be installed. Install it (Debian, as root: apt-get install chromium).${because([...failures, outcome.why])}`,
+    `The browser tests need Chromium, which couldn't be installed. Install it (Debian, as root: apt-get install chromium).${because([...failures, outcome.why])}`,
   );
 }
 

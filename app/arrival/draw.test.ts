@@ -54,5 +54,5 @@ test("the page says how long it may take, and takes no markup from a name", asyn
   expect(page).not.toContain("<b>Acme");
   expect(page).toContain("About 30 seconds left.");
   const failed = { ...arrival, operation: { ...operation, state: "failed" as const } };
-  expect(await drawArrival(failed, 1000)).toContain("This is taking longer than it should.");
+  expect(await drawArrival(failed, 1000)).toContain("This is taking longer than usual.");
 });

@@ -5,26 +5,26 @@ import { type Dot, type Drawing, planOf, tall, wide } from "./geometry.ts";
 
 /** Steps in words for visitors; what they need not know has none. */
 const words: Readonly<Record<string, string>> = {
-  "create-droplet": "Its own machine",
-  "droplet-ready": "Started",
+  "create-droplet": "Creating the server",
+  "droplet-ready": "Starting the server",
   provision: "Installing the intranet",
   "create-dns": "Connecting the address",
-  "app-ready": "Last checks",
-  send: "Bringing the data",
-  "put-back": "Putting the data in place",
-  reconfigure: "Setting up",
+  "app-ready": "Final checks",
+  send: "Copying the data",
+  "put-back": "Restoring the data",
+  reconfigure: "Applying the settings",
   "new-dns": "Connecting the new address",
-  "new-ready": "Last checks",
-  dump: "Keeping what is there",
+  "new-ready": "Final checks",
+  dump: "Backing up",
   install: "Installing the new version",
   "switch-off": "Stopping",
-  resize: "Changing the machine",
+  resize: "Resizing the server",
   "switch-on": "Starting",
   reboot: "Restarting",
 };
 
 function estimate({ operation: { state, steps } }: Arrival, now: number): string {
-  if (state === "failed") return "This is taking longer than it should. We've been notified.";
+  if (state === "failed") return "This is taking longer than usual. We've been notified.";
   const left = timeLeft(steps, now);
   if (left === undefined) return "This takes a few minutes.";
   const seconds = Math.ceil(left / 5000) * 5;
@@ -66,7 +66,7 @@ setInterval(async () => {
 }, 1000);`;
 
 /** How a screen reader tells what the eye sees. */
-const spoken = { past: "done", now: "now", ahead: "to come" };
+const spoken = { past: "done", now: "now", ahead: "not started" };
 
 const dot = ({ label, tone, x, y, side }: Dot) =>
   html`<li class="${tone} ${side}" style="left:${x}px;top:${y}px"><i></i><span>${label}<b>, ${spoken[tone]}</b></span></li>`;

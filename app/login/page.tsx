@@ -69,7 +69,8 @@ export default function SignInPage() {
         </Button>
       </form>
       <p className="-mt-1 text-sm text-ink-3">
-        First time here? The password was set, or printed once, when the Spawner was first started.
+        First time here? The Spawner printed your password when it first started, unless it was set in
+        ADMIN_PASSWORD.
       </p>
     </main>
   );

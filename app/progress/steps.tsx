@@ -144,7 +144,7 @@ function Line({ step, all, now, wide, selected, onSelect }: LineProps) {
         {step.state === "running" && step.usualMs !== null && (
           <span className="block text-sm text-ink-3">{usually(step.usualMs)}</span>
         )}
-        {waits && <span className="block text-sm text-ink-3">waits for the other</span>}
+        {waits && <span className="block text-sm text-ink-3">Waiting for the other branch</span>}
       </button>
     </div>
   );
@@ -162,7 +162,7 @@ function progressText(step: StepView): string | null {
   const { progress } = step;
   if (progress === null || (step.state !== "running" && step.state !== "waiting" && step.state !== "failed"))
     return null;
-  if (progress.ahead !== undefined) return `${progress.ahead} before this one`;
+  if (progress.ahead !== undefined) return `${progress.ahead} ahead in the queue`;
   if (progress.index !== undefined && progress.total !== undefined)
     return `task ${progress.index} of ${progress.total}: ${progress.label ?? ""}`;
   return step.state === "running" ? (progress.label ?? null) : null;

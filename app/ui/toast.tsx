@@ -36,6 +36,6 @@ export function ToastProvider({ children }: { children: ReactNode }) {
 /** A function that shows one sentence for four seconds. */
 export function useToast(): Say {
   const say = useContext(ToastContext);
-  if (say === undefined) throw new Error("useToast needs a ToastProvider above it.");
+  if (say === undefined) throw new Error("useToast must be used within a ToastProvider.");
   return say;
 }

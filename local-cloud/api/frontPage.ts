@@ -16,11 +16,11 @@ export function frontPage(cloud: Cloud): Html {
     <h1>Local cloud</h1>
     <p class="lead">${count(droplets.length, "droplet")}, ${count(records.length, "DNS record")},
       ${count(state.images.length, "snapshot")}, ${count(state.keys.length, "SSH key")}. Nothing here costs anything.</p>
-    <p>DigitalOcean's API answers at <code>${cloud.apiUrl}/v2</code>. Any bearer token that is not empty is accepted:
-      only programs on this machine can reach it. Sites answer on port ${cloud.edgePort} as their DNS records say.</p>
+    <p>DigitalOcean's API answers at <code>${cloud.apiUrl}/v2</code>. Any non-empty bearer token is accepted:
+      only programs on this machine can reach it. Sites answer on port ${cloud.edgePort}, as their DNS records say.</p>
     ${table(
       "Droplets",
-      ["Name", "Status", "Address", "Size", "Tags", "Made"],
+      ["Name", "Status", "Address", "Size", "Tags", "Created"],
       droplets.map((droplet) => [
         html`${droplet.name} <span class="quiet">${droplet.id}</span>`,
         html`<span class="${droplet.status === "active" ? "ok" : "quiet"}">${droplet.status}</span>`,
@@ -44,7 +44,7 @@ export function frontPage(cloud: Cloud): Html {
     )}
     ${table(
       "Snapshots",
-      ["Name", "Of droplet", "Size", "Made"],
+      ["Name", "Droplet", "Size", "Created"],
       state.images.map((image) => [
         html`${image.name} <span class="quiet">${image.id}</span>`,
         html`${image.dropletId}`,

@@ -50,7 +50,7 @@ test("the local DNS decides what a name reaches", async () => {
   const record = await ask("POST", records, { type: "A", name: "acme", data: address });
   const silent = await visit("acme.intranet.localhost");
   expect(silent.status).toBe(502);
-  expect(silent.text).toContain("<h1>This site does not answer</h1>");
+  expect(silent.text).toContain("<h1>This site isn&#39;t responding</h1>");
 
   await installIntranet(cloud, address, "Acme & Sons");
   const site = await vi.waitUntil(async () => {

@@ -24,15 +24,15 @@ export function createEdge(cloud: Cloud): Server {
     const [address] = addresses;
     if (address === undefined) {
       void explain(cloud, request, response, 404, host, "No site at this address", [
-        `No DNS record says where ${host} is.`,
-        "If it was made a moment ago, look again in a few seconds.",
+        `There's no DNS record for ${host}.`,
+        "If you just created it, try again in a few seconds.",
       ]);
       return;
     }
     const silent = () =>
-      void explain(cloud, request, response, 502, host, "This site does not answer", [
-        `${host} leads to a droplet that does not answer at the moment.`,
-        "This page tries again every 5 seconds.",
+      void explain(cloud, request, response, 502, host, "This site isn't responding", [
+        `${host} points to a droplet that isn't responding.`,
+        "This page retries every 5 seconds.",
       ]);
     if (!isDroplet(cloud, address)) return silent();
     let upstream: http.ClientRequest;

@@ -15,7 +15,7 @@ const doing: Partial<Record<OperationKind, string>> = {
   "edit-variables": "is being updated",
   restart: "is being restarted",
   "power-on": "is being started",
-  resize: "is being moved to another machine size",
+  resize: "is being resized",
   upgrade: "is being updated",
 };
 

@@ -49,7 +49,7 @@ export function watchEvents(env: Env, db: Db): Live {
       if (lookOnce()) seen = now;
       isFailing = false;
     } catch (error) {
-      if (!isFailing) report("the events could not be read; the pages wait", error);
+      if (!isFailing) report("could not read the events; open pages don't update", error);
       isFailing = true;
     }
   }, lookEveryMs);

@@ -53,7 +53,7 @@ const errors = t.middleware(async ({ next, path }) => {
     report(path, cause ?? result.error);
     throw new TRPCError({
       code: "INTERNAL_SERVER_ERROR",
-      message: "Something went wrong inside the Spawner. Try again.",
+      message: "Something went wrong. Try again.",
     });
   }
   return result;

@@ -35,13 +35,13 @@ export async function addPerson(
   const email = person.email.toLowerCase();
   write(db, (tx) => {
     if (tx.select().from(users).where(eq(users.email, email)).get() !== undefined)
-      throw new CommandError("conflict", `${email} is already on the list.`, {
-        email: "This person is already on the list.",
+      throw new CommandError("conflict", `${email} has already been added.`, {
+        email: "This person has already been added.",
       });
     const at = Date.now();
     tx.insert(users).values({ id: newId(), email, name: person.name, passwordHash, createdAt: at }).run();
     tx.insert(audit)
-      .values({ at, who, what: `added ${email} to the people` })
+      .values({ at, who, what: `added ${email}` })
       .run();
   });
 }
@@ -56,7 +56,7 @@ export function removePerson(db: Db, id: string, who: string): void {
       throw new CommandError("not-now", "You can't remove the last person. Add another one first.");
     tx.delete(users).where(eq(users.id, id)).run();
     tx.insert(audit)
-      .values({ at: Date.now(), who, what: `removed ${person.email} from the people` })
+      .values({ at: Date.now(), who, what: `removed ${person.email}` })
       .run();
   });
 }

@@ -107,7 +107,7 @@ describe("orphaned droplets", () => {
     ])
       expect(found({}, withOrphan({ tags })), tags.join()).toEqual([]);
   });
-  test("one that a row owns, or that a failed proof keeps for its retry, is none", () => {
+  test("one that a row owns, or that a failed test restore keeps for its retry, is none", () => {
     expect(found({ heldDroplets: new Set([2]) }, withOrphan())).toEqual([]);
     const second = { ...acme, id: "second", slug: "second", status: "failed" as const, dropletId: 2 };
     const tags = ["spawner", instanceTag("second"), operationTag("spawned")];

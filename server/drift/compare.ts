@@ -328,7 +328,7 @@ const orphanedRecord = (domain: string, { id, name, data }: ARecord): Finding =>
   ...{ type: "orphaned-record", recordId: id, domain, name, address: data },
 });
 
-/** Records of ours whose name belongs to no instance any more. */
+/** Records of ours whose name isn't used by any instance any more. */
 function orphanedRecords(
   { instances, aliases, hosts, ...expected }: Expected,
   domain: string,

@@ -124,11 +124,11 @@ const busyInstances = (tx: Tx): Set<string> =>
       .map(({ instanceId }) => instanceId),
   );
 
-/** A failed proof keeps its throwaway, as long as Retry or Cancel may take it up. */
+/** A failed test restore keeps its throwaway as long as Retry or Cancel may need it. */
 function heldDroplets(tx: Tx): Set<number> {
-  const proofs = queries(tx).openRestoreTests.all();
+  const tests = queries(tx).openRestoreTests.all();
   return new Set(
-    proofs.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
+    tests.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
   );
 }
 

@@ -16,7 +16,7 @@ const driftRows = prepared((tx: Pick<Tx, "select">) => ({
     .prepare(),
 }));
 
-/** What costs money and belongs to no instance: of one instance, or of all. */
+/** What costs money and isn't used by any instance: of one instance, or of all. */
 export function orphans(tx: Pick<Tx, "select">, instanceId?: string): Orphan[] {
   const known = driftRows(tx);
   const rows = instanceId === undefined ? known.all.all() : known.ofInstance.all({ instanceId });
@@ -35,7 +35,7 @@ export function orphanAbout(
 ): { what: string; monthly: string; since: string } {
   const orphan = orphans(tx, instanceId).find((one) => one.id === id);
   if (orphan === undefined)
-    return { what: "A resource at DigitalOcean", monthly: "$0.00", since: "it has since been resolved" };
+    return { what: "A resource at DigitalOcean", monthly: "$0.00", since: "it has been resolved since" };
   const { type, name } = orphan.finding;
   return {
     what: `The ${type === "orphaned-droplet" ? "droplet" : "snapshot"} ${name}`,

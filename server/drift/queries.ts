@@ -62,7 +62,7 @@ export function refusalOf(
     .from(operations)
     .where(and(eq(operations.instanceId, instanceId), inArray(operations.state, ["running", "cancelling"])))
     .get();
-  if (live !== undefined) return `Possible once “${registry[live.kind].label}” has finished.`;
+  if (live !== undefined) return `Available once “${registry[live.kind].label}” has finished.`;
   // A repair would take the place of the newest operation, and with it its Retry.
   const newest = newestOperation(tx, instanceId);
   const isOwn = driftOperations.some((kind) => kind === newest?.kind);

@@ -42,7 +42,7 @@ function suggestFree(tx: Pick<Tx, "select">, { slug, domain }: Place): string | 
 
 export function addressTaken(tx: Pick<Tx, "select">, { slug, domain }: Place): CommandError {
   const better = suggestFree(tx, { slug, domain });
-  const userMessage = `${slug}.${domain} is taken. ${better === undefined ? "Choose another name." : `${better} is free.`}`;
+  const userMessage = `${slug}.${domain} is taken. ${better === undefined ? "Choose another name." : `${better} is available.`}`;
   return new CommandError("conflict", userMessage, { slug: userMessage });
 }
 

@@ -28,7 +28,7 @@ test("a good backup that is too old is warned of, in words", () => {
   expect(of(now - 30 * hour)).toBeNull();
   expect(of(now - 40 * hour)).toBe("The newest good backup is 40 hours old. One is scheduled every day.");
   expect(of(now - 100 * hour)).toMatch(/4 days old/);
-  expect(of(null)).toMatch(/no good backup yet/);
+  expect(of(null)).toMatch(/no good one yet/);
   // What was made a moment ago has its first day before it; so has a plan that was just chosen.
   expect(of(null, now - hour)).toBeNull();
   expect(staleness({ ...berlin, setAt: now - hour }, { lastGoodAt: null, createdAt: 0, now })).toBeNull();

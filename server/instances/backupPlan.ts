@@ -17,7 +17,7 @@ export function nextBackup(plan: BackupPlan, now: number): number | null {
 
 const restoreTestEveryMs = { never: null, week: 7 * dayMs, month: 30 * dayMs } as const;
 
-/** When the next restore proof is due after `now`; null when none is wanted. */
+/** When the next test restore is due after `now`; null when none is wanted. */
 export function nextRestoreTest(plan: BackupPlan, now: number): number | null {
   const every = restoreTestEveryMs[plan.testRestoreEvery];
   return every === null ? null : now + every;
@@ -38,7 +38,7 @@ export function staleness(
   if (limit === null) return null;
   const since = Math.max(lastGoodAt ?? createdAt, plan.setAt);
   if (now - since <= limit) return null;
-  if (lastGoodAt === null) return "There is no good backup yet, although backups are scheduled.";
+  if (lastGoodAt === null) return "Backups are scheduled, but there's no good one yet.";
   const days = Math.floor((now - lastGoodAt) / dayMs);
   const age = days < 2 ? `${Math.floor((now - lastGoodAt) / hourMs)} hours` : `${days} days`;
   return `The newest good backup is ${age} old. One is scheduled every ${plan.every}.`;

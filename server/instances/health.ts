@@ -28,16 +28,14 @@ export const newHealthMemory = (): HealthMemory => ({ misses: new Map(), hours: 
 /** Looks at every running instance's own URL now and then, and says when one falls silent or answers again. */
 export function watchHealth(engine: Engine): { stop: () => void } {
   const memory = newHealthMemory();
-  const rounds = repeat(engine, everyMs, "the instances could not be looked at", () =>
-    lookAtAll(engine, memory),
-  );
+  const rounds = repeat(engine, everyMs, "could not check the instances", () => lookAtAll(engine, memory));
   return {
     stop() {
       rounds.stop();
       try {
         writeHours(engine, memory);
       } catch (error) {
-        report("the last answers could not be counted", error);
+        report("could not count the last answers", error);
       }
     },
   };

@@ -40,7 +40,7 @@ export function begunBefore(tx: Pick<Tx, "select">, key: KeyObject, asked: Asked
   if (digest !== null && digest !== digestOf(key, asked))
     throw new CommandError(
       "conflict",
-      `This form has already started ${begun.slug}, with other details. Open the form in a new tab to start another instance.`,
+      `This form already started ${begun.slug} with different details. Open a new form to spawn another instance.`,
     );
   return begun;
 }

@@ -111,7 +111,7 @@ test("what is busy cannot be destroyed, and says why", () => {
   const made = { isProtected: false, hasRun: true, isKept: false, isDropletGone: false, purgedAt: null };
   expect(instanceRefusals({ ...made, status: "running" }).destroy).toBeNull();
   expect(instanceRefusals({ ...made, status: "failed" }).destroy).toBeNull();
-  expect(instanceRefusals({ ...made, status: "spawning" }).destroy).toMatch(/Possible/);
+  expect(instanceRefusals({ ...made, status: "spawning" }).destroy).toMatch(/Available/);
   expect(instanceRefusals({ ...made, status: "running", isProtected: true }).destroy).toMatch(/protected/);
 });
 

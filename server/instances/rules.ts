@@ -75,8 +75,7 @@ export function variableValueProblem(value: string): string | undefined {
     const code = character.codePointAt(0) ?? 0;
     const printable = code === 9 || code === 10 || code === 13 || (code >= 32 && code !== 127);
     if (!printable) return "Values can hold any printable text and line breaks, but no control characters.";
-    if (code >= 0xd800 && code <= 0xdfff)
-      return "Values must be valid text. This one contains half a character.";
+    if (code >= 0xd800 && code <= 0xdfff) return "This value isn't valid Unicode text.";
   }
   return undefined;
 }
@@ -91,13 +90,13 @@ export function domainProblem(domain: string): string | undefined {
   return good ? undefined : "Use a domain such as intranet.io, in lower-case letters.";
 }
 
-export const protectedFromDestroy = "It's protected. Turn off protection in its settings first.";
+export const protectedFromDestroy = "It's protected. Remove protection in its settings first.";
 
 const busy: Partial<Record<InstanceStatus, string>> = {
-  spawning: "Possible once it's running, or after Cancel.",
-  "backing-up": "Possible once the backup has finished.",
-  restoring: "Possible once it's restored.",
-  updating: "Possible once the update has finished.",
+  spawning: "Available once it's running or cancelled.",
+  "backing-up": "Available once the backup has finished.",
+  restoring: "Available once it's restored.",
+  updating: "Available once the update has finished.",
   destroying: "It's already being destroyed.",
   destroyed: "It's already destroyed.",
 };
@@ -121,10 +120,10 @@ type Judged = {
 export function instanceRefusals(instance: Judged): Record<InstanceAction, string | null> {
   const { status } = instance;
   const occupied = busy[status] ?? null;
-  const off = status === "off" ? "Possible once it's switched on." : null;
+  const off = status === "off" ? "Available once it's switched on." : null;
   const half =
     !instance.hasRun && (status === "failed" || status === "unreachable")
-      ? "Possible once it has run. Retry, or destroy it."
+      ? "Available once it has run. Retry or destroy it."
       : null;
   const lost = instance.isDropletGone
     ? instance.isKept

@@ -43,7 +43,7 @@ export function addStaleMail(
   add(tx, clock, { instanceId: id, kind: "stale", round: lastGoodAt ?? 0 }, peopleAmong(tx, [createdBy]));
 }
 
-/** "Costs money and belongs to no instance": once for each orphan, by DigitalOcean's id. */
+/** "Costs money and isn't used by any instance": once for each orphan, by DigitalOcean's id. */
 export function addOrphanMail(
   tx: Tx,
   clock: MailClock,

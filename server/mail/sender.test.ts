@@ -174,7 +174,10 @@ describe("without Resend", () => {
     await wait(48 * hour);
     expect(new Set(sent.map((each) => each.idempotencyKey)).size).toBe(1);
     expect((triedAt.at(-1) ?? 0) - (triedAt[0] ?? 0)).toBeLessThanOrEqual(20 * hour);
-    expect(rows()[0]).toMatchObject({ sentAt: null, failure: expect.stringContaining("may have arrived") });
+    expect(rows()[0]).toMatchObject({
+      sentAt: null,
+      failure: expect.stringContaining("may have been delivered"),
+    });
     expect(rows()[0]?.abandonedAt).not.toBeNull();
   });
 
@@ -211,8 +214,7 @@ describe("without Resend", () => {
     expect(rows()[0]?.abandonedAt).not.toBeNull();
     expect(await checkMail(mailbox.mailer, world.db, world.clock.now)).toEqual({
       ok: false,
-      userMessage:
-        "Well. 1 email was not sent in the last 7 days, the newest because: The address is not one.",
+      userMessage: "Well. 1 email wasn't sent in the last 7 days. Latest error: The address is not one.",
     });
     const later = world.clock.now + 8 * 24 * hour;
     expect(await checkMail(mailbox.mailer, world.db, later)).toEqual({ ok: true, userMessage: "Well." });

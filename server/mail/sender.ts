@@ -51,7 +51,7 @@ const tries = { passing: 100, refused: 6 };
 
 /** Sends what the outbox holds, one mail after the other, soon after it was written. */
 export function keepSendingMail(mailbox: Mailbox): { stop: () => void } {
-  return repeat(mailbox, sendEveryMs, "the outgoing mail could not be read", () => sendDueMail(mailbox));
+  return repeat(mailbox, sendEveryMs, "could not read the outgoing mail", () => sendDueMail(mailbox));
 }
 
 /** Sends all mail that is due. Several workers may do so at once: each mail is claimed by one of them. */
@@ -120,7 +120,7 @@ function claimNext(mailbox: Mailbox): Row | undefined {
 }
 
 const mayHaveArrived =
-  "The provider's answer was lost, so this email may have arrived. It isn't sent again, to avoid a second copy.";
+  "We didn't get the provider's response, so this email may have been delivered. We won't send it again, to avoid a duplicate.";
 
 async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
   const { db, mailer } = mailbox;
@@ -161,7 +161,7 @@ function noteFault(mailbox: Mailbox, row: Row, error: unknown, isHandedOver: boo
     .where(stillClaimed(row))
     .run();
   if (row.attempts === 1 || isOver)
-    report(`the mail about ${row.operationId ?? row.instanceId} could not be sent`, error);
+    report(`could not send the mail about ${row.operationId ?? row.instanceId}`, error);
 }
 
 /** What was rendered once is sent as it was: an idempotency key allows no second wording. */
@@ -195,7 +195,7 @@ function renderAboutInstance({ db, dashboardUrl, now, templates }: Mailbox, row:
     company,
     userMessage:
       staleness(backupPlan, { lastGoodAt, createdAt, now: now() }) ??
-      "Its newest good backup was older than scheduled. There is a new one by now.",
+      "Its newest good backup was older than scheduled. There's a new one now.",
     dashboardUrl: `${dashboardUrl}/instances/${slug}?tab=backups`,
   });
 }
@@ -221,7 +221,7 @@ function renderAboutOperation(
   return templates.failed({
     company: instance.company,
     operation: registry[operation.kind].label,
-    userMessage: operation.failure?.userMessage ?? "It failed, and has been retried since.",
+    userMessage: operation.failure?.userMessage ?? "It failed, but has been retried since.",
     aftermath: aftermathOf(registry[operation.kind], operation, instance, stepsOf(db, operation.id)),
     dashboardUrl: pageUrl,
   });

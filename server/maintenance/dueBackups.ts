@@ -32,7 +32,7 @@ const dueProofs = prepared((tx: Pick<Tx, "select">) =>
 export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const due = dueBackups(engine.db).all({ now });
-  const fault = ({ slug }: Instance) => `the backup of ${slug} that is due could not be begun`;
+  const fault = ({ slug }: Instance) => `could not start the due backup of ${slug}`;
   const begin = ({ id, backupPlan, status }: Instance) => {
     // Known before anything begins: a plan that cannot be read begins none, instead of one each minute.
     const planned = nextBackup(backupPlan, now);
@@ -48,7 +48,7 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
 export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const due = dueProofs(engine.db).all({ now });
-  const fault = ({ slug }: Instance) => `the restore proof of ${slug} that is due could not be begun`;
+  const fault = ({ slug }: Instance) => `could not start the due test restore of ${slug}`;
   const begin = ({ id, backupPlan }: Instance) => {
     const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));
     const nextRestoreTestAt = begun ? nextRestoreTest(backupPlan, now) : now + busyPauseMs;

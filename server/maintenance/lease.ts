@@ -57,7 +57,7 @@ function giveBack({ db }: Holding, name: string, holder: string): void {
       if (readSetting(tx, leaseOf(name), leaseSchema)?.holder === holder) removeSetting(tx, leaseOf(name));
     });
   } catch (error) {
-    report(`the ${name} lease could not be given back`, error);
+    report(`could not release the ${name} lease`, error);
   }
 }
 

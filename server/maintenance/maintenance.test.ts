@@ -151,7 +151,7 @@ test("what is off when its backup is due is asked again later", async () => {
   expect(rowOf(id).nextBackupAt).toBe(world.clock.now + 10 * 60_000);
 });
 
-test("a proof that is due takes the newest good backup", async () => {
+test("a due test restore takes the newest good backup", async () => {
   const plan = { ...noBackupPlan, testRestoreEvery: "week" as const, setAt: 1 };
   const id = insertInstance(world.db, { ...ran, backupPlan: plan, nextRestoreTestAt: world.clock.now });
   const backupId = await addBackup(id, 1);
@@ -558,7 +558,7 @@ test.each(["running", "failed"] as const)(
   },
 );
 
-test("a proof that had failed keeps nothing of an instance that was destroyed since", async () => {
+test("a failed test restore keeps nothing of an instance that was destroyed since", async () => {
   const { instanceId, backupId } = await expired();
   ended(instanceId, "test-restore", "failed", { ...sourceOf(backupId), throwaway: true });
   await runMaintenance(world.engine);

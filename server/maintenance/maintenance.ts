@@ -21,19 +21,19 @@ type Chore = (engine: Engine, signal: AbortSignal) => Promise<void> | void;
 const choreMs = 2 * 60_000;
 
 const chores: [fault: string, chore: Chore][] = [
-  ["the backups that are due could not be begun", startDueBackups],
-  ["the restore proofs that are due could not be begun", startDueRestoreTests],
-  ["backups past their retention could not be removed", applyRetention],
-  ["snapshots that were late could not be recorded", noteLateSnapshots],
-  ["old snapshots could not be removed", removeOldSnapshots],
-  ["redirects whose time is over could not be removed", endRedirects],
-  ["snapshots and backups of destroyed instances could not be removed", purgeExpired],
-  ["what playbooks left behind could not be removed", tidyPlaybookRuns],
-  ["what interrupted uploads left behind could not be removed", tidyBackupStore],
-  ["old health history could not be removed", removeOldHealthHours],
-  ["nobody could be warned of old backups", warnOfStaleBackups],
-  ["DigitalOcean could not be compared with our records", reconcile],
-  ["nobody could be warned of orphans", warnOfOrphans],
+  ["could not start due backups", startDueBackups],
+  ["could not start due test restores", startDueRestoreTests],
+  ["could not remove backups past their retention", applyRetention],
+  ["could not record late snapshots", noteLateSnapshots],
+  ["could not remove old snapshots", removeOldSnapshots],
+  ["could not remove expired redirects", endRedirects],
+  ["could not remove expired snapshots and backups of destroyed instances", purgeExpired],
+  ["could not clean up after playbook runs", tidyPlaybookRuns],
+  ["could not clean up interrupted uploads", tidyBackupStore],
+  ["could not remove old health history", removeOldHealthHours],
+  ["could not warn of old backups", warnOfStaleBackups],
+  ["could not compare DigitalOcean with our records", reconcile],
+  ["could not warn of orphans", warnOfOrphans],
   ["could not check whether droplets are gone", noteLostDroplets],
 ];
 
@@ -41,7 +41,7 @@ const chores: [fault: string, chore: Chore][] = [
 const hanging = new WeakMap<Engine, Set<Chore>>();
 
 /**
- * What time brings: backups and proofs that are due, backups and snapshots nobody needs any more, redirects whose time
+ * What time brings: backups and test restores that are due, backups and snapshots nobody needs any more, redirects whose time
  * is over, what is kept of destroyed instances, what interrupted work left behind, warnings, and what differs at
  * DigitalOcean. Run every minute, by one worker at a time; whatever fails or takes too long is tried by the next.
  */
@@ -52,7 +52,7 @@ export async function runMaintenance(engine: Engine): Promise<void> {
     for (const [fault, chore] of chores) {
       if (signal.aborted) return report("maintenance was stopped", signal.reason);
       if (given.has(chore)) {
-        report(`${fault}: an earlier try still hangs`);
+        report(`${fault}: an earlier attempt is still hanging`);
         continue;
       }
       try {

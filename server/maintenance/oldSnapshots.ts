@@ -31,7 +31,7 @@ const snapshotsThere = prepared((db: Pick<Db, "select">) =>
 export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): Promise<void> {
   const there = snapshotsThere(engine.db).all();
   const due = there.filter((snapshot) => isDue(engine, engine.db, snapshot));
-  const fault = ({ name }: Snapshot) => `the snapshot ${name} could not be removed`;
+  const fault = ({ name }: Snapshot) => `could not remove the snapshot ${name}`;
   await eachWithin(engine, due, fault, (snapshot) => remove(engine, snapshot), signal);
 }
 

@@ -147,10 +147,10 @@ test("a live operation wins: what was found before stays as it is until it has e
   cloud.listed = cloud.listed.filter(({ id }) => id !== 2);
   await round();
   expect(driftViews(world.db)).toMatchObject([
-    { key: "orphaned-droplet 2", refusal: "Possible once “Back up” has finished." },
+    { key: "orphaned-droplet 2", refusal: "Available once “Back up” has finished." },
   ]);
   expect(() => resolveDrift(world.engine, { key: "orphaned-droplet 2", action: "delete" }, joe)).toThrow(
-    "Possible once “Back up” has finished.",
+    "Available once “Back up” has finished.",
   );
   const endedAt = world.clock.now;
   world.db.update(operations).set({ state: "done", endedAt }).where(eq(operations.id, backup)).run();
@@ -373,13 +373,16 @@ test("a destroyed instance that adopts its droplet has its name back, unless som
   });
 });
 
-test("a throwaway is shown once its failed proof can't be taken up any more", async () => {
+test("a throwaway is shown once its failed test restore can no longer be retried", async () => {
   const { instanceId } = standing(1);
-  const proof = begin(world.engine, instanceId, registry["test-restore"], { dropletId: 2, throwaway: true });
+  const testRestore = begin(world.engine, instanceId, registry["test-restore"], {
+    dropletId: 2,
+    throwaway: true,
+  });
   const end = (id: string, state: "failed" | "done") =>
     world.db.update(operations).set({ state, endedAt: 1 }).where(eq(operations.id, id)).run();
-  end(proof, "failed");
-  cloud.listed.push(droplet(2, [restoreTestTag(instanceId), operationTag(proof)]));
+  end(testRestore, "failed");
+  cloud.listed.push(droplet(2, [restoreTestTag(instanceId), operationTag(testRestore)]));
   await round();
   await round();
   expect(shown()).toEqual([]);

@@ -28,7 +28,7 @@ const namesToFree = prepared((tx: Pick<Tx, "select">) =>
 export async function endRedirects(engine: Engine, signal: AbortSignal): Promise<void> {
   const { db, now } = engine;
   const over = namesToFree(db).all({ now: now() });
-  const fault = ({ alias }: (typeof over)[number]) => `the redirect from ${alias.slug} could not be removed`;
+  const fault = ({ alias }: (typeof over)[number]) => `could not remove the redirect from ${alias.slug}`;
   const end = async ({ alias, instance }: (typeof over)[number]) => {
     if (isBusy(engine, instance.id) || (alias.role === "next" && isStillWanted(engine, alias))) return;
     // That there is no record means something only in the team where it was made.

@@ -26,7 +26,7 @@ export async function applyRetention(engine: Engine, signal: AbortSignal): Promi
     if (ids.length > 0) tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
   });
   const claimed = claimedBackups(engine.db).all();
-  const fault = ({ key }: (typeof claimed)[number]) => `the backup ${key} could not be removed`;
+  const fault = ({ key }: (typeof claimed)[number]) => `could not remove the backup ${key}`;
   const remove = async ({ id, key }: (typeof claimed)[number], bound: AbortSignal) => {
     await engine.providers.backups.remove(key, bound);
     await engine.providers.backups.remove(manifestKey(key), bound);

@@ -43,7 +43,10 @@ async function takeOver(context: Context): Promise<Outcome<Facts>> {
     throw new StepFailure("The droplet is gone, so there is nothing to adopt.", `droplet ${dropletId}`);
   expectTagged(droplet, one);
   if (instance.dropletId !== null && instance.dropletId !== dropletId)
-    throw new StepFailure(`${instance.company} has another droplet by now.`, `droplet ${instance.dropletId}`);
+    throw new StepFailure(
+      `${instance.company} already has another droplet.`,
+      `droplet ${instance.dropletId}`,
+    );
   const machine = machineIs(facts, { dropletId, address: undefined, hostKey: undefined });
   const { id: accountId } = await providers.digitalocean.account();
   const { sizeSlug: size, priceMonthlyCents } = droplet;
@@ -82,7 +85,7 @@ export const adoptDroplet = defineOperation<Facts>({
   kind: "adopt-droplet",
   label: "Adopt a droplet",
   userMessages: {
-    cancelling: "Once the instance has the droplet, Destroy is the way back.",
+    cancelling: "Once the instance has the droplet, the only way to undo this is Destroy.",
     cancelled: notAdopted,
     failed: (aftermath) => (aftermath.instance.dropletId === null ? notAdopted : whatIsThere(aftermath)),
   },
@@ -90,7 +93,7 @@ export const adoptDroplet = defineOperation<Facts>({
   status: { during: "restoring", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
   steps: [
-    step("take-over", "Take the droplet over", takeOver, { final: true }),
+    step("take-over", "Adopt the droplet", takeOver, { final: true }),
     switchOn("switch-on", "Switch the droplet on"),
     poll(
       "reach",

@@ -13,7 +13,7 @@ async function adoptSnapshot(context: StepContext<DriftFacts>): Promise<Outcome<
     throw new StepFailure("The snapshot is gone, so there is nothing to adopt.", `snapshot ${id}`);
   if (instance.snapshotId !== null && instance.snapshotId !== id)
     throw new StepFailure(
-      `${instance.company} has another snapshot by now.`,
+      `${instance.company} already has another snapshot.`,
       `snapshot ${instance.snapshotId}`,
     );
   const { sizeGb, createdAt: takenAt } = snapshot;

@@ -13,11 +13,9 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
   kind: "backup",
   label: "Back up",
   userMessages: {
-    cancelling:
-      "What has been stored of this backup is removed. The intranet and its other backups stay as they are.",
-    cancelled:
-      "What was stored of this backup was removed. The intranet and its other backups weren't changed.",
-    failed: "This backup can't be restored. The intranet and its earlier backups weren't changed.",
+    cancelling: "The partial backup is deleted. The intranet and its other backups aren't affected.",
+    cancelled: "The partial backup was deleted. The intranet and its other backups weren't affected.",
+    failed: "This backup can't be restored. The intranet and its earlier backups weren't affected.",
   },
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
@@ -31,6 +29,6 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
       verify: "Verify it",
     },
   ),
-  undo: [removeBackup("undo-backup", "Remove what was stored")],
+  undo: [removeBackup("undo-backup", "Delete the partial backup")],
   ended: endBackup,
 });

@@ -19,7 +19,7 @@ const reads = z
 const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
 
 /**
- * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A proof of an instance
+ * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A test restore of an instance
  * that was destroyed is none of them.
  */
 const openOperations = prepared((tx: Reader) =>

@@ -76,7 +76,7 @@ test("while it is removed for good it can't be brought back, in a sentence", asy
   await play(press(id));
   purgeInstance(engine, { instanceId: id, confirm: row(id).slug }, joe);
   await expect(bringBack(web, { instanceId: id }, joe)).rejects.toThrow(
-    "Possible once “Remove for good” has finished.",
+    "Available once “Remove for good” has finished.",
   );
 });
 

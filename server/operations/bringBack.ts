@@ -21,7 +21,7 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
 
 /**
  * A destroyed instance returns from its last snapshot, or from its newest good backup: the same variables and data, and
- * the same URL if it is free.
+ * the same URL if it is available.
  */
 export const bringBack = defineOperation<Facts>({
   kind: "bring-back",

@@ -40,7 +40,7 @@ function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | u
   if (others.some(isSince)) return "This instance has changed since, so this operation can't be continued.";
   const live = others.find(({ state }) => state === "running" || state === "cancelling");
   if (live === undefined || !operation.mutating) return undefined;
-  return `Possible once “${registry[live.kind].label}” has finished.`;
+  return `Available once “${registry[live.kind].label}” has finished.`;
 }
 
 /** What stands in the way of a failed operation now. */
@@ -56,7 +56,7 @@ function noRetryOf(
 ): string | undefined {
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
   if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
-  // What was to be proved may be removed for good at any time.
+  // What was to be test-restored may be removed for good at any time.
   return kind === "test-restore" && instance?.status === "destroyed" ? "It is destroyed." : undefined;
 }
 

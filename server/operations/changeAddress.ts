@@ -36,7 +36,7 @@ const dayMs = 86_400_000;
 function placesOf({ facts }: Context): { next: Place; previous: Place; redirectDays: number } {
   const { next, previous, redirectDays = 0 } = facts;
   if (next === undefined || previous === undefined)
-    throw new StepFailure("It is not known where to move.", "no address in the operation's facts");
+    throw new StepFailure("The new address is missing.", "no address in the operation's facts");
   return { next, previous, redirectDays };
 }
 const hostOf = ({ slug, domain }: Place) => `${slug}.${domain}`;
@@ -116,11 +116,11 @@ export const changeAddress = defineOperation<Facts>({
   label: "Change address",
   userMessages: {
     cancelling:
-      "The instance keeps its previous address, and the new DNS record is removed. If the new address already led here, it still does.",
+      "The instance keeps its previous address, and the new DNS record is removed. If the new address already pointed here, it still does.",
     cancelled: ({ facts }) =>
       facts.redirectUntil === undefined
         ? "The instance kept its previous address, and the new DNS record was removed."
-        : "The instance kept its previous address. The other one still leads to it.",
+        : "The instance kept its previous address. The other one still points to it.",
     failed: whatIsThere,
   },
   facts: z
@@ -148,7 +148,11 @@ export const changeAddress = defineOperation<Facts>({
         return intranetVars(context, { url: context.urlOf(next), slug: next.slug, redirectFrom });
       },
     }),
-    appReady("new-ready", { label: "Wait at the new address", url: urlAt("next"), learned: switchOver }),
+    appReady("new-ready", {
+      label: "Wait for the new address to answer",
+      url: urlAt("next"),
+      learned: switchOver,
+    }),
     step(
       "old-dns",
       "Remove the old DNS record",
@@ -173,7 +177,7 @@ export const changeAddress = defineOperation<Facts>({
       },
     }),
     appReady("undo-ready", {
-      label: "Wait at the previous address",
+      label: "Wait for the previous address to answer",
       url: urlAt("previous"),
       when: begun,
       learned: switchBack,

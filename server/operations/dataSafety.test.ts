@@ -275,7 +275,7 @@ describe("a store of backups", () => {
     const failed = await backUpOnce(world);
     expect(failed).toMatchObject({
       state: "failed",
-      failure: { userMessage: expect.stringMatching(/there/) },
+      failure: { userMessage: expect.stringMatching(/missing now/) },
     });
     expect(stored).toHaveLength(2);
     retryOperation(world.engine, failed.id, "joe");

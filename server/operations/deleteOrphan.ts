@@ -36,7 +36,7 @@ async function deleteDroplet(context: Context, one: FindingOf<"orphaned-droplet"
   const { facts, instance } = context;
   if (instance.dropletId === one.dropletId)
     throw new StepFailure(
-      `${instance.company} runs on this droplet by now, so it was left alone.`,
+      `${instance.company} now runs on this droplet, so it was left alone.`,
       `droplet ${one.dropletId}`,
     );
   // It was found in the team of the round, whichever the instance's is.
@@ -56,13 +56,13 @@ async function deleteSnapshot(
 ): Promise<Outcome<Facts>> {
   if (instance.snapshotId === one.snapshotId)
     throw new StepFailure(
-      `${instance.company} is brought back from this snapshot by now, so it was left alone.`,
+      `${instance.company} can be brought back from this snapshot now, so it was left alone.`,
       `snapshot ${one.snapshotId}`,
     );
   const snapshot = await digitalocean.findSnapshot(one.snapshotId);
   if (snapshot !== undefined && snapshot.name !== one.name)
     throw new StepFailure(
-      "The snapshot has another name by now, so it was left alone.",
+      "The snapshot has been renamed, so it was left alone.",
       `snapshot ${one.snapshotId} is called ${snapshot.name}`,
     );
   if (snapshot !== undefined) await digitalocean.deleteSnapshot(one.snapshotId);
@@ -76,7 +76,7 @@ async function deleteRecord(
   const isOwnName = [instance, ...aliases].some((at) => at.slug === one.name && at.domain === one.domain);
   if (isOwnName && instance.destroyedAt === null && instance.ipAddress === one.address)
     throw new StepFailure(
-      `${instance.company} answers at this address by now, so the record was left alone.`,
+      `${instance.company} now answers at this address, so the record was left alone.`,
       `${one.name}.${one.domain} leads to ${one.address}`,
     );
   // Only this one, and only while it still leads where it led.
@@ -96,7 +96,7 @@ export const deleteOrphanOperation = defineOperation<Facts>({
   kind: "delete-orphan",
   label: "Delete from DigitalOcean",
   userMessages: {
-    cancelling: "What is being deleted can't be brought back.",
+    cancelling: "Anything already deleted can't be recovered.",
     cancelled: "Nothing was deleted. It may still exist at DigitalOcean and cost money.",
     failed: "It may still exist at DigitalOcean and cost money. The instance wasn't changed.",
   },

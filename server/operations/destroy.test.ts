@@ -55,7 +55,7 @@ test("with another team's token nothing is touched, and Retry goes on with the r
   const failed = await play(press(id));
   expect(failed).toMatchObject({
     state: "failed",
-    failure: { userMessage: expect.stringMatching(/another DigitalOcean team/) },
+    failure: { userMessage: expect.stringMatching(/different DigitalOcean team/) },
   });
   expect(row(id)).toMatchObject({ dropletId: droplets[0]?.id, destroyedAt: null });
   expect(cloud.asked.filter((one) => !one.startsWith("GET"))).toEqual([]);

@@ -27,7 +27,7 @@ export const destroy = defineOperation<SnapshotFacts>({
   label: "Destroy",
   userMessages: {
     cancelling:
-      "The droplet is switched back on, its DNS record is put back, and the snapshot is removed. A snapshot that is being taken has to finish first, which takes minutes. Once the droplet is being destroyed, Bring back is the only way back.",
+      "The droplet is switched back on, its DNS record is put back, and the snapshot is removed. A snapshot in progress has to finish first, which takes a few minutes. Once the droplet is being destroyed, the only way back is Bring back.",
     cancelled: ({ instance }) =>
       hasDroplet(instance)
         ? "The instance wasn't destroyed: its droplet and DNS record are as they were, and the new snapshot was removed."
@@ -43,7 +43,7 @@ export const destroy = defineOperation<SnapshotFacts>({
     destroyDroplet("destroy-droplet", "Destroy the droplet", { after: "snapshot", final: true }),
   ],
   undo: [
-    settleSnapshot("undo-settle", "Wait for the snapshot under way"),
+    settleSnapshot("undo-settle", "Wait for the snapshot in progress"),
     switchOn("undo-off", "Switch the droplet on again", { when: wasOn }),
     step("undo-dns", "Put the DNS record back", async (context) =>
       stands(context) ? createDns("undo-dns", "").run(context) : skipped(),

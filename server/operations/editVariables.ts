@@ -18,7 +18,7 @@ const inEffect = (which: "variableSet" | "previousSet") => (context: Context) =>
   );
 
 const putBack = (name: string) =>
-  playbookStep<Facts>(name, "Put the previous variables back", {
+  playbookStep<Facts>(name, "Revert to the previous variables", {
     playbook: "reconfigure",
     vars: (context) => {
       const { previousSet } = context.facts;

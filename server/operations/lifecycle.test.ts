@@ -256,7 +256,7 @@ describe.each(Object.values(registry))("$kind", (definition) => {
         cancelOperation(world.engine, context.operation.id, "joe");
       } catch (error) {
         // Past the point of no return it says so.
-        expect(String(error)).toContain("can't be cancelled any more");
+        expect(String(error)).toContain("can no longer be cancelled");
         refused = true;
       }
       return outcome;
@@ -293,7 +293,7 @@ describe.each(Object.values(registry))("$kind", (definition) => {
       const isFinal = plannedSteps(definition).find(({ step }) => step.name === name)?.step.final === true;
       if (isFinal) {
         // Past the point of no return there is only the way on.
-        expect(() => cancelOperation(engine, operationId, "joe")).toThrow("any more");
+        expect(() => cancelOperation(engine, operationId, "joe")).toThrow("no longer be cancelled");
         retryOperation(engine, operationId, "joe");
       } else cancelOperation(engine, operationId, "joe");
       await play(engine, operationId);

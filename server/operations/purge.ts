@@ -30,13 +30,13 @@ type Facts = MachineFacts & {
 };
 
 export const stillUsed =
-  "A backup or snapshot of it is in use: something is being restored from it, or has failed and can be retried.";
+  "One of its backups or snapshots is in use by a restore that is running, or that failed and can be retried.";
 
 /** Claims a backup, so that nothing begins to restore it any more. Throws when something has. */
 function claim(tx: Tx, backupId: string, operationId: string): void {
   const row = tx.select().from(backups).where(eq(backups.id, backupId)).get();
   if (row !== undefined && usesOf(tx, operationId).backup(row))
-    throw new StepFailure(`${stillUsed} Try again once that is over.`, `backup ${backupId} is in use`);
+    throw new StepFailure(`${stillUsed} Try again once that's finished.`, `backup ${backupId} is in use`);
   tx.update(backups).set({ state: "removing" }).where(eq(backups.id, backupId)).run();
 }
 
@@ -49,11 +49,11 @@ export const purge = defineOperation<Facts>({
   label: "Remove for good",
   userMessages: {
     cancelling:
-      "What has been removed is gone. The rest is kept for at least 7 more days, and costs money until then.",
+      "Anything already deleted is gone. The rest is kept for at least 7 more days, and costs money until then.",
     cancelled:
-      "What was removed is gone. Other snapshots and backups of this instance are kept for at least 7 more days, and cost money until then.",
+      "Anything already deleted is gone. Other snapshots and backups of this instance are kept for at least 7 more days, and cost money until then.",
     failed:
-      "What was removed is gone. Other snapshots and backups of this instance may remain and cost money.",
+      "Anything already deleted is gone. Other snapshots and backups of this instance may remain and cost money.",
   },
   facts: z.object({ ...machineFacts, ...kept }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },

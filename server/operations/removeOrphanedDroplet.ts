@@ -14,8 +14,7 @@ import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
 async function destroyOrphanedDroplet(context: StepContext<MachineFacts>): Promise<Outcome<MachineFacts>> {
   const { facts, instance } = context;
   const { dropletId } = facts;
-  if (dropletId === undefined)
-    throw new StepFailure("It is not known which droplet to destroy.", "no droplet");
+  if (dropletId === undefined) throw new StepFailure("The droplet to destroy is missing.", "no droplet");
   // Before its end is asked for an operation may still take it up; after that its Retry requests another one.
   const isAsked = facts.endAskedIn?.[dropletId] !== undefined;
   if (instance.dropletId === dropletId && !isAsked)
@@ -32,7 +31,7 @@ export const removeOrphanedDroplet = defineOperation<MachineFacts>({
   kind: "remove-orphaned-droplet",
   label: "Destroy an orphaned droplet",
   userMessages: {
-    cancelling: "Once the droplet is being destroyed, there is no way back.",
+    cancelling: "Once the droplet is being destroyed, this can't be undone.",
     cancelled: "Nothing was destroyed. The droplet may still exist and cost money.",
     failed: "The droplet may still exist, and costs money until it's destroyed.",
   },

@@ -84,7 +84,7 @@ type Wish = {
 function refuseWhileBusy(tx: Tx, instanceId: string): void {
   const live = queries(tx).live.get({ instanceId });
   if (live !== undefined)
-    throw new CommandError("not-now", `Possible once “${registry[live.kind].label}” has finished.`);
+    throw new CommandError("not-now", `Available once “${registry[live.kind].label}” has finished.`);
 }
 
 /**

@@ -10,9 +10,9 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const prove = (instanceId: string) => world.play(testRestore(world.engine, { instanceId }, "joe"));
+const testRestoreOf = (instanceId: string) => world.play(testRestore(world.engine, { instanceId }, "joe"));
 
-test("a proof is given none of the customer's variables, and no name leads to it", async () => {
+test("a test restore is given none of the customer's variables, and no name points to it", async () => {
   const { cloud, engine, spawned } = world;
   engine.openVariables = () => [{ name: "MAIL_URL", value: "smtp://acme:secret@mail.example", secret: true }];
   const { playbooks } = engine.providers;
@@ -33,7 +33,7 @@ test("a proof is given none of the customer's variables, and no name leads to it
   const records = [...cloud.records];
   given.length = 0;
 
-  expect(await prove(id)).toMatchObject({ state: "done" });
+  expect(await testRestoreOf(id)).toMatchObject({ state: "done" });
   expect(given.map(({ playbook }) => playbook)).toEqual(["provision", "restore"]);
   expect(given[0]?.vars).toContain('"environment_variables":{}');
   for (const { vars } of given) expect(vars).not.toMatch(/MAIL_URL|smtp/);
@@ -41,7 +41,7 @@ test("a proof is given none of the customer's variables, and no name leads to it
   expect(cloud.records).toEqual(records);
 });
 
-test("the time a proof took is shown, whatever the wall clock did on the way", async () => {
+test("the time a test restore took is shown, whatever the wall clock did on the way", async () => {
   const { clock, db, engine, spawned } = world;
   const id = await spawned();
   const backupId = world.backedUp(id);
@@ -66,7 +66,7 @@ test("the time a proof took is shown, whatever the wall clock did on the way", a
     },
   };
   const began = clock.now;
-  await prove(id);
+  await testRestoreOf(id);
   const row = db.select().from(backups).where(eq(backups.id, backupId)).get();
   expect(row?.restoreTestedInMs).toBe(answeredAt - began);
   expect(row?.restoreTestedInMs).toBeGreaterThan(4 * 60_000);

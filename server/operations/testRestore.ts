@@ -22,10 +22,10 @@ const version = ({ facts, instance }: Context) => facts.source?.version ?? insta
  */
 export const testRestore = defineOperation<SourceFacts>({
   kind: "test-restore",
-  label: "Prove the backup",
+  label: "Test restore",
   userMessages: {
-    cancelling: "The temporary droplet is destroyed. The intranet and its backups aren't touched.",
-    cancelled: "The temporary droplet was destroyed. The intranet and its backups weren't changed.",
+    cancelling: "The temporary droplet is destroyed. The intranet and its backups aren't affected.",
+    cancelled: "The temporary droplet was destroyed. The intranet and its backups weren't affected.",
     failed: ({ facts }) =>
       facts.dropletId !== undefined || facts.createAskedAt !== undefined
         ? "The intranet wasn't changed. The temporary droplet may still exist and cost money. Retry and Cancel both look for it."
@@ -75,7 +75,7 @@ export const testRestore = defineOperation<SourceFacts>({
     const { source } = z.object(sourceFacts).partial().parse(facts);
     if (state === "failed" && source !== undefined)
       tx.update(backups)
-        .set({ restoreTestFailure: "The last restore proof failed." })
+        .set({ restoreTestFailure: "The last test restore failed." })
         .where(eq(backups.id, source.id))
         .run();
   },

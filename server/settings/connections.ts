@@ -47,10 +47,10 @@ export async function checkMail(
   const abandoned = abandonedMail(db, now - weekMs);
   if (abandoned === undefined) return checked;
   const { count, failure } = abandoned;
-  const emails = count === 1 ? "1 email was" : `${count} emails were`;
+  const emails = count === 1 ? "1 email wasn't" : `${count} emails weren't`;
   return {
     ok: false,
-    userMessage: `${checked.userMessage} ${emails} not sent in the last 7 days, the newest because: ${failure}`,
+    userMessage: `${checked.userMessage} ${emails} sent in the last 7 days. Latest error: ${failure}`,
   };
 }
 

@@ -46,7 +46,7 @@ type Props = {
 };
 type Asked = { dialog: "restore" | "test" | "new"; backup: BackupView };
 
-/** Backups by day, newest first: how old, why, how large, whether they have been proved, and Restore. */
+/** Backups by day, newest first: how old, why, how large, whether their restore was tested, and Restore. */
 export function BackupList({ backups, refusals, named = false }: Props) {
   const [asked, setAsked] = useState<Asked>();
   const now = useNow(30_000);
@@ -164,7 +164,7 @@ function Row(props: {
                 disabled={bad !== null || (refusals?.testRestore ?? null) !== null}
                 onSelect={() => choose("test")}
               >
-                Prove
+                Test restore
               </DropdownMenu.Item>
             </DropdownMenu.Content>
           </DropdownMenu.Portal>
@@ -187,12 +187,11 @@ function RestoreTest({ backup, now }: { backup: BackupView; now: number }) {
     return line("text-bad-ink", <OctagonAlert {...icon} />, "Failed: not verified");
   if (backup.restoreTestFailure !== null)
     return line("text-bad-ink", <OctagonAlert {...icon} />, backup.restoreTestFailure);
-  if (backup.restoreTestedAt === null)
-    return line("text-ink-2", <Check {...icon} />, "Good: read back and opened");
+  if (backup.restoreTestedAt === null) return line("text-ink-2", <Check {...icon} />, "Good: verified");
   const took = backup.restoreTestedInMs === null ? "" : `, took ${duration(backup.restoreTestedInMs)}`;
   return line(
     "text-ok-ink",
     <ShieldCheck {...icon} />,
-    `Good, restore proven ${age(backup.restoreTestedAt, now)}${took}`,
+    `Restore tested ${age(backup.restoreTestedAt, now)}${took}`,
   );
 }

@@ -10,7 +10,7 @@ import { backupPlanInput } from "#server/instances/inputs.ts";
 
 const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/** When backups are made, how many are kept and for how long, and how often one of them is proved. */
+/** When backups are made, how many are kept and for how long, and how often one of them is test-restored. */
 export function PlanForm({ instance }: { instance: InstanceDetail }) {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
@@ -45,28 +45,28 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
       }}
     >
       <h2 id="plan" className="text-lead font-semibold">
-        Plan
+        Schedule
       </h2>
       <p className="mb-4 text-ink-2">
         {instance.nextBackupAt === null
-          ? "No backup is scheduled."
+          ? "No backups scheduled."
           : `Next backup: ${exact(instance.nextBackupAt)}.`}
       </p>
       <div className="grid gap-4 sm:grid-cols-4">
         <SelectField
           id="every"
-          label="Backup"
+          label="Frequency"
           value={plan.every}
           onChange={(event) => edit({ every: everyOf(event.target.value) })}
         >
           <option value="never">Manual only</option>
-          <option value="day">every day</option>
-          <option value="week">every week</option>
+          <option value="day">Daily</option>
+          <option value="week">Weekly</option>
         </SelectField>
         {plan.every === "week" && (
           <SelectField
             id="weekday"
-            label="On"
+            label="Day"
             value={plan.weekday}
             onChange={(event) => edit({ weekday: Number(event.target.value) })}
           >
@@ -81,7 +81,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
           <>
             <TextField
               id="at"
-              label="At"
+              label="Time"
               type="time"
               value={plan.at}
               error={error("at")}
@@ -100,7 +100,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
       <div className="mt-4 grid gap-4 sm:grid-cols-4">
         <TextField
           id="keepCount"
-          label="Keep at most"
+          label="Backups to keep"
           type="number"
           min={1}
           value={plan.keepCount}
@@ -109,7 +109,7 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
         />
         <TextField
           id="keepDays"
-          label="For days"
+          label="Days to keep"
           type="number"
           min={1}
           value={plan.keepDays}
@@ -117,17 +117,17 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
           onChange={(event) => edit({ keepDays: event.target.valueAsNumber })}
         />
         <SelectField
-          id="proveEvery"
-          label="Prove the newest"
+          id="testRestoreEvery"
+          label="Test restore"
           value={plan.testRestoreEvery}
-          onChange={(event) => edit({ testRestoreEvery: proveOf(event.target.value) })}
+          onChange={(event) => edit({ testRestoreEvery: testRestoreOf(event.target.value) })}
         >
           <option value="never">Manual only</option>
-          <option value="week">every week</option>
-          <option value="month">every month</option>
+          <option value="week">Weekly</option>
+          <option value="month">Monthly</option>
         </SelectField>
       </div>
-      <p className="mt-2 text-sm text-ink-3">The last good backup is never removed.</p>
+      <p className="mt-2 text-sm text-ink-3">The last good backup is never deleted.</p>
       <div className="mt-4 flex items-center gap-4">
         <Button type="submit" sending={save.isPending}>
           Save schedule
@@ -147,5 +147,5 @@ export function PlanForm({ instance }: { instance: InstanceDetail }) {
 
 const everyOf = (value: string): BackupPlan["every"] =>
   value === "day" || value === "week" ? value : "never";
-const proveOf = (value: string): BackupPlan["testRestoreEvery"] =>
+const testRestoreOf = (value: string): BackupPlan["testRestoreEvery"] =>
   value === "week" || value === "month" ? value : "never";

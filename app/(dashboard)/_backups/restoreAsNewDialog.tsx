@@ -33,7 +33,7 @@ export function RestoreAsNewDialog({ backup, onClose }: { backup: BackupView; on
       open
       onOpenChange={onClose}
       title="Restore as a new instance?"
-      description={`A second droplet like that of ${backup.company}, with the same contact and variables and the data of ${exact(backup.takenAt ?? backup.createdAt)}. It costs the same again; the first one isn't changed.`}
+      description={`We create a second droplet with the same size, contact and variables as ${backup.company}, and the data from ${exact(backup.takenAt ?? backup.createdAt)}. It costs the same again. The original isn't changed.`}
     >
       <form
         className="mt-5 grid gap-4"

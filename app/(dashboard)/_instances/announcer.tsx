@@ -25,7 +25,7 @@ export function Announcer({
   const ended = sawRunning && !runs && operation !== undefined;
   const final =
     operation?.state === "failed"
-      ? `${operation.label} of ${instance.company} failed. ${operation.failure?.userMessage ?? ""}`
+      ? `${instance.company}: ${operation.label} failed. ${operation.failure?.userMessage ?? ""}`
       : `${instance.company}: ${statusLooks[instance.status].word}`;
   const title = runs
     ? `${clock(now - operation.createdAt)} ${instance.company}`

@@ -4,8 +4,8 @@ import type { InstanceRow, InstanceStatus } from "#server/api/views.ts";
 export type Group = (typeof groupOf)[InstanceStatus];
 
 export const groups: readonly { key: Group; title: string }[] = [
-  { key: "needs", title: "Needs you" },
-  { key: "underWay", title: "Under way" },
+  { key: "needs", title: "Needs attention" },
+  { key: "underWay", title: "In progress" },
   { key: "well", title: "Healthy" },
   { key: "over", title: "Destroyed" },
 ];

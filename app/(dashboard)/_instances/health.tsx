@@ -24,7 +24,7 @@ export function Health({ instance, now }: { instance: InstanceDetail; now: numbe
       <div className="flex flex-wrap items-baseline justify-between gap-x-4">
         <h2 className="text-lead font-semibold">{headline(instance, usualMs)}</h2>
         {answeredAt !== null && instance.status === "running" && instance.dropletGoneAt === null && (
-          <p className="text-sm text-ink-3 tabular-nums">checked {age(answeredAt, now)}</p>
+          <p className="text-sm text-ink-3 tabular-nums">Checked {age(answeredAt, now)}</p>
         )}
       </div>
       {!isOver && health?.hours.some(({ state }) => state !== "unknown") && <Bar hours={health.hours} />}
@@ -63,7 +63,7 @@ function Bar({ hours }: { hours: HourView[] }) {
 function headline(instance: InstanceDetail, usualMs: number | null): string {
   if (instance.status === "destroyed") return `Destroyed on ${day(instance.destroyedAt ?? 0)}`;
   if (instance.dropletGoneAt !== null)
-    return `Its droplet has been gone at DigitalOcean since ${exact(instance.dropletGoneAt)}`;
+    return `Droplet missing at DigitalOcean since ${exact(instance.dropletGoneAt)}`;
   if (instance.status === "off") return "Switched off";
   if (instance.status === "unreachable" && instance.silentSince !== null)
     return `No answer since ${exact(instance.silentSince)}`;

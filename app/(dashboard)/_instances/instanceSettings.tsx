@@ -29,8 +29,8 @@ function Protection({ instance }: { instance: InstanceDetail }) {
         </h2>
         <p className="text-ink-2">
           {instance.isProtected
-            ? "It’s protected: it can’t be destroyed until you turn off protection."
-            : "Anyone who is signed in can destroy it by typing its slug."}
+            ? "It can’t be destroyed until you remove protection."
+            : "Anyone signed in can destroy it by typing its slug."}
         </p>
         {protect.isError && (
           <p role="alert" className="mt-1 text-sm text-bad-ink">
@@ -42,7 +42,7 @@ function Protection({ instance }: { instance: InstanceDetail }) {
         sending={protect.isPending}
         onClick={() => protect.mutate({ instanceId: instance.id, isProtected: !instance.isProtected })}
       >
-        {instance.isProtected ? "Turn off protection" : "Turn on protection"}
+        {instance.isProtected ? "Remove protection" : "Protect instance"}
       </Button>
     </section>
   );
@@ -69,7 +69,7 @@ function PutBack({ instance }: { instance: InstanceDetail }) {
         reason={instance.refusals.editVariables}
         onClick={() => restore.mutate({ instanceId: instance.id, set: previousVariables.set })}
       >
-        Put previous variables back
+        Revert to previous variables
       </Button>
       {restore.isError && (
         <p role="alert" className="w-full text-sm text-bad-ink">

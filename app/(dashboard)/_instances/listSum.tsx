@@ -5,16 +5,13 @@ import type { InstanceRow } from "#server/api/views.ts";
 export function Sum({ rows }: { rows: InstanceRow[] }) {
   const count = (group: string) => rows.filter((row) => groupOf[row.status] === group).length;
   const [needs, underWay, well] = [count("needs"), count("underWay"), count("well")];
-  const parts = [
-    underWay > 0 && `${underWay} ${underWay === 1 ? "is" : "are"} under way`,
-    well > 0 && `${well} ${well === 1 ? "is" : "are"} healthy`,
-  ].filter(Boolean);
+  const parts = [underWay > 0 && `${underWay} in progress`, well > 0 && `${well} healthy`].filter(Boolean);
   if (rows.length === 0) return <p className="mt-1 text-ink-2">No active instances.</p>;
   return (
     <p className="mt-1 text-ink-2">
       {needs > 0 && (
         <strong className="font-semibold text-ink">
-          {needs === 1 ? "1 needs you" : `${needs} need you`}
+          {needs === 1 ? "1 needs attention" : `${needs} need attention`}
         </strong>
       )}
       {needs > 0 && parts.length > 0 && ", "}

@@ -87,7 +87,7 @@ function Time({ operation }: { operation: OperationView }) {
         </p>
         <p className="text-right">
           <span className="block text-title font-medium tabular-nums">{words}</span>
-          <span className="text-sm text-ink-3">started {exact(operation.createdAt)}</span>
+          <span className="text-sm text-ink-3">Started {exact(operation.createdAt)}</span>
         </p>
       </div>
       {operation.aftermath !== null && <p className="mt-4 text-lead text-ink-2">{operation.aftermath}</p>}
@@ -104,7 +104,7 @@ function Time({ operation }: { operation: OperationView }) {
 function Failure({ operation }: { operation: OperationView }) {
   const { step: failed, retry } = whatFailed(operation);
   const { failure } = operation;
-  const detail = `${failed?.label ?? ""}\n${failure?.detail ?? ""}\ntries: ${failed?.attempts ?? 0}\n${new Date(operation.endedAt ?? 0).toISOString()}`;
+  const detail = `${failed?.label ?? ""}\n${failure?.detail ?? ""}\nattempts: ${failed?.attempts ?? 0}\n${new Date(operation.endedAt ?? 0).toISOString()}`;
   return (
     <section aria-label="What went wrong">
       <h2 className="text-title font-semibold">{failure?.userMessage ?? `${operation.label} failed.`}</h2>
@@ -113,7 +113,7 @@ function Failure({ operation }: { operation: OperationView }) {
       </p>
       {operation.aftermath !== null && <p className="mt-2 text-ink-2">{operation.aftermath}</p>}
       <details className="mt-3">
-        <summary className="touch text-sm text-ink-2">Technical detail</summary>
+        <summary className="touch text-sm text-ink-2">Technical details</summary>
         <pre className="mt-2 max-h-60 overflow-auto rounded-[6px] bg-sunken p-3 font-mono text-sm whitespace-pre-wrap">
           {detail}
         </pre>

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import Link from "next/link";
 import { PastTrack } from "#app/progress/track.tsx";
-import { age, bytes, day, duration, exact, money, snapshotCents, useNow, when } from "#app/time.ts";
+import { age, bytes, day, duration, exact, money, roughly, snapshotCents, useNow, when } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
 import { Health } from "./health.tsx";
@@ -22,13 +22,13 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
         <Health instance={instance} now={now} />
         {instance.status !== "destroyed" && instance.dropletGoneAt !== null && (
           <p className="text-ink-2">
-            Somebody deleted it there. Destroy the instance
+            Someone deleted it there. Destroy the instance
             {instance.bringsBack !== null &&
               `, then bring it back from its newest ${instance.bringsBack.from}`}
             .
           </p>
         )}
-        <h2 className="mt-8 mb-2 text-lead font-semibold">What happened</h2>
+        <h2 className="mt-8 mb-2 text-lead font-semibold">History</h2>
         <ul className="border-t border-line">
           {instance.operations.map((operation) => (
             <Past
@@ -49,7 +49,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           <Fact name="Address">
             <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
             {instance.ipAddress !== null && instance.dropletGoneAt === null && (
-              <span className="block text-sm text-ink-3">Reaches {instance.ipAddress}</span>
+              <span className="block text-sm text-ink-3">Points to {instance.ipAddress}</span>
             )}
             {instance.redirects.map(({ url, until }) => (
               <span key={url} className="block text-sm break-all text-ink-3">
@@ -60,17 +60,17 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           <Fact name="Version">
             {instance.version}
             {newest !== null && newest !== instance.version && (
-              <span className="text-sm text-ink-3"> {newest} is the newest</span>
+              <span className="text-sm text-ink-3"> {newest} is available</span>
             )}
           </Fact>
           <Fact name="Size">
             <span className="block">{nameOf(instance.size, instance.region)}</span>
             <span className="text-sm text-ink-3">
               {instance.status === "destroyed"
-                ? "no longer costs anything"
+                ? "No longer billed"
                 : instance.dropletGoneAt === null
                   ? `${money(instance.priceMonthlyCents)} a month`
-                  : "costs nothing, because its droplet is gone"}
+                  : "Not billed: its droplet is gone"}
             </span>
           </Fact>
           <Fact name="Contact">
@@ -90,7 +90,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
                   ? "Kept at DigitalOcean"
                   : `Kept until ${day(instance.keptUntil)}`}
                 {instance.snapshots[0] !== undefined &&
-                  `, about ${money(snapshotCents(instance.snapshots[0].sizeGb))} a month`}
+                  `, ${roughly(snapshotCents(instance.snapshots[0].sizeGb))} a month`}
               </span>
             </Fact>
           )}
@@ -117,16 +117,18 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
 function LastBackup({ instance, now }: { instance: InstanceDetail; now: number }) {
   const newest = instance.backups.newestGood;
   const next =
-    instance.nextBackupAt === null ? "No backup is scheduled." : `Next one ${exact(instance.nextBackupAt)}.`;
+    instance.nextBackupAt === null
+      ? "No backups scheduled."
+      : `Next backup: ${exact(instance.nextBackupAt)}.`;
   return (
     <>
       {newest === null ? (
-        <span className="block text-ink-2">none yet</span>
+        <span className="block text-ink-2">None yet</span>
       ) : (
         <span className="block">
           <CircleCheck size={15} strokeWidth={1.9} className="mr-1.5 inline text-ok-ink" aria-hidden />
           <span className="font-medium text-ok-ink">Good</span>
-          {newest.restoreTestedAt !== null && `, restore proven ${age(newest.restoreTestedAt, now)}`}
+          {newest.restoreTestedAt !== null && `, restore tested ${age(newest.restoreTestedAt, now)}`}
         </span>
       )}
       <span className="block text-sm text-ink-3">

@@ -20,7 +20,7 @@ export function SelectionActions({ rows }: { rows: InstanceRow[] }) {
   const bulk = useBulk();
   const cannot = (action: "backUp" | "destroy") => {
     const count = rows.filter((row) => row.refusals[action] !== null).length;
-    return count === 0 ? null : `Not possible for ${count} of them now.`;
+    return count === 0 ? null : `Not available for ${count} of them right now.`;
   };
   return (
     <>

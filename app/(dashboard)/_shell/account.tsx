@@ -7,7 +7,7 @@ import { useTRPC } from "#app/trpc.tsx";
 import { Initial } from "#app/ui/initial.tsx";
 
 const themes: { value: Theme; label: string }[] = [
-  { value: "system", label: "As the system" },
+  { value: "system", label: "System" },
   { value: "light", label: "Light" },
   { value: "dark", label: "Dark" },
 ];

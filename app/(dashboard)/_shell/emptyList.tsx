@@ -15,7 +15,7 @@ export function EmptyList() {
   return (
     <Empty title="No instances yet" whole>
       <p className="max-w-110 text-lead text-ink-2">
-        Fill in one form and watch your first customer’s intranet come up at its own address. You get an email
+        Fill in one form and watch your first customer’s intranet go live at its own address. You get an email
         when it’s ready.
       </p>
       <Link href="/instances/new" className={`${buttonClass("primary", true)} mt-2`}>
@@ -24,7 +24,7 @@ export function EmptyList() {
       </Link>
       {cheapest !== undefined && (
         <p className="text-sm text-ink-3">
-          From {money(cheapest)} a month. You see the price before anything is bought.
+          From {money(cheapest)} a month. You see the price before you buy.
         </p>
       )}
     </Empty>

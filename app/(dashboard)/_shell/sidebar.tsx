@@ -132,8 +132,8 @@ function UnderWay() {
   const now = useNow(1000, busy.length === 0 || !connection.live);
   if (busy.length === 0) return null;
   return (
-    <section aria-label="Under way" className="mt-7 min-h-0 overflow-x-hidden overflow-y-auto px-2 py-0.5">
-      <h2 className="mb-2 text-sm text-ink-3 md:max-lg:sr-only">Under way</h2>
+    <section aria-label="In progress" className="mt-7 min-h-0 overflow-x-hidden overflow-y-auto px-2 py-0.5">
+      <h2 className="mb-2 text-sm text-ink-3 md:max-lg:sr-only">In progress</h2>
       {busy.slice(0, 8).map((row) => {
         if (row.operation === null) return null;
         const { word, icon: Icon, ink } = statusLooks[row.status];
@@ -169,7 +169,7 @@ function LiveSign() {
   const connection = useConnection();
   const now = useNow(1000, connection.live);
   const isLive = connection.live || now - connection.since < patienceMs;
-  const words = isLive ? "Live" : `Reconnecting, last news ${age(connection.since, now)}`;
+  const words = isLive ? "Live" : `Reconnecting, last update ${age(connection.since, now)}`;
   const Icon = isLive ? Radio : RefreshCw;
   return (
     <WhenNarrow text={words}>
@@ -191,7 +191,7 @@ function LostSign() {
   if (connection.live || now - connection.since < patienceMs) return null;
   return (
     <p role="status" className="bg-warn-tint px-4 py-2 text-center text-sm text-warn-ink">
-      Reconnecting, last news {age(connection.since, now)}
+      Reconnecting, last update {age(connection.since, now)}
     </p>
   );
 }

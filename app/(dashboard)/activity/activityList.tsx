@@ -117,7 +117,7 @@ function What({ operation }: { operation: NonNullable<Entry["operation"]> }) {
   if (state === "running" || state === "cancelling")
     return (
       <span className="flex items-center gap-1.5 text-move-ink">
-        <RefreshCw {...icon} /> under way
+        <RefreshCw {...icon} /> in progress
       </span>
     );
   if (state === "failed")

@@ -8,7 +8,7 @@ export default function ActivityPage() {
   const [search, setSearch] = useState("");
   const words = useDeferredValue(search.trim());
   return (
-    <Page title="Activity" lead="Who did what, when.">
+    <Page title="Activity" lead="Who did what, and when.">
       <div className="mt-6 flex">
         <SearchBox value={search} onChange={setSearch} />
       </div>

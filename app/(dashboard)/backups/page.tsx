@@ -19,13 +19,13 @@ const isBad = ({ state, restoreTestFailure }: BackupView) =>
 const filters: readonly { value: string; label: string; fits: (backup: BackupView) => boolean }[] = [
   { value: "all", label: "All", fits: () => true },
   {
-    value: "proven",
-    label: "Restore proven",
+    value: "tested",
+    label: "Restore tested",
     fits: (backup) => backup.restoreTestedAt !== null && !isBad(backup),
   },
   {
     value: "unproven",
-    label: "Good, not proven",
+    label: "Good, restore not tested",
     fits: (one) => one.state === "good" && one.restoreTestedAt === null,
   },
   { value: "bad", label: "Failed", fits: isBad },
@@ -38,7 +38,7 @@ export default function BackupsPage() {
   const query = useQuery(trpc.backups.list.queryOptions());
   const [search, setSearch] = useState("");
   const [filter, setFilter] = useState("all");
-  // A backup is made, verified or proved by an operation.
+  // A backup is made, verified or test-restored by an operation.
   useOnEnded(query.refetch);
   const live = instances.filter((row) => row.status !== "destroyed");
   const fresh = live.filter((row) => Date.now() - (row.lastGoodBackupAt ?? 0) < dayMs).length;

@@ -90,7 +90,7 @@ function Actions({ view, label, onAsk }: { view: DriftView; label: string; onAsk
     return (
       <Link href={operationPath(view, operation.id)} className={buttonClass("bare")}>
         <RefreshCw size={15} strokeWidth={1.9} className="text-move-ink" aria-hidden />
-        {underWay[operation.kind] ?? "Under way"}
+        {underWay[operation.kind] ?? "In progress"}
         <span className="sr-only"> {label}</span>
       </Link>
     );

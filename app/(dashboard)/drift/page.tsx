@@ -114,7 +114,7 @@ function Nothing({ check, now }: { check: DriftCheckView; now: number }) {
       ? "Not checked yet."
       : check.failure === null
         ? "DigitalOcean matches our records."
-        : "No differences were found by the last complete check.";
+        : "The last complete check found no differences.";
   return (
     <Empty title={title}>
       <p className="text-ink-2">

@@ -89,7 +89,7 @@ function AddPerson({ onAdded }: { onAdded: () => void }) {
       }}
     >
       <TextField id="person-name" label="Name" {...field("name")} />
-      <TextField id="person-email" label="Their email" type="email" {...field("email")} />
+      <TextField id="person-email" label="Email" type="email" {...field("email")} />
       <TextField
         id="person-password"
         label="Initial password"
@@ -139,7 +139,7 @@ function ChangePassword() {
           autoComplete="new-password"
           value={words.next}
           error={errors.next}
-          hint="This ends all your sessions."
+          hint="This signs you out everywhere."
           onChange={(event) => setWords({ ...words, next: event.target.value })}
         />
         <div>

@@ -250,10 +250,10 @@ async function answer(request, response) {
   if (request.method === "POST" && (pathname === "/posts" || pathname === "/")) {
     const form = await readForm(request);
     if (form === undefined)
-      return send(response, 413, "text/plain", "A post may have 5000 characters at most.");
+      return send(response, 413, "text/plain", "A post can have at most 5,000 characters.");
     const text = (form.get("text") ?? "").replaceAll("\r\n", "\n").trim();
     if (text.length > longestPost) {
-      return send(response, 413, "text/plain", "A post may have 5000 characters at most.");
+      return send(response, 413, "text/plain", "A post can have at most 5,000 characters.");
     }
     if (text !== "") await addPost(text);
     response.writeHead(303, { location: "/", ...securityHeaders });

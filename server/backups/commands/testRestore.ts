@@ -34,11 +34,13 @@ export function testRestore(
     plan: (tx, { id, company }) => {
       // Each throws away what it finds of the other.
       if (isBeingTested(tx, id))
-        throw new CommandError("not-now", "Possible once the current proof has finished.");
+        throw new CommandError("not-now", "Available once the current test restore has finished.");
       const row = input.backupId === undefined ? newestGood(tx, id) : backupRow(tx, input.backupId);
-      if (row === undefined)
-        throw new CommandError("not-now", "There is no good backup yet. Make one first.");
-      return { what: `proved a backup of ${company}`, facts: { source: sourceOf(row), throwaway: true } };
+      if (row === undefined) throw new CommandError("not-now", "There's no good backup yet. Back up first.");
+      return {
+        what: `tested restoring a backup of ${company}`,
+        facts: { source: sourceOf(row), throwaway: true },
+      };
     },
   });
 }

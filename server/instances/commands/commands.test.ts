@@ -73,7 +73,7 @@ test("what is backed up already is not counted for another batch", async () => {
   expect(all).toMatchObject({ begun: 0, refused: [{ company: "Busy" }] });
 });
 
-test("protection holds against Destroy until it is taken away, and is written down", async () => {
+test("a protected instance cannot be destroyed until protection is removed, and both are recorded", async () => {
   const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
   await joe.instances.protect({ instanceId, isProtected: true });
   await expect(joe.instances.destroy({ instanceId, confirm: "acme" })).rejects.toMatchObject({
@@ -88,9 +88,9 @@ test("protection holds against Destroy until it is taken away, and is written do
       .all()
       .map(({ what }) => what),
   ).toEqual([
-    "added joe@example.org to the people",
-    "protected Acme Bakery against Destroy",
-    "turned off protection of Acme Bakery",
+    "added joe@example.org",
+    "protected Acme Bakery",
+    "removed protection from Acme Bakery",
     "destroyed Acme Bakery",
   ]);
 });
@@ -311,7 +311,7 @@ test("only a good backup can be restored, in its place or as a new instance", as
   expect(begun().map(({ kind }) => kind)).toEqual(["restore-as-new", "restore"]);
 });
 
-test("one proof at a time: the same again is the first one, another one waits", async () => {
+test("one test restore at a time: a repeated request returns the running one, another waits", async () => {
   const instanceId = insertInstance(world.db, ran);
   const [one, two] = [addBackup(instanceId), addBackup(instanceId)];
   const first = await joe.backups.testRestore({ instanceId, backupId: one });

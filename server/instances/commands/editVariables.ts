@@ -40,7 +40,7 @@ export function restoreVariables(
     plan: (tx, instance) => {
       const set = restoreVariableSet(tx, instance, input.set, web.now());
       return {
-        what: `put the earlier variables of ${instance.company} back`,
+        what: `reverted the variables of ${instance.company}`,
         facts: { variableSet: set, previousSet: instance.variableSet },
       };
     },

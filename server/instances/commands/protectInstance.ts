@@ -15,12 +15,12 @@ export function protectInstance(
     const instance = instanceOf(tx, input.instanceId);
     if (instance.isProtected === input.isProtected) return;
     if (input.isProtected && instance.status === "destroying")
-      throw new CommandError("not-now", "It is being destroyed already. Cancel that first.");
+      throw new CommandError("not-now", "It's already being destroyed. Cancel that first.");
     const at = now();
     tx.update(instances).set({ isProtected: input.isProtected }).where(eq(instances.id, instance.id)).run();
     const what = input.isProtected
-      ? `protected ${instance.company} against Destroy`
-      : `turned off protection of ${instance.company}`;
+      ? `protected ${instance.company}`
+      : `removed protection from ${instance.company}`;
     tx.insert(audit).values({ at, who, what, instanceId: instance.id }).run();
     appendEvent(tx, { at, kind: "instance", instanceId: instance.id });
   });

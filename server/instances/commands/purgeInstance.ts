@@ -33,7 +33,7 @@ export function purgeInstance(
       if (kept.some((row) => uses.snapshot(row.id)) || stored.some(uses.backup))
         throw new CommandError("not-now", stillUsed);
       return {
-        what: `removed what was kept of ${instance.company} for good`,
+        what: `removed the snapshots and backups of ${instance.company} for good`,
         facts: {
           snapshotIds: kept.map((row) => row.id),
           snapshotTeams: Object.fromEntries(kept.flatMap(({ id }) => teamEntry(id, teamOf(tx, id)))),

@@ -25,7 +25,7 @@ export function setBackupPlan(
       })
       .where(eq(instances.id, instanceId))
       .run();
-    const what = `changed when ${instance.company} is backed up`;
+    const what = `changed the backup schedule of ${instance.company}`;
     tx.insert(audit).values({ at, who, what, instanceId }).run();
     appendEvent(tx, { at, kind: "instance", instanceId });
   });

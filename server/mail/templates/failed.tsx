@@ -15,7 +15,7 @@ export function Failed({ company, operation, userMessage, aftermath, dashboardUr
     <Letter
       preview={userMessage}
       title={`${company}: ${operation} failed`}
-      action={{ label: "See why, and try again", href: dashboardUrl }}
+      action={{ label: "View details and retry", href: dashboardUrl }}
       facts={[["Dashboard", dashboardUrl]]}
     >
       <Paragraph>{userMessage}</Paragraph>

@@ -10,12 +10,12 @@ export type OrphanMail = {
   dashboardUrl: string;
 };
 
-/** "… costs money and belongs to no instance": what it is, since when, and where to put it right. */
+/** "… costs money and isn't used by any instance": what it is, since when, and where to put it right. */
 export function Orphan({ what, monthly, company, since, dashboardUrl }: OrphanMail) {
   return (
     <Letter
-      preview={`${what} belongs to no instance.`}
-      title={`${what} costs ${monthly} a month and belongs to no instance`}
+      preview={`${what} isn't used by any instance.`}
+      title={`${what} costs ${monthly} a month and isn't used by any instance`}
       action={{ label: "Review drift", href: dashboardUrl }}
       facts={[
         ["Created for", company],

@@ -13,18 +13,18 @@ export type ReadyMail = {
 export function Ready({ company, url, dashboardUrl, tookMs, priceMonthlyCents, version }: ReadyMail) {
   return (
     <Letter
-      preview={`${company} answers at its own address.`}
+      preview={`${company} is up and running.`}
       title="Your intranet is ready"
       action={{ label: "Open the intranet", href: url }}
       facts={[
         ["Address", url],
         ["Version", version],
-        ["Costs", `$${(priceMonthlyCents / 100).toFixed(2)} a month`],
+        ["Cost", `$${(priceMonthlyCents / 100).toFixed(2)} a month`],
         ["Dashboard", dashboardUrl],
       ]}
     >
       <Paragraph>
-        {company} answers at its own address. It took {duration(tookMs)}.
+        {company} is up and running. It took {duration(tookMs)}.
       </Paragraph>
     </Letter>
   );

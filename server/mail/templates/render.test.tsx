@@ -38,7 +38,7 @@ test("an orphan's mail says what it costs and where to put it right", async () =
     ...{ what: "The droplet acme", monthly: "$12.00", company: "Acme", since: "2027-01-01, 12:00 UTC" },
     dashboardUrl: "http://localhost:3000/drift",
   });
-  expect(mail.subject).toBe("The droplet acme costs $12.00 a month and belongs to no instance");
+  expect(mail.subject).toBe("The droplet acme costs $12.00 a month and isn't used by any instance");
   expect(mail.text).toContain("2027-01-01, 12:00 UTC");
   expect(mail.html).toContain('href="http://localhost:3000/drift"');
 });

@@ -20,6 +20,6 @@ export const templates: Templates = {
   ready: (mail) => letter(`Your intranet is ready: ${mail.company}`, <Ready {...mail} />),
   failed: (mail) => letter(`${mail.company}: ${mail.operation} failed`, <Failed {...mail} />),
   orphan: (mail) =>
-    letter(`${mail.what} costs ${mail.monthly} a month and belongs to no instance`, <Orphan {...mail} />),
+    letter(`${mail.what} costs ${mail.monthly} a month and isn't used by any instance`, <Orphan {...mail} />),
   stale: (mail) => letter(`${mail.company} has no recent backup`, <Stale {...mail} />),
 };

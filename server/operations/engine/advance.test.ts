@@ -829,8 +829,8 @@ describe("a failed operation after a backup", () => {
     const { engine, db, id, instanceId, mend, toEnd } = failed();
     await toEnd();
     const nightly = begin(engine, instanceId, registry.backup);
-    expect(() => retryOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
-    expect(() => cancelOperation(engine, id, "joe")).toThrow("Possible once “Back up” has finished.");
+    expect(() => retryOperation(engine, id, "joe")).toThrow("Available once “Back up” has finished.");
+    expect(() => cancelOperation(engine, id, "joe")).toThrow("Available once “Back up” has finished.");
     setState(db, nightly, "done");
     mend();
     retryOperation(engine, id, "joe");

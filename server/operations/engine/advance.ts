@@ -36,7 +36,7 @@ export async function advance(engine: Engine, operationId: string): Promise<void
       engine,
       claim,
       orphanedStep(claim),
-      new Error("This version does not know the step."),
+      new Error("This version of the Spawner doesn't know this step."),
       () => [],
     );
   } else {
@@ -52,7 +52,7 @@ async function runClaimed(engine: Engine, claim: Claim, step: Step<AnyFacts>): P
   engine.worker.running.add(running);
   keepLease(engine);
   const cancelTimeout = engine.after(step.timeoutMs, () =>
-    abort.abort(new Error(`"${step.label}" did not come back within ${step.timeoutMs / 1000} s.`)),
+    abort.abort(new Error(`"${step.label}" didn't finish within ${step.timeoutMs / 1000} s.`)),
   );
   const opened = new Map<number, Variable[]>();
   const variablesOf = (set: number): Variable[] => {

@@ -49,7 +49,7 @@ async function pageAfter(
 
 test("a cancelled backup of a running instance doesn't say that nothing costs money", async () => {
   expect(await pageAfter("cancelled", "backup", runs)).toBe(
-    "What was stored of this backup was removed. The intranet and its other backups weren't changed.",
+    "The partial backup was deleted. The intranet and its other backups weren't affected.",
   );
 });
 
@@ -61,13 +61,13 @@ test("a cancelled spawn does", async () => {
 
 test("a failed destroy names the droplet's price, not Destroy as the way on", async () => {
   expect(await pageAfter("failed", "destroy", runs)).toBe(
-    "As far as the Spawner knows, the instance's droplet exists and costs $12.00 a month until it's destroyed.",
+    "As far as we know, the instance's droplet exists and costs $12.00 a month until it's destroyed.",
   );
 });
 
 test("a failed purge doesn't say that nothing is lost, nor that nothing costs money", async () => {
   expect(await pageAfter("failed", "purge", { ...destroyed, snapshotId: 7 })).toBe(
-    "What was removed is gone. Other snapshots and backups of this instance may remain and cost money.",
+    "Anything already deleted is gone. Other snapshots and backups of this instance may remain and cost money.",
   );
 });
 

@@ -31,7 +31,7 @@ export function whatIsThere(aftermath: Aftermath<MachineFacts>): string {
 function dropletThere({ facts, instance }: Aftermath<MachineFacts>): string {
   const price = `$${(instance.priceMonthlyCents / 100).toFixed(2)} a month`;
   if (hasDroplet(instance))
-    return `As far as the Spawner knows, the instance's droplet exists and costs ${price} until it's destroyed.`;
+    return `As far as we know, the instance's droplet exists and costs ${price} until it's destroyed.`;
   if (instance.dropletId !== null) return "The instance's droplet is gone at DigitalOcean.";
   // Destroy has looked for it since.
   if (facts.createAskedAt === undefined || instance.status === "destroyed")
@@ -43,4 +43,4 @@ function dropletThere({ facts, instance }: Aftermath<MachineFacts>): string {
 export const unlessStuck =
   (userMessage: string): UserMessage<unknown> =>
   ({ isStuck }) =>
-    isStuck ? "Going back failed too, so the intranet may be down." : userMessage;
+    isStuck ? "Rolling back failed too, so the intranet may be down." : userMessage;

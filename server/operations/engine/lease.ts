@@ -91,7 +91,7 @@ export function keepLease(engine: Engine): void {
         beat(engine);
       } catch (error) {
         // Without a renewal the lease ends by itself: nothing acts or writes any more.
-        report("the worker's lease could not be renewed", error);
+        report("could not renew the worker's lease", error);
       }
     });
   again();

@@ -39,6 +39,6 @@ export function lookNow(engine: Engine, { operation, step }: Claim): void {
     });
     if (isDueNow) engine.wake(operation.id);
   } catch (error) {
-    report("a step could not be isDueNow", error);
+    report("could not wake a step early", error);
   }
 }

@@ -214,7 +214,7 @@ function describe(error: unknown): Fault {
     };
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return {
-    userMessage: "Something unexpected went wrong inside the Spawner.",
+    userMessage: "Something unexpected went wrong in the Spawner.",
     detail,
     retryable: true,
     retryAfterMs: undefined,

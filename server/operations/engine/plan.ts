@@ -86,13 +86,13 @@ export function choicesOf(
   const isCancelled = operation.cancelRequestedAt !== null;
   if (operation.state === "done" || operation.state === "cancelled")
     return {
-      cancel: over("It's already over. There is nothing to cancel."),
+      cancel: over("It has already finished, so there's nothing to cancel."),
       retry: over("Only a failed operation can be retried."),
     };
   const byName = stepsByName(definition);
   const isFinal = rows.some((row) => row.state !== "waiting" && byName.get(row.name)?.final === true);
   const undo: Choice = isFinal
-    ? over(`${definition.label} can't be cancelled any more at this point.`)
+    ? over(`${definition.label} can no longer be cancelled at this point.`)
     : { does: "begin-undo" };
   if (operation.state !== "failed") return { cancel: isCancelled ? asked : undo, retry: asked };
   if (obstacle !== undefined) return { cancel: over(obstacle), retry: over(obstacle) };
@@ -104,7 +104,6 @@ export function choicesOf(
   const retry: Choice = noRetry === undefined ? { does: "go-on" } : over(noRetry);
   if (wayBack.length > 0 && wayBack.every(isOver))
     return { cancel: over("It has already been rolled back."), retry };
-  if (definition.undo.length === 0)
-    return { cancel: over("It has failed, and there is nothing to undo."), retry };
+  if (definition.undo.length === 0) return { cancel: over("It failed, and there's nothing to undo."), retry };
   return { cancel: undo, retry };
 }

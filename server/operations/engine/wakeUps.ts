@@ -60,9 +60,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     const before = tail.get(operationId) ?? Promise.resolve();
     const mine = before
       .then(() => send(operationId))
-      .catch((error: unknown) =>
-        report("a wake-up could not be handed to PostgreSQL; it is tried again", error),
-      )
+      .catch((error: unknown) => report("could not hand a wake-up to PostgreSQL; retrying", error))
       .finally(() => {
         if (tail.get(operationId) === mine) tail.delete(operationId);
       });

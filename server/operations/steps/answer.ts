@@ -63,7 +63,7 @@ export function appReady<Facts>(name: string, options: Options<Facts> = {}): Ste
       if (answer.isNameUnknown === true)
         return later({
           afterMs: elapsed() < 10_000 ? 250 : 5000,
-          progress: { label: "Its name isn't known here yet. A resolver can take up to 30 minutes." },
+          progress: { label: "Its name doesn't resolve yet. DNS can take up to 30 minutes." },
         });
       if (elapsed() > withinMs)
         throw new StepFailure(

@@ -183,7 +183,7 @@ test("another team's token neither forgets our records nor makes any", async () 
   await play(operationId, () => world.stepOf(operationId, "snapshot")?.state === "done");
   cloud.accountId = "another-team";
   cloud.records = [];
-  expect((await play(operationId)).failure?.userMessage).toMatch(/another DigitalOcean team/);
+  expect((await play(operationId)).failure?.userMessage).toMatch(/different DigitalOcean team/);
   expect(
     db
       .select()

@@ -18,7 +18,7 @@ export async function findingOf<Type extends FindingType>(
 ): Promise<FindingOf<Type>> {
   const known = facts.finding;
   if (known === undefined || !isOneOf(known, types))
-    throw new StepFailure("There is nothing to do for this finding.", known?.type ?? "no finding");
+    throw new StepFailure("There's nothing to do for this difference.", known?.type ?? "no finding");
   if (facts.account !== undefined) {
     const { id, email } = await providers.digitalocean.account();
     if (id !== facts.account)

@@ -122,7 +122,7 @@ test("Retry of a spawn whose droplet is gone requests another one, and its recor
   expect(cloud.records.map((one) => one.data)).toEqual([row(id).ipAddress]);
 });
 
-test("a proof whose droplet was removed as a stray while it was taken up again gets another one", async () => {
+test("a test restore whose droplet was removed as a stray while it was retried gets another one", async () => {
   const { cloud, db, engine, play } = world;
   const id = insertInstance(db);
   const operationId = begin(engine, id, registry["test-restore"], {
@@ -156,6 +156,6 @@ test("what is bought is bought by the team that was noted", async () => {
   db.update(instances).set({ status: "destroyed", destroyedAt: 1 }).where(eq(instances.id, id)).run();
   cloud.accountId = "another-team";
   const operation = await play(begin(engine, id, registry["bring-back"], { imageId: 5 }));
-  expect(operation.failure?.userMessage).toMatch(/another DigitalOcean team/);
+  expect(operation.failure?.userMessage).toMatch(/different DigitalOcean team/);
   expect(creates()).toBe(0);
 });

@@ -13,7 +13,7 @@ export async function sameAccount({ facts, instance, providers }: Context): Prom
   const bought = facts.accountId ?? (facts.throwaway === true ? undefined : instance.accountId) ?? id;
   if (bought === id) return id;
   throw new StepFailure(
-    "This token belongs to another DigitalOcean team than the one this droplet was bought with. Put a token of that team into DIGITALOCEAN_TOKEN, start the Spawner again, then retry. Nothing was changed.",
+    "The token belongs to a different DigitalOcean team than this droplet. Set DIGITALOCEAN_TOKEN to that team's token, restart the Spawner, then retry. Nothing was changed.",
     `bought with ${bought}, the token is ${id}'s`,
   );
 }

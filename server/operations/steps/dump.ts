@@ -236,7 +236,7 @@ async function store(context: Context, id: string, againIn?: number) {
   const { bytes, sha256 } = found.archive;
   if (sent.bytes !== bytes || sent.sha256 !== sha256)
     throw new StepFailure(
-      "What arrived isn't what the droplet dumped. Try again.",
+      "The data was damaged on its way from the droplet. Try again.",
       `${sent.bytes} bytes, ${sent.sha256}; expected ${bytes} bytes, ${sha256}`,
     );
   await providers.backups.put(manifestKey(key), Readable.from(JSON.stringify(found, undefined, 1)), signal);
@@ -278,7 +278,7 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
   if (backup === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
   const result = await readBack(context, backup);
   if (result === "late")
-    return later({ afterMs: 2000, progress: { label: "Waiting until the store shows the backup" } });
+    return later({ afterMs: 2000, progress: { label: "Waiting for the backup store to list it" } });
   if (!result.ok) {
     if (backup.againIn === operation.round) throw new StepFailure(result.userMessage, result.detail);
     return later({ ...(await store(context, id, operation.round)), afterMs: 0 });
@@ -309,7 +309,7 @@ async function readBack({ providers, signal, monotonic }: Context, backup: z.inf
   } catch (error) {
     if (!(error instanceof ProviderError) || !error.isMissing) throw error;
     if (backup.at !== undefined && monotonic() - backup.at < shownWithinMs) return "late";
-    const userMessage = "The backup isn't there although it was stored. Check the store, then try again.";
+    const userMessage = "The backup was stored, but is missing now. Check the backup store, then try again.";
     return { ok: false as const, userMessage, detail: error.detail };
   }
 }

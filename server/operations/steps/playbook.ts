@@ -126,7 +126,7 @@ async function run<Facts extends PlaybookFacts>(
     const afterwards = () =>
       void providers.playbooks
         .forgetRun(key)
-        .catch((error: unknown) => report("a playbook's run could not be removed", error));
+        .catch((error: unknown) => report("could not remove a playbook run", error));
     const news = learned?.(context) ?? {};
     return done({
       ...news,

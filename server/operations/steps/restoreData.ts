@@ -24,7 +24,7 @@ export const sourceFacts = { source: sourceFact };
 export type SourceFacts = PlaybookFacts & { source: Source };
 
 const known = <Value>(value: Value | undefined): Value => {
-  if (value === undefined) throw new StepFailure("It is not known which backup to restore.", "no source");
+  if (value === undefined) throw new StepFailure("The backup to restore is missing.", "no source");
   return value;
 };
 
@@ -51,7 +51,7 @@ export const sendBackup = <Facts extends SourceFacts>(
 ): Step<Facts> =>
   step(
     name,
-    "Bring the backup to the droplet",
+    "Copy the backup to the droplet",
     async (context) => {
       if (when?.(context) === false) return skipped();
       const { id, key, bytes, sha256 } = known(source(context));

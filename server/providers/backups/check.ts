@@ -17,7 +17,7 @@ export async function roundTrip(
     await store.remove(key);
     return Buffer.concat(parts).toString() === content
       ? { ok: true, userMessage }
-      : { ok: false, userMessage: "What was written there reads back differently." };
+      : { ok: false, userMessage: "Data written there doesn't read back the same." };
   } catch (error) {
     return {
       ok: false,

@@ -85,7 +85,7 @@ export function createFolderStore(given: string): BackupStore {
         }
       }
     },
-    check: () => roundTrip(store, `Backups are kept in ${folder}, on the Spawner's own disk.`),
+    check: () => roundTrip(store, `Backups are kept in ${folder}, on the Spawner's disk.`),
   };
   return store;
 }
@@ -100,9 +100,9 @@ const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? 
 
 const userMessages: Record<string, string> = {
   ENOENT: "This backup no longer exists. Choose another one.",
-  ENOSPC: "The Spawner's own disk is full. Make room, then try again.",
-  EACCES: "The folder for backups can't be used. Let the Spawner read and write it, then try again.",
-  EROFS: "The folder for backups can't be written to: its disk is read-only.",
+  ENOSPC: "The Spawner's disk is full. Free up some space, then try again.",
+  EACCES: "The backup folder can't be used. Give the Spawner read and write access to it, then try again.",
+  EROFS: "The backup folder can't be written to: its disk is read-only.",
 };
 
 /** A fault of the file system as a sentence; what is a ProviderError already (of whoever feeds the stream) stays one. */
@@ -110,7 +110,7 @@ function failure(error: unknown, what: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const code = codeOf(error);
   return new ProviderError({
-    userMessage: userMessages[code] ?? "The folder for backups couldn't be used. Try again.",
+    userMessage: userMessages[code] ?? "The backup folder couldn't be used. Try again.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
     isMissing: code === "ENOENT",

@@ -190,7 +190,7 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
     Silence: silence,
     TimeoutError: silence,
     AbortError: "The request to the backup store was cancelled.",
-    AccessDenied: `The key isn't allowed to use the bucket ${bucket}. Let it read, write and delete there.`,
+    AccessDenied: `The key isn't allowed to use the bucket ${bucket}. Give it permission to read, write and delete there.`,
   };
   return new ProviderError({
     userMessage: known[name] ?? "The backup store gave an unexpected answer. Trying again.",

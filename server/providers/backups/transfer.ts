@@ -184,7 +184,7 @@ function exitOf(client: Client, channel: ClientChannel): Promise<void> {
     const over = () => {
       if (status === 0) resolve();
       else if (status === undefined) reject(new Error("The connection broke."));
-      else reject(new CommandFailed(`ended with ${status}: ${said.trim()}`));
+      else reject(new CommandFailed(`exited with ${status}: ${said.trim()}`));
     };
     channel.once("close", over);
     client.once("close", over);
@@ -210,7 +210,7 @@ function failure(error: unknown, { address }: TransferHost, command: string): Pr
       userMessage: isMissing
         ? "The dump is no longer on the droplet. Start the backup again."
         : isFull
-          ? "The droplet's disk is full. Make room there, or resize it, then try again."
+          ? "The droplet's disk is full. Free up some space or resize it, then try again."
           : "The droplet couldn't hand over its data. Trying again.",
       detail,
       retryable: !isMissing && !isFull,

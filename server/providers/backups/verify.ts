@@ -52,7 +52,7 @@ export async function verifyArchive(
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
     return {
       ok: false,
-      userMessage: "The backup isn't what was stored: its checksum differs. Make another one.",
+      userMessage: "The backup doesn't match what was stored: its checksum differs. Make another one.",
       detail: `${key}: ${found.bytes} bytes, ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
     };
   if (!tar.isComplete())

@@ -21,7 +21,7 @@ export function sentenceFor(status: number, message: string): string {
   if (status === 401)
     return "DigitalOcean doesn't accept the token. Set DIGITALOCEAN_TOKEN to a valid one and start again.";
   if (status === 403)
-    return "The DigitalOcean token isn't allowed to do this. Give it read and write access.";
+    return "The DigitalOcean token doesn't have permission to do this. Give it read and write access.";
   if (status === 429) return "DigitalOcean is limiting requests.";
   if (status >= 500) return "DigitalOcean has a problem at the moment.";
   if (pendingEvent.test(message)) return "DigitalOcean is still busy with this droplet.";

@@ -34,7 +34,7 @@ export function explainSilence(init: {
       ? "The request to DigitalOcean was cancelled."
       : timedOut
         ? "DigitalOcean doesn't answer. Trying again."
-        : `DigitalOcean can't be reached at ${apiUrl}. Check the internet connection of this machine.`,
+        : `DigitalOcean can't be reached at ${apiUrl}. Check this machine's internet connection.`,
     detail: `${method} /v2/${path}: ${what}`,
     retryable: true,
     unclear: method === "POST" && sent,

@@ -19,7 +19,7 @@ const CAUSES: readonly { pattern: RegExp; userMessage: string }[] = [
   },
   {
     pattern: /No space left on device|Disk quota exceeded|Errno 28\b/i,
-    userMessage: "The droplet's disk is full. Choose a larger size, or free some space, then try again.",
+    userMessage: "The droplet's disk is full. Choose a larger size, or free up some space, then try again.",
   },
   {
     pattern: /Could not get lock|lock.*held by process|Failed to lock (apt|directory)/i,

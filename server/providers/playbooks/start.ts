@@ -35,7 +35,7 @@ export async function prepareRun(
     if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return;
     throw new ProviderError({
       userMessage:
-        "The playbook run couldn't be prepared on the Spawner's own disk. Check that it has free space, then try again.",
+        "The playbook run couldn't be prepared on the Spawner's disk. Check that it has free space, then try again.",
       detail: `Preparing ${command.cwd}: ${codeOf(error) ?? String(error)}`,
       retryable: true,
     });
@@ -60,7 +60,7 @@ export async function startRun(command: PlaybookCommand): Promise<void> {
     throw new ProviderError({
       userMessage:
         "Ansible couldn't be started on the Spawner's machine. Check the playbook runner on the Settings page, then try again.",
-      detail: `ansible-runner start ended with ${status}: ${said.trim().slice(-1000)}`,
+      detail: `ansible-runner start exited with ${status}: ${said.trim().slice(-1000)}`,
       retryable: true,
     });
   } finally {

@@ -10,11 +10,11 @@ import type { InstanceDetail } from "#server/api/views.ts";
 import { domainProblem, slugProblem } from "#server/instances/rules.ts";
 
 const times = [
-  { days: 0, label: "never" },
-  { days: 7, label: "for a week" },
-  { days: 30, label: "for 30 days" },
-  { days: 90, label: "for 90 days" },
-  { days: 365, label: "for a year" },
+  { days: 0, label: "Don't redirect" },
+  { days: 7, label: "For a week" },
+  { days: 30, label: "For 30 days" },
+  { days: 90, label: "For 90 days" },
+  { days: 365, label: "For a year" },
 ];
 
 /** Where it moves to, and how long its address from before leads there. */
@@ -39,7 +39,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
   const error = sent.slug ?? (slug === "" ? undefined : slugProblem(slug)) ?? taken?.userMessage ?? undefined;
   const { scheme, port } = options.data?.urlPattern ?? { scheme: "https", port: null };
   const url = `${scheme}://${slug || "…"}.${domain}${port === null ? "" : `:${port}`}`;
-  const blocked = moved ? null : "Type another address first.";
+  const blocked = moved ? null : "Enter a new address first.";
   return (
     <Dialog
       open
@@ -74,7 +74,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
             hint={
               <span aria-live="polite">
                 <span className="font-mono break-all">{url}</span>
-                {moved && check.data?.free === true && " is free."}
+                {moved && check.data?.free === true && " is available."}
               </span>
             }
             onChange={(event) => {
@@ -99,7 +99,7 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
         </div>
         <SelectField
           id="redirect"
-          label={`${instance.slug}.${instance.domain} redirects to the new address`}
+          label={`Redirect ${instance.slug}.${instance.domain} to the new address`}
           value={redirectDays}
           onChange={(event) => setRedirectDays(Number(event.target.value))}
         >

@@ -50,7 +50,7 @@ export function BringBackDialog({ instance, onClose }: { instance: InstanceDetai
             autoComplete="off"
             value={slug}
             error={error}
-            hint={`${instance.slug}.${instance.domain} has since been taken.`}
+            hint={`${instance.slug}.${instance.domain} is taken now. Choose another slug.`}
             onChange={(event) => {
               back.reset();
               setTyped(event.target.value);

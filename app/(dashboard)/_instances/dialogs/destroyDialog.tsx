@@ -4,7 +4,7 @@ import { Archive, Camera, ShieldCheck, Trash2, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useState } from "react";
 import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
-import { bytes, day, money, monthlyCents, snapshotCents } from "#app/time.ts";
+import { bytes, day, money, monthlyCents, roughly, snapshotCents } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Dialog } from "#app/ui/dialog.tsx";
@@ -35,15 +35,15 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
       description={
         stood ? (
           <>
-            {instance.status !== "off" && "It goes offline when its snapshot begins. "}Until{" "}
+            {instance.status !== "off" && "It goes offline when the snapshot starts. "}Until{" "}
             <strong className="text-ink">{until}</strong> you can bring it back with its variables and data,
             at the same address if that's still free.
           </>
         ) : (
           <>
             {isGone
-              ? "Its droplet is gone at DigitalOcean, so no snapshot can be taken."
-              : "It never started, so there is no droplet to take a snapshot of."}
+              ? "Its droplet was deleted at DigitalOcean, so we can't take a snapshot."
+              : "It never started, so there's no droplet to take a snapshot of."}
             {good > 0 && " You can bring it back from its newest backup."}
           </>
         )
@@ -51,11 +51,11 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
     >
       <dl className="mt-4 border-t border-line">
         {stood && (
-          <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes" cost={`– ${money(monthly)}`}>
+          <Line tone="bad" icon={<X size={15} aria-hidden />} name="Deleted" cost={`– ${money(monthly)}`}>
             The droplet
           </Line>
         )}
-        <Line tone="bad" icon={<X size={15} aria-hidden />} name="Goes">
+        <Line tone="bad" icon={<X size={15} aria-hidden />} name="Deleted">
           The address {instance.slug}.{instance.domain}
         </Line>
         {stood && (
@@ -63,9 +63,9 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
             tone="ok"
             icon={<Camera size={15} aria-hidden />}
             name={`Kept ${keptDays} days`}
-            cost={after === undefined ? "$0.06 a GB" : `about ${money(after)}`}
+            cost={after === undefined ? "$0.06 a GB" : roughly(after)}
           >
-            A snapshot of everything
+            A full snapshot
           </Line>
         )}
         {good > 0 && (
@@ -75,10 +75,10 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
         )}
       </dl>
       <p className="flex items-baseline justify-between py-2.5 font-medium">
-        A month, from now on
+        New monthly cost
         <span className="tabular-nums">
           {stood && <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>}
-          {stood ? (after === undefined ? "$0.06 a GB" : `about ${money(after)}`) : money(0)}
+          {stood ? (after === undefined ? "$0.06 a GB" : roughly(after)) : money(0)}
         </span>
       </p>
       {stood && (

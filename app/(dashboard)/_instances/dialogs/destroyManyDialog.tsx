@@ -19,16 +19,19 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
   const without =
     lost === 0
       ? ""
-      : ` ${lost === 1 ? "1 gets no snapshot: its droplet is" : `${lost} get no snapshot: their droplets are`} gone.`;
+      : ` ${lost === 1 ? "1 has no droplet any more and gets" : `${lost} have no droplet any more and get`} no snapshot.`;
   return (
     <Dialog
       open
       danger
       onOpenChange={onClose}
       title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
-      description={`Each droplet is destroyed only once its snapshot is complete.${without} Together they cost ${money(sum)} a month now, and their snapshots about $0.06 per GB afterwards.`}
+      description={`Each droplet is destroyed only once its snapshot is complete.${without} They cost ${money(sum)} a month now. Their snapshots will cost $0.06 per GB a month.`}
     >
-      <ul aria-label="To be destroyed" className="mt-4 max-h-50 overflow-auto border-y border-line text-sm">
+      <ul
+        aria-label="Instances to destroy"
+        className="mt-4 max-h-50 overflow-auto border-y border-line text-sm"
+      >
         {rows.map((row) => (
           <li key={row.id} className="flex justify-between gap-4 py-1.5">
             <span className="font-medium">{row.company}</span>

@@ -25,7 +25,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
       open
       onOpenChange={onClose}
       title={`Resize ${instance.company}?`}
-      description="It's switched off for a minute or two. Memory and CPUs change; the disk stays the same, so you can make it smaller again."
+      description="It's offline for a minute or two. Memory and CPUs change, but the disk doesn't, so you can size it down again later."
     >
       <div className="mt-5 grid gap-4">
         <SelectField
@@ -45,7 +45,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
         </SelectField>
         {chosen !== undefined && chosen.slug !== instance.size && (
           <p className="flex items-baseline justify-between font-medium">
-            A month, from now on
+            New monthly cost
             <span className="tabular-nums">
               <s className="mr-2 font-normal text-ink-3">{money(instance.priceMonthlyCents)}</s>
               {money(chosen.priceMonthlyCents)}
@@ -58,7 +58,7 @@ export function ResizeDialog({ instance, onClose }: Props) {
           <Button
             look="primary"
             sending={resize.isPending}
-            reason={size === instance.size ? "Choose another size first." : null}
+            reason={size === instance.size ? "Choose a different size first." : null}
             onClick={() => resize.mutate({ instanceId: instance.id, size })}
           >
             Resize
@@ -83,7 +83,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
       open
       onOpenChange={onClose}
       title={`Upgrade ${instance.company}?`}
-      description={`It runs version ${instance.version}. We back it up first, with the intranet stopped. If the new version doesn't answer, this version and its data are restored automatically.`}
+      description={`It's on version ${instance.version}. We stop the intranet and back it up first. If the new version doesn't answer, we restore this version and its data automatically.`}
     >
       <div className="mt-5 grid gap-4">
         <SelectField
@@ -102,7 +102,7 @@ export function UpgradeDialog({ instance, onClose }: Props) {
           <Button
             look="primary"
             sending={upgrade.isPending}
-            reason={version === undefined ? "It already runs the newest version." : null}
+            reason={version === undefined ? "It's already on the latest version." : null}
             onClick={() => version !== undefined && upgrade.mutate({ instanceId: instance.id, version })}
           >
             Upgrade

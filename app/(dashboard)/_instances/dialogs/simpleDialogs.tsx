@@ -16,7 +16,7 @@ export function CancelDialog(props: {
   const cancel = useMutation(trpc.operations.cancel.mutationOptions({ onSuccess: onClose }));
   return (
     <Confirm
-      title={`Cancel “${operation.label}” of ${instance.company}?`}
+      title={`Cancel “${operation.label}” for ${instance.company}?`}
       description={operation.cancelling}
       confirm="Cancel"
       keep={operation.state === "failed" ? "Leave as is" : "Keep running"}
@@ -30,12 +30,12 @@ export function CancelDialog(props: {
 }
 
 const powers = {
-  restart: { label: "Restart", text: "It's down for about half a minute. Its data isn't changed." },
+  restart: { label: "Restart", text: "It's offline for about 30 seconds. Its data isn't affected." },
   off: {
     label: "Power off",
     text: "Nobody can reach the intranet until you power it on again. The droplet costs the same while it's off.",
   },
-  on: { label: "Power on", text: "The droplet starts, and the intranet with it." },
+  on: { label: "Power on", text: "Starts the droplet and the intranet." },
 } as const;
 
 export function PowerDialog(props: {
@@ -71,7 +71,7 @@ export function RestoreDialog({ backup, onClose }: { backup: BackupView; onClose
       description={
         <>
           Its data goes back to {exact(backup.takenAt ?? backup.createdAt)}. We back up the current data
-          first, so you can restore that as well. If the backup doesn't work, the current data is put back
+          first, so you can restore that as well. If the backup doesn't work, we put the current data back
           automatically.
         </>
       }
@@ -90,9 +90,9 @@ export function TestRestoreDialog({ backup, onClose }: { backup: BackupView; onC
   const testRestore = useMutation(trpc.backups.testRestore.mutationOptions({ onSuccess: begun }));
   return (
     <Confirm
-      title={`Prove this backup of ${backup.company}?`}
-      description="We restore it to a temporary droplet, check it, then delete the droplet. The droplet costs a cent or two. Your intranet isn't touched."
-      confirm="Prove"
+      title={`Test restoring this backup of ${backup.company}?`}
+      description="We restore it to a temporary droplet, check it, then delete the droplet. The droplet costs a cent or two. Your intranet isn't affected."
+      confirm="Test restore"
       sending={testRestore.isPending}
       error={testRestore.error}
       onConfirm={() => testRestore.mutate({ instanceId: backup.instanceId, backupId: backup.id })}

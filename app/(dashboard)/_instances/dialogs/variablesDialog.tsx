@@ -40,7 +40,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
       title={shows ? "Review changes" : `Edit the variables of ${instance.company}`}
       description={
         shows
-          ? "The intranet restarts with them, which takes a few seconds. If it doesn't answer, the previous variables are put back automatically."
+          ? "The intranet restarts with them, which takes a few seconds. If it doesn't answer, we put the previous variables back automatically."
           : "A secret keeps its value until you type another one."
       }
     >
@@ -148,11 +148,7 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
           <Button
             look="primary"
             reason={
-              changes.length === 0
-                ? "Nothing has changed yet."
-                : isSound
-                  ? null
-                  : "Fix the highlighted fields first."
+              changes.length === 0 ? "No changes yet." : isSound ? null : "Fix the highlighted fields first."
             }
             onClick={() => setShows(true)}
           >
@@ -192,7 +188,7 @@ function DifferenceList({ changes }: { changes: Difference[] }) {
             {after !== null && (
               <span className="block font-mono break-words whitespace-pre-wrap">{after}</span>
             )}
-            {before === null && after === null && <span className="text-ink-3">a secret</span>}
+            {before === null && after === null && <span className="text-ink-3">Secret</span>}
           </span>
         </li>
       ))}

@@ -123,7 +123,7 @@ export function Log({
             className="touch h-8 min-w-0 grow rounded-[6px] border border-field bg-raised px-3 font-mono text-sm max-md:text-[16px]"
           />
           <span className="text-sm text-ink-2 tabular-nums" aria-live="polite">
-            {words === "" ? "" : hits.length === 0 ? "nothing" : `${hit + 1} of ${hits.length}`}
+            {words === "" ? "" : hits.length === 0 ? "No matches" : `${hit + 1} of ${hits.length}`}
           </span>
         </div>
       )}
@@ -138,7 +138,7 @@ export function Log({
         onFollow={setFollowing}
       />
       <p className="border-t border-line px-5 py-3 text-sm text-ink-2 tabular-nums">
-        {lines.length === 1 ? "1 line" : `${lines.length} lines`}. Secrets read ••••••.
+        {lines.length === 1 ? "1 line" : `${lines.length} lines`}. Secrets are shown as ••••••.
       </p>
     </section>
   );

@@ -54,7 +54,7 @@ export function AddressFields({ draft, options, errors, edit, leave }: Props) {
         hint={
           <span aria-live="polite">
             <span className="font-mono break-all">{url}</span>
-            {answer?.free === true && " is free."}
+            {answer?.free === true && " is available."}
             {answer?.previous != null && (
               <>
                 {" "}
@@ -90,16 +90,16 @@ export function AddressFields({ draft, options, errors, edit, leave }: Props) {
           {options?.domains.map((domain) => (
             <option key={domain}>{domain}</option>
           ))}
-          <option value={own}>the customer's own domain</option>
+          <option value={own}>The customer's own domain</option>
         </SelectField>
         {draft.ownDomain && (
           <TextField
             id="domain"
-            label="Their domain"
+            label="Customer's domain"
             mono
             value={draft.domain}
             error={errors.domain}
-            hint="Its DNS must be at DigitalOcean, in your account."
+            hint="Its DNS must be in your DigitalOcean account."
             onBlur={leave("domain")}
             onChange={(event) => edit({ domain: event.target.value.trim().toLowerCase() })}
           />

@@ -25,9 +25,9 @@ export function ErrorSummary({ problems }: { problems: Record<string, string> })
     <div className="mt-4">
       <Notice tone="bad" alert>
         <strong className="font-semibold">
-          {paths.length === 1 ? "1 thing to fix." : `${paths.length} things to fix.`}
+          {paths.length === 1 ? "1 field to fix." : `${paths.length} fields to fix.`}
         </strong>{" "}
-        <span className="text-ink-2">Nothing was bought, and everything you typed is still here: </span>
+        <span className="text-ink-2">Nothing was purchased, and your input is still here: </span>
         {paths.map((path, index) => (
           <span key={path}>
             {index > 0 && ", "}

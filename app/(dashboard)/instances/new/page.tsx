@@ -78,7 +78,7 @@ export default function NewInstancePage() {
           {spawn.isError && Object.keys(fieldErrors(spawn.error)).length === 0 && (
             <div className="mt-4">
               <Notice tone="bad" alert>
-                {sentenceOf(spawn.error)} Nothing was bought.
+                {sentenceOf(spawn.error)} Nothing was purchased.
               </Notice>
             </div>
           )}

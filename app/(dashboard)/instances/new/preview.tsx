@@ -22,9 +22,8 @@ export function Preview({
         <h2 className="text-lead font-semibold">What will happen</h2>
         {plan.data?.usualMs != null && (
           <p className="mt-1 text-sm text-ink-2">
-            Usually ready after{" "}
-            <strong className="font-medium text-ink">{duration(plan.data.usualMs)}</strong>, from{" "}
-            {plan.data.runs} spawns.
+            Usually ready in <strong className="font-medium text-ink">{duration(plan.data.usualMs)}</strong>,
+            based on {plan.data.runs} spawns.
           </p>
         )}
         <ol className="mt-4 grid gap-2.5">
@@ -49,7 +48,7 @@ export function Preview({
       <div className="grid gap-3 border-t border-line pt-4 max-md:sticky max-md:bottom-16 max-md:-mx-4 max-md:-mb-4 max-md:bg-sunken max-md:px-4 max-md:pb-4">
         {monthlyCents !== undefined && (
           <p className="flex items-baseline justify-between">
-            <span className="font-medium">A month, from today</span>
+            <span className="font-medium">Monthly cost</span>
             <span className="text-page font-semibold tabular-nums">{money(monthlyCents)}</span>
           </p>
         )}
