@@ -29,9 +29,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "claims of dead workers are held for ever",
     focus: { faults: ["worker-killed", "machine-restarted"] },
-    file: `${operations}/engine/claim.ts`,
-    from: "row.claimedBy === null || leaseUntil(engine, row.claimedBy) === undefined;",
-    to: "row.claimedBy === null;",
+    file: `${operations}/engine/lease.ts`,
+    from: "return claimedBy !== null && leaseUntil(engine, claimedBy) !== undefined;",
+    to: "return claimedBy !== null;",
   },
   {
     name: "nothing is put back by itself after a failure",
@@ -123,7 +123,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "the window after an unclear create is not waited for",
     focus: { actions: ["test-restore", "restore-as-new"], faults: ["error-after-effect", "list-lags"] },
-    file: `${operations}/steps/droplet.ts`,
+    file: `${operations}/steps/dropletPresence.ts`,
     from: "export const visibilityWindowMs = 60_000;",
     to: "export const visibilityWindowMs = 0;",
   },

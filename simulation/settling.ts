@@ -1,6 +1,6 @@
 import { settledMs } from "#server/drift/compare.ts";
 import { reconciliationState } from "#server/drift/state.ts";
-import { visibilityWindowMs } from "#server/operations/steps/droplet.ts";
+import { visibilityWindowMs } from "#server/operations/steps/dropletPresence.ts";
 import type { People } from "./people.ts";
 import type { Rules } from "./rules.ts";
 import { type World, workersOf } from "./spawner.ts";

@@ -6,7 +6,7 @@ import type { DriftCheckView, DriftView } from "#server/api/views.ts";
 import { registry } from "#server/operations/registry.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { newestOperation } from "#server/operations/startOperation.ts";
-import { visibilityWindowMs } from "#server/operations/steps/droplet.ts";
+import { visibilityWindowMs } from "#server/operations/steps/dropletPresence.ts";
 import { actionsOf, type DriftAction, driftOperations, finding, keyOf } from "./findings.ts";
 import { reconciliationState } from "./state.ts";
 

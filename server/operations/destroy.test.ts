@@ -133,6 +133,21 @@ test("Destroy waits for what any earlier operation may have bought", async () =>
   expect(cloud.droplets).toEqual([]);
 });
 
+test("what a spawn asked another team for is not called gone, however long ago that was", async () => {
+  const { cloud, clock, db, engine, play } = world;
+  const id = insertInstance(db, { status: "spawning" });
+  const spawn = begin(engine, id, registry.spawn);
+  const asked = { createAskedAt: clock.now, accountId: "our-team" };
+  db.update(operations).set({ state: "failed", facts: asked }).where(eq(operations.id, spawn)).run();
+  db.update(instances).set({ status: "failed" }).run();
+  cloud.accountId = "another-team";
+  clock.now += 60 * minute;
+  expect(await play(press(id))).toMatchObject({
+    state: "failed",
+    failure: { userMessage: expect.stringMatching(/another DigitalOcean team/) },
+  });
+});
+
 test("cancelled while the snapshot is taken: what comes of it is removed once it is there", async () => {
   const { cloud, db, engine, play, row, spawned } = world;
   const id = await spawned();

@@ -13,8 +13,8 @@ import {
 } from "#server/operations/engine/define.ts";
 import type { FoundRecord } from "#server/providers/digitalocean/dns.ts";
 import { ProviderError } from "#server/providers/errors.ts";
-import { endOfOvertaken, visibilityWindowMs } from "./droplet.ts";
-import { sameAccount } from "./dropletPresence.ts";
+import { endOfOvertaken } from "./droplet.ts";
+import { sameAccount, visibilityWindowMs } from "./dropletPresence.ts";
 import { type MachineFacts, machineOf, type OwnRecord } from "./machineFacts.ts";
 
 type Context = StepContext<MachineFacts>;

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { instances, operations } from "#db/schema.ts";
+import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { setPower } from "#server/instances/commands/setPower.ts";
 import { cancelOperation, retryOperation } from "#server/operations/cancelAndRetry.ts";
 import { registry } from "#server/operations/registry.ts";
@@ -44,6 +45,28 @@ test("a call that hangs opens the window when it ends: what it bought is found",
   expect(creates()).toBe(1);
   expect(cloud.droplets).toHaveLength(1);
 });
+
+test.each(["a cancelled Spawn", "Destroy"])(
+  "a new droplet that nothing shows yet isn't gone for %s",
+  async (how) => {
+    const { cloud, clock, db, engine, play, stepOf } = world;
+    const { id, operationId } = beginSpawn();
+    await play(operationId, () => stepOf(operationId, "create-droplet")?.state === "done");
+    const hidden = cloud.droplets.splice(0);
+    const boughtAt = clock.now;
+    let ending = operationId;
+    if (how !== "Destroy") cancelOperation(engine, operationId, joe);
+    else {
+      db.update(operations).set({ state: "failed" }).where(eq(operations.id, operationId)).run();
+      db.update(instances).set({ status: "failed" }).run();
+      ending = destroyInstance(engine, { instanceId: id, confirm: world.row(id).slug }, joe);
+    }
+    await play(ending, () => clock.now - boughtAt > 50 * second);
+    cloud.droplets.push(...hidden);
+    await play(ending);
+    expect(cloud.droplets).toEqual([]);
+  },
+);
 
 test("a look that begins before the window closes is not the last one", async () => {
   const { cloud, clock, engine, db, play } = world;

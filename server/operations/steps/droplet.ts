@@ -15,13 +15,10 @@ import {
 import { startOver } from "#server/operations/engine/startOver.ts";
 import { type Droplet, ourTag } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";
-import { findDroplet, sameAccount, secondLookMs } from "./dropletPresence.ts";
+import { findDroplet, sameAccount, secondLookMs, visibilityWindowMs } from "./dropletPresence.ts";
 import { type MachineFacts, machineIs, machineOf, noMachine } from "./machineFacts.ts";
 
 type Context = StepContext<MachineFacts>;
-
-/** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
-export const visibilityWindowMs = 60_000;
 
 /** A request is given up after this long. */
 const requestMs = 20_000;
@@ -131,11 +128,14 @@ async function findBought({ operation, providers }: Context): Promise<Droplet | 
   return undefined;
 }
 
-function bought({ facts, operation }: Context, dropletId: number, accountId: string) {
+function bought({ facts, operation, monotonic }: Context, dropletId: number, accountId: string) {
   const machine = machineIs(facts, { ...noMachine, dropletId });
   const clear = { createAskedAt: undefined, createEndedAt: undefined };
   return {
-    facts: { ...machine.facts, ...clear, accountId, seenInRound: operation.round },
+    facts: {
+      ...{ ...machine.facts, ...clear, accountId, seenInRound: operation.round },
+      boughtAt: { ...facts.boughtAt, [dropletId]: monotonic() },
+    },
     ...(machine.instance === undefined ? {} : { instance: { ...machine.instance, accountId } }),
   };
 }

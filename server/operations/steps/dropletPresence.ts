@@ -7,6 +7,9 @@ type Context = StepContext<MachineFacts>;
 /** Between the two looks that have to miss a droplet before it is called gone. */
 export const secondLookMs = 3000;
 
+/** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
+export const visibilityWindowMs = 60_000;
+
 /** The team of the token in use. Fails when the operation's droplet was bought with another one's. */
 export async function sameAccount({ facts, instance, providers }: Context): Promise<string> {
   const { id } = await providers.digitalocean.account();
@@ -20,8 +23,8 @@ export async function sameAccount({ facts, instance, providers }: Context): Prom
 
 /**
  * The one careful look at whether a droplet is there. One 404 says little: "gone" is said only when the droplet itself
- * and the complete list both miss it, twice, some seconds apart, and the token is of the team that bought it. Until then
- * it is "unclear": look again after {@link secondLookMs}.
+ * and the complete list both miss it, twice, some seconds apart, the token is of the team that bought it, and it was not bought just now.
+ * Until then it is "unclear": look again after {@link secondLookMs}.
  */
 export async function findDroplet(
   context: Context,
@@ -31,6 +34,8 @@ export async function findDroplet(
   const { [dropletId]: missedAt, ...others } = facts.missedAt ?? {};
   const missed = (at: number | undefined) =>
     context.remember({ missedAt: at === undefined ? others : { ...others, [dropletId]: at } });
+  // A look that began while nothing has to show it says nothing.
+  const isNew = monotonic() < (facts.boughtAt?.[dropletId] ?? Number.NEGATIVE_INFINITY) + visibilityWindowMs;
   const droplet = await providers.digitalocean.getDroplet(dropletId);
   if (droplet !== undefined) {
     if (missedAt !== undefined) missed(undefined);
@@ -42,6 +47,7 @@ export async function findDroplet(
     if (missedAt !== undefined) missed(undefined);
     return "unclear";
   }
+  if (isNew) return "unclear";
   if (missedAt === undefined) missed(monotonic());
   else if (monotonic() - missedAt >= secondLookMs) return "gone";
   return "unclear";

@@ -4,6 +4,7 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { dnsRecords, type JsonObject, operations } from "#db/schema.ts";
 import { createWindowEnd } from "./droplet.ts";
+import { visibilityWindowMs } from "./dropletPresence.ts";
 import { machineFacts } from "./machineFacts.ts";
 
 const facts = z.object(machineFacts).partial();
@@ -35,7 +36,10 @@ export function earlierRequests(tx: Tx, instanceId: string, monotonic: number): 
     .buyers.all({ instanceId })
     .map((row) => facts.safeParse(row.facts).data ?? {});
   const late = earlier.filter((one) => (createWindowEnd(one) ?? 0) > monotonic);
-  const accountId = late.findLast((one) => one.accountId !== undefined)?.accountId;
+  // However long ago it was asked for: only the team that may have bought it can say that there is none.
+  const accountId = earlier.findLast((one) => one.createAskedAt !== undefined)?.accountId;
+  const isRecent = ([, at]: [string, number]) => at + visibilityWindowMs > monotonic;
+  const boughtAt = earlier.flatMap((one) => Object.entries(one.boughtAt ?? {}).filter(isRecent));
   const kept = queries(tx).records.all({ instanceId });
   // One whose step failed before its row was written is known to its operation alone.
   const records = [...kept, ...earlier.flatMap((one) => one.records ?? [])];
@@ -47,6 +51,7 @@ export function earlierRequests(tx: Tx, instanceId: string, monotonic: number): 
     ...(recordsAsked.length === 0 ? {} : { recordsAsked: unique(recordsAsked) }),
     ...(late.length === 0 ? {} : { lateUntil: Math.max(...late.map((one) => createWindowEnd(one) ?? 0)) }),
     ...(accountId === undefined ? {} : { accountId }),
+    ...(boughtAt.length === 0 ? {} : { boughtAt: Object.fromEntries(boughtAt) }),
   };
 }
 

@@ -24,6 +24,8 @@ export const machineFacts = {
   seenInRound: z.number(),
   /** The droplet that may go: what is on it has been kept, or it never came to life. */
   keptDropletId: z.number(),
+  /** When a droplet's id became known, by its id: it may take a moment until anything shows it. */
+  boughtAt: z.record(z.string(), z.number()),
   /** When a droplet was first missed, by its id. */
   missedAt: z.record(z.string(), z.number()),
   /** In which round a droplet's end was asked for, by its id. */
