@@ -168,6 +168,29 @@ test("cancelled while the snapshot is taken: what comes of it is removed once it
   expect(cloud.droplets[0]?.status).toBe("active");
 });
 
+test("cancelled, a droplet that has no address yet is switched on again", async () => {
+  const { cloud, db, engine, play, spawned } = world;
+  const id = await spawned();
+  db.update(instances).set({ ipAddress: null, hostKey: null, answeredAt: null, status: "failed" }).run();
+  const operationId = press(id);
+  await play(operationId, () => cloud.droplets[0]?.status === "off");
+  cancelOperation(engine, operationId, joe);
+  expect((await play(operationId)).state).toBe("cancelled");
+  expect(cloud.droplets[0]?.status).toBe("active");
+});
+
+test("cancelled before it removed the DNS record, it makes none", async () => {
+  const { cloud, db, engine, play, spawned } = world;
+  const id = await spawned();
+  db.update(instances).set({ status: "failed" }).run();
+  cloud.records = [];
+  const operationId = press(id);
+  await play(operationId, () => cloud.droplets[0]?.status === "off");
+  cancelOperation(engine, operationId, joe);
+  expect((await play(operationId)).state).toBe("cancelled");
+  expect(cloud.records).toEqual([]);
+});
+
 test("a snapshot given up after 4 hours is removed by Cancel, and found by Retry", async () => {
   const { cloud, clock, db, engine, play, row, spawned } = world;
   for (const way of ["cancel", "retry"] as const) {

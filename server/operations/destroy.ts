@@ -12,13 +12,22 @@ import {
   takeSnapshot,
 } from "./steps/finalSnapshot.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
-import { switchOn } from "./steps/power.ts";
+import { actionsOf, switchOn } from "./steps/power.ts";
 
 type Context = StepContext<SnapshotFacts>;
 
 const stands = ({ instance }: Context) =>
   instance.dropletId !== null && instance.ipAddress !== null && instance.dropletGoneAt === null;
-const wasOn = (context: Context) => stands(context) && context.operation.statusBefore !== "off";
+/** One that has no address yet may have been told to go off all the same. */
+const wentOff = ({ facts, instance }: Context) =>
+  instance.dropletId !== null &&
+  instance.dropletGoneAt === null &&
+  [...actionsOf(facts, "shutdown"), ...actionsOf(facts, "power_off")].length > 0;
+const wasOn = (context: Context) =>
+  (stands(context) || wentOff(context)) && context.operation.statusBefore !== "off";
+/** The record is removed once the droplet has been kept. Before, one that is missing was so already. */
+const mayHaveRemovedDns = (context: Context) =>
+  stands(context) && (context.facts.keptDropletId !== undefined || context.facts.snapshotId !== undefined);
 const ran = (context: Context) => stands(context) && context.operation.statusBefore === "running";
 
 /** The end of an instance, and at the same time the undo of a spawn in any half-built state. */
@@ -46,7 +55,7 @@ export const destroy = defineOperation<SnapshotFacts>({
     settleSnapshot("undo-settle", "Wait for the snapshot in progress"),
     switchOn("undo-off", "Switch the droplet on again", { when: wasOn }),
     step("undo-dns", "Put the DNS record back", async (context) =>
-      stands(context) ? createDns("undo-dns", "").run(context) : skipped(),
+      mayHaveRemovedDns(context) ? createDns("undo-dns", "").run(context) : skipped(),
     ),
     appReady("undo-ready", { when: ran }),
     removeSnapshot("undo-snapshot", "Remove the snapshot"),
