@@ -43,6 +43,7 @@ type OperationFields = {
   state: string;
   instance_id: string;
   facts: string;
+  mutating: 0 | 1;
   status_before: string;
   cancel_requested_at: number | null;
 };
@@ -223,9 +224,12 @@ export function createRules(
   }
 
   /** What an operation asked of its droplet is over when it is: nothing changes behind the back of the next one. */
-  function nothingIsUnderWay({ kind, state, id }: OperationFields, dropletId: number | null): void {
+  function nothingIsUnderWay({ kind, state, id, mutating }: OperationFields, dropletId: number | null): void {
     // A restart says so itself: once it has begun it comes to its end.
     if (kind === "restart" && state === "cancelled") return;
+    // One that leaves the instance alone asks nothing of its droplet: what is under way there is another one's, which may
+    // run beside it.
+    if (mutating === 0) return;
     for (const { dropletId: of, status, startedAt, type, isSentLate } of cloud.actions.values())
       if (of === dropletId && status === "in-progress" && !isSentLate && startedAt >= (beganAt.get(id) ?? 0))
         broken("nothing is under way", `a ${type} of droplet ${of} after ${kind} ${id}`);
