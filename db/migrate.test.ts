@@ -7,9 +7,12 @@ import { openDatabase } from "./client.ts";
 import { migrateDatabase } from "./migrate.ts";
 import {
   backups,
+  events,
+  healthHours,
   instances,
   mail,
   operations,
+  packedLogs,
   settings,
   snapshots,
   steps,
@@ -182,6 +185,35 @@ test("a database from before names were changed keeps what is under them", () =>
     { name: "another", value: '{"sentence":1}' },
     { name: "reconciliation", value: '{"checkedAt":4,"failure":{"at":3,"userMessage":"No."}}' },
   ]);
+  connection.close();
+});
+
+test("a log from before logs were packed is the same, and is packed when its time comes", () => {
+  const file = join(folder, "logs.sqlite");
+  const before = openDatabase(file);
+  migrate(before.db, { migrationsFolder: olderMigrations(folder, 9) });
+  before.connection.exec(`
+    INSERT INTO instances (id, idempotency_key, company, contact_name, contact_email, slug, domain, region, size,
+      price_monthly_cents, version, status, created_by, created_at, answered_at)
+      VALUES ('i', 'k', 'Acme', 'Petra', 'p@acme.example', 'acme', 'x.test', 'fra1', 's', 1200, '2.14.0', 'running',
+        'joe', 1, 9);
+    INSERT INTO operations (id, sequence, instance_id, kind, state, facts, created_by, created_at, ended_at)
+      VALUES ('o', 1, 'i', 'restart', 'done', '{}', 'joe', 1, 3);
+    INSERT INTO events (at, kind, instance_id, operation_id, step, data)
+      VALUES (2, 'log', 'i', 'o', 'shut-down', '{"text":"ok","failed":false}'),
+        (3, 'operation', 'i', 'o', NULL, '{"state":"done"}');`);
+  before.connection.close();
+
+  migrateDatabase(file);
+
+  const { db, connection } = openDatabase(file);
+  expect(db.select().from(operations).all()).toMatchObject([{ id: "o", endedAt: 3, logPackedAt: null }]);
+  expect(db.select().from(events).all()).toMatchObject([
+    { id: 1, kind: "log", data: { text: "ok", failed: false } },
+    { id: 2, kind: "operation" },
+  ]);
+  expect(db.select().from(instances).all()).toMatchObject([{ answeredAt: 9 }]);
+  expect([db.select().from(packedLogs).all(), db.select().from(healthHours).all()]).toEqual([[], []]);
   connection.close();
 });
 

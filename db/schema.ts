@@ -1,5 +1,14 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import {
+  blob,
+  index,
+  integer,
+  primaryKey,
+  real,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 
 /** Every time in this schema is a Unix time in milliseconds. */
 const time = (name: string) => integer(name);
@@ -239,6 +248,8 @@ export const operations = sqliteTable(
     createdAt: time("created_at").notNull(),
     endedAt: time("ended_at"),
     cancelRequestedAt: time("cancel_requested_at"),
+    /** When the lines of its log moved into `packedLogs`. */
+    logPackedAt: time("log_packed_at"),
   },
   (table) => [
     uniqueIndex("operations_one_live")
@@ -248,6 +259,8 @@ export const operations = sqliteTable(
     index("operations_by_instance").on(table.instanceId, table.sequence),
     index("operations_by_state").on(table.state),
     index("operations_by_batch").on(table.batchId),
+    // The plus keeps a query that says the same from the index by state, which holds all that ever ended.
+    index("operations_to_pack").on(table.endedAt).where(sql`+state = 'done' and log_packed_at is null`),
   ],
 );
 
@@ -301,7 +314,10 @@ export const workers = sqliteTable("workers", {
 export const eventKinds = ["operation", "step", "log", "instance"] as const;
 export type EventKind = (typeof eventKinds)[number];
 
-/** What happened, in order. The id is gapless, because rows are never deleted and a rollback returns its id. */
+/**
+ * What happened, in order. No id is ever skipped, because a rollback returns its id, and none is used twice. Rows only
+ * leave for `packedLogs`: the ids of both together are 1, 2, 3 … without gap.
+ */
 export const events = sqliteTable(
   "events",
   {
@@ -314,6 +330,25 @@ export const events = sqliteTable(
     data: text({ mode: "json" }).$type<JsonObject>().notNull(),
   },
   (table) => [index("events_by_operation").on(table.operationId, table.id)],
+);
+
+/**
+ * Lines of the logs of operations that are long done, out of `events`: a part of a log in each row, and of most
+ * operations all of it. See server/operations/packedLogs.ts.
+ */
+export const packedLogs = sqliteTable(
+  "packed_logs",
+  {
+    operationId: text("operation_id")
+      .notNull()
+      .references(() => operations.id),
+    /** The events' ids of its first and last line, and how many lines it holds. */
+    firstId: integer("first_id").notNull(),
+    lastId: integer("last_id").notNull(),
+    lines: integer().notNull(),
+    data: blob({ mode: "buffer" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.operationId, table.firstId] })],
 );
 
 /** The outbox of wake-ups: what the queue should know. One row per live operation. */

@@ -47,6 +47,13 @@ test.each([
   expect((row?.keptUntil ?? 0) - (row?.destroyedAt ?? 0)).toBe(days * dayMs);
 });
 
+test.each([
+  [{ KEEP_LOGS_DAYS: "7" }, 7],
+  [{}, 30],
+])("logs are packed when they are as old as KEEP_LOGS_DAYS says: %o", (variables, days) => {
+  expect(configured(variables).keepLogsMs).toBe(days * dayMs);
+});
+
 describe("the local cloud and DigitalOcean", () => {
   /** Functions by their source, so that the same code counts as the same. */
   const codeOf = (part: unknown): unknown =>

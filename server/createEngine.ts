@@ -81,6 +81,7 @@ export function createEngine(
     worker: createWorker(),
     slots: { playbooks: env.playbooksAtOnce, transfers: transfersAtOnce },
     keepDestroyedMs: env.keepDestroyedDays * 86_400_000,
+    keepLogsMs: env.keepLogsDays * 86_400_000,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake,

@@ -44,6 +44,7 @@ const variables = z
     BACKUP_ACCESS_KEY_ID: given,
     BACKUP_SECRET_ACCESS_KEY: given,
     KEEP_DESTROYED_DAYS: z.coerce.number().int().min(1).max(3650).default(60),
+    KEEP_LOGS_DAYS: z.coerce.number().int().min(1).max(3650).default(30),
     SECRET_KEY: z.string().min(16, "needs at least 16 characters").optional(),
   })
   .superRefine((env, context) => {
@@ -94,6 +95,8 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     },
     /** How long snapshots and backups of a destroyed instance are kept. */
     keepDestroyedDays: env.KEEP_DESTROYED_DAYS,
+    /** How long the log of an operation that is done is kept as it was written; then it is packed. */
+    keepLogsDays: env.KEEP_LOGS_DAYS,
     databaseUrl: env.DATABASE_URL,
     admin: { email: env.ADMIN_EMAIL.toLowerCase(), password: env.ADMIN_PASSWORD },
     isLocal,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { openVariables } from "#server/instances/variables.ts";
+import { unpackLines } from "#server/operations/packedLogs.ts";
 import type { CloudWatcher, SimDroplet } from "./cloud.ts";
 import type { Post } from "./disk.ts";
 import { postsOn, treeOf } from "./disk.ts";
@@ -474,7 +475,8 @@ export function createRules(
   function books(): void {
     const count = (sql: string) => connection.prepare(sql).pluck().get() as number;
     if (count("select count(*) from wake_ups") > 0) broken("the queue is empty", "wake-ups are left");
-    if (count("select count(*) - coalesce(max(id), 0) from events") !== 0)
+    const ids = eventIds();
+    if (new Set(ids).size !== ids.length || ids.length !== Math.max(0, ...ids))
       broken("events have no gap", "a gap");
     const twice = count(
       "select count(*) from (select 1 from mail group by operation_id, instance_id, kind, round, recipient having count(*) > 1)",
@@ -505,7 +507,19 @@ export function createRules(
     secrets("s3cret-of-");
   }
 
+  /** Of all events there ever were, also of those whose lines are packed. */
+  function eventIds(): number[] {
+    const ids = connection.prepare<[], number>("select id from events").pluck().all();
+    return [...ids, ...packedLines().map(({ id }) => id)];
+  }
+  function packedLines() {
+    const parts = connection.prepare<[], Buffer>("select data from packed_logs").pluck().all();
+    return parts.flatMap(unpackLines);
+  }
+
   function secrets(secret: string): void {
+    if (packedLines().some(({ text }) => text.includes(secret)))
+      broken("secrets stay secret", `a packed log holds ${secret}`);
     for (const [table, columns] of places)
       for (const column of columns) {
         const found = connection

@@ -135,6 +135,8 @@ export function startWorker(world: World, number: number): Worker {
     worker: createWorker(),
     slots: { playbooks: 3, transfers: 3 },
     keepDestroyedMs: world.keepDestroyedMs,
+    // Sooner than an installation would: within a life.
+    keepLogsMs: 10 * 60_000,
     openVariables: (instance, set) => openVariables(db, variablesKey, instance.id, set),
     urlOf,
     wake: (operationId) => waker.wake(operationId),

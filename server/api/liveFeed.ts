@@ -4,6 +4,7 @@ import type { Db } from "#db/client.ts";
 import { events } from "#db/schema.ts";
 import type { Env } from "#server/env.ts";
 import { instanceRows } from "#server/instances/queries.ts";
+import { packedLines } from "#server/operations/packedLogs.ts";
 import { logLineOf } from "#server/operations/queries.ts";
 import { report } from "#server/report.ts";
 import type { EventView } from "./views.ts";
@@ -70,9 +71,9 @@ export function watchEvents(env: Env, db: Db): Live {
     return piece.isLast;
   }
 
-  function after(id: number): Piece {
+  function after(id: number, operationId: string | undefined): Piece {
     const oldest = recent[0]?.id;
-    if (oldest === undefined || id < oldest - 1) return read(env, db, id);
+    if (oldest === undefined || id < oldest - 1) return read(env, db, id, operationId);
     // From the newest back to where the page stands: that is never far.
     let from = recent.length;
     while (from > 0 && (recent[from - 1]?.id ?? 0) > id) from -= 1;
@@ -85,7 +86,7 @@ export function watchEvents(env: Env, db: Db): Live {
     followers += 1;
     try {
       while (!signal.aborted) {
-        const { views, readTo, isLast } = after(cursor);
+        const { views, readTo, isLast } = after(cursor, operationId);
         for (const event of views) if (event.kind !== "log" || event.operationId === operationId) yield event;
         cursor = readTo;
         if (views.length > 0 || !isLast) continue;
@@ -114,8 +115,11 @@ export function watchEvents(env: Env, db: Db): Live {
 /** A piece of the events: those that pages show, up to which id all were read, and whether it reaches the newest. */
 type Piece = { views: EventView[]; readTo: number; isLast: boolean };
 
-/** Events with what they mean for the page; several changes of one instance share the newest row. */
-function read(env: Env, db: Db, afterId: number): Piece {
+/**
+ * Events with what they mean for the page; several changes of one instance share the newest row. Of the operation's log
+ * also lines that have been packed: a page may come back after longer than that takes.
+ */
+function read(env: Env, db: Db, afterId: number, operationId?: string): Piece {
   return db.transaction((tx) => {
     const found = tx
       .select()
@@ -142,6 +146,16 @@ function read(env: Env, db: Db, afterId: number): Piece {
         views.push({ id: event.id, at: event.at, kind: event.kind, row });
       }
     }
-    return { views, readTo: found.at(-1)?.id ?? afterId, isLast: found.length < pageSize };
+    const isLast = found.length < pageSize;
+    const readTo = found.at(-1)?.id ?? afterId;
+    if (operationId === undefined) return { views, readTo, isLast };
+    const packed = packedLines(tx, operationId, afterId)
+      .filter((line) => isLast || line.id <= readTo)
+      .map((line): EventView => ({ id: line.id, at: line.at, kind: "log", operationId, line }));
+    return {
+      views: [...packed, ...views].sort((one, other) => one.id - other.id),
+      readTo: Math.max(readTo, packed.at(-1)?.id ?? 0),
+      isLast,
+    };
   });
 }

@@ -8,6 +8,7 @@ import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
 import { noteLateSnapshots } from "./lateSnapshots.ts";
 import { underLease } from "./lease.ts";
 import { noteLostDroplets } from "./lostDroplets.ts";
+import { packOldLogs } from "./oldLogs.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";
 import { warnOfOrphans } from "./orphanWarnings.ts";
 import { reconcile } from "./reconciliation.ts";
@@ -30,6 +31,7 @@ const chores: [fault: string, chore: Chore][] = [
   ["could not remove expired snapshots and backups of destroyed instances", purgeExpired],
   ["could not clean up after playbook runs", tidyPlaybookRuns],
   ["could not clean up interrupted uploads", tidyBackupStore],
+  ["could not pack old logs", packOldLogs],
   ["could not remove old health history", removeOldHealthHours],
   ["could not warn of old backups", warnOfStaleBackups],
   ["could not compare DigitalOcean with our records", reconcile],

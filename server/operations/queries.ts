@@ -9,6 +9,7 @@ import { aftermathOf } from "./engine/aftermath.ts";
 import { plannedSteps } from "./engine/define.ts";
 import { percentile } from "./engine/durations.ts";
 import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./engine/plan.ts";
+import { packedLines } from "./packedLogs.ts";
 import { registry } from "./registry.ts";
 
 type Usual = Map<string, { usualMs: number; slowMs: number; runs: number }>;
@@ -171,18 +172,21 @@ export function logLines(
   operationId: string,
   options: { step?: string | undefined; afterId?: number } = {},
 ): LogLine[] {
-  return tx
+  const { step, afterId = 0 } = options;
+  const packed = packedLines(tx, operationId, afterId);
+  const others = tx
     .select()
     .from(events)
     .where(
       and(
         eq(events.operationId, operationId),
         eq(events.kind, "log"),
-        options.step === undefined ? undefined : eq(events.step, options.step),
-        gt(events.id, options.afterId ?? 0),
+        step === undefined ? undefined : eq(events.step, step),
+        gt(events.id, afterId),
       ),
     )
     .orderBy(asc(events.id))
     .all()
     .map(logLineOf);
+  return [...packed.filter((line) => step === undefined || line.step === step), ...others];
 }

@@ -16,6 +16,8 @@ export type Engine = Clock & {
   worker: Worker;
   /** How long snapshots and backups of a destroyed instance are kept, ms. */
   keepDestroyedMs: number;
+  /** How long after an operation is done its log is packed, ms. */
+  keepLogsMs: number;
   /** How many steps may hold a slot of each kind at once, whatever worker runs them. */
   slots: Readonly<Record<SlotName, number>>;
   /** The variables of one of the instance's sets. */

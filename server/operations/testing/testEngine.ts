@@ -33,6 +33,7 @@ export function createTestEngine(overrides: Partial<Engine> & { providers?: Prov
     worker: createWorker(),
     slots: { playbooks: 100, transfers: 100 },
     keepDestroyedMs: 60 * 86_400_000,
+    keepLogsMs: 30 * 86_400_000,
     openVariables: () => [],
     urlOf: ({ slug, domain }) => `http://${slug}.${domain}`,
     wake: () => {},

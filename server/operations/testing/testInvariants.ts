@@ -1,7 +1,18 @@
 import { and, asc, eq, isNotNull, isNull } from "drizzle-orm";
 import { z } from "zod";
 import type { Db } from "#db/client.ts";
-import { aliases, backups, events, instances, mail, operations, snapshots, steps } from "#db/schema.ts";
+import {
+  aliases,
+  backups,
+  events,
+  instances,
+  mail,
+  operations,
+  packedLogs,
+  snapshots,
+  steps,
+} from "#db/schema.ts";
+import { unpackLines } from "#server/operations/packedLogs.ts";
 
 const droplets = z.object({ droplets: z.array(z.object({ id: z.number(), tags: z.array(z.string()) })) });
 const snapshotList = z.object({ snapshots: z.array(z.object({ id: z.coerce.number(), name: z.string() })) });
@@ -150,7 +161,10 @@ function bookRules(db: Db): string[] {
     )
       broken.push(`8: ${row.instanceId} has two operations at once`);
   const log = db.select().from(events).orderBy(asc(events.id)).all();
-  if (log.some((event, index) => event.id !== index + 1)) broken.push("12: the events have a gap");
+  const packed = db.select().from(packedLogs).all();
+  const ids = [...log, ...packed.flatMap(({ data }) => unpackLines(data))].map(({ id }) => id);
+  if (ids.sort((one, other) => one - other).some((id, index) => id !== index + 1))
+    broken.push("12: the events have a gap");
   const rounds = new Map(all.map((row) => [row.id, row.round]));
   const over = new Set<string>();
   for (const event of log) {
