@@ -57,6 +57,18 @@ test("200 presses for one address at once are one instance, and the others are t
   expect(db.select().from(wakeUps).all()).toHaveLength(1);
 });
 
+test("how an instance answered is told of every hour, and of none that there isn't", async () => {
+  const { instanceId } = await caller().instances.spawn(spawnWish({ slug: "healthy" }));
+  const { answeredAt, hours } = await caller().instances.health({ instanceId });
+  expect([answeredAt, hours.length, new Set(hours.map(({ state }) => state))]).toEqual([
+    ...[null, 24],
+    new Set(["unknown"]),
+  ]);
+  await expect(caller().instances.health({ instanceId: "nobody" })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+  });
+});
+
 test("the same press sent again is the same instance", async () => {
   const again = spawnWish({ slug: "twice" });
   const first = await caller().instances.spawn(again);

@@ -7,7 +7,7 @@ import { packLines } from "#server/operations/packedLogs.ts";
 import { logLineOf } from "#server/operations/queries.ts";
 
 /** So few that whoever else wants to write waits for a few milliseconds at most. Most logs are shorter. */
-const linesAtOnce = 500;
+const linesAtOnce = 250;
 /** A backlog of 10,000 operations takes an hour and a half, and leaves the other chores their turn. */
 const partsARound = 120;
 

@@ -52,8 +52,8 @@ function Bar({ hours }: { hours: HourView[] }) {
         ))}
       </div>
       <p className="mt-1 flex justify-between gap-2 text-xs text-ink-3" aria-hidden>
-        <span>24 hours ago</span>
-        <span className="tabular-nums">{text}</span>
+        <span className="shrink-0">24 h ago</span>
+        <span className="text-center tabular-nums">{text}</span>
         <span>now</span>
       </p>
     </>
