@@ -7,6 +7,8 @@ test("destroy: snapshot first, then the record, then the droplet", async ({ page
   await page.getByRole("button", { name: "Destroy instance" }).click();
   const dialog = page.getByRole("alertdialog");
   await expect(dialog).toContainText("snapshot");
+  // What destroys isn't closed by a click outside.
+  await page.mouse.click(5, 5);
   await dialog.getByLabel("Type tannhof to confirm").fill("tannho");
   // It can be reached but does nothing yet: forced, because a person may press it all the same.
   await dialog.getByRole("button", { name: "Destroy instance" }).click({ force: true });

@@ -119,7 +119,7 @@ async function listen(server: Server, port: number, variable: string): Promise<n
     await once(server, "listening");
   } catch (cause) {
     throw new Error(
-      `The local cloud cannot use port ${port}: something listens there already. Stop it, or set ${variable} to another port.`,
+      `The local cloud can't use port ${port} because it's already in use. Stop what uses it, or set ${variable} to another port.`,
       { cause },
     );
   }

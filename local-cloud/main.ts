@@ -12,7 +12,7 @@ async function main(): Promise<void> {
     cloud.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        console.error("The local cloud did not close cleanly:", error);
+        console.error("The local cloud didn't shut down cleanly:", error);
         process.exit(1);
       },
     );

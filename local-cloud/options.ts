@@ -45,7 +45,7 @@ export type CloudOptionsInput = z.input<typeof optionsSchema>;
 export function parseOptions(input: CloudOptionsInput | Record<string, string>): CloudOptions {
   const parsed = optionsSchema.safeParse(input);
   if (parsed.success) return { ...parsed.data, folder: path.resolve(parsed.data.dataDir, "cloud") };
-  throw new Error(`The local cloud cannot start: ${z.prettifyError(parsed.error)}`);
+  throw new Error(`The local cloud can't start: ${z.prettifyError(parsed.error)}`);
 }
 
 /** Options from the environment of the process (empty values count as not set). */

@@ -124,6 +124,6 @@ function readSecretKey(dataDir: string): string {
   const file = join(dataDir, "secret.key");
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   throw new Error(
-    `SECRET_KEY is not set and ${file} does not exist. Start with "npm start", which makes it, or set SECRET_KEY.`,
+    `SECRET_KEY isn't set and ${file} doesn't exist. Set SECRET_KEY, or start with "npm start", which creates it.`,
   );
 }

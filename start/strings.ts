@@ -8,7 +8,7 @@ import { say } from "./say.ts";
 const places = [
   "{app,server,start}/**/*.{ts,tsx,mjs}",
   "local-cloud/api/frontPage.ts",
-  "local-cloud/edge/*.ts",
+  "local-cloud/{,edge/,host/}*.ts",
   "local-cloud/droplet/intranet/*.mjs",
 ];
 const isTest = (file: string): boolean => /(\.test\.tsx?$|\/testing\/)/.test(file);

@@ -12,7 +12,7 @@ export default function DashboardLayout({ children }: { children: ReactNode }) {
           href="#content"
           className="sr-only focus:not-sr-only focus:absolute focus:left-4 focus:top-4 focus:z-50 focus:bg-raised focus:p-3"
         >
-          Skip to the content
+          Skip to content
         </a>
         <div className="md:flex">
           <Sidebar />

@@ -101,7 +101,7 @@ export async function drawArrival(arrival: Arrival, now: number): Promise<string
 <main>
 <style>@media(max-width:${broad.width + 32}px){.wide{display:none}.tall{display:block}}</style>
 <h1>${title}</h1>
-<p role="status">${estimate(arrival, now)} This page opens it as soon as it's ready.</p>
+<p role="status">${estimate(arrival, now)} It opens here as soon as it's ready.</p>
 ${drawing("wide", broad)}${drawing("tall", tall(plan))}
 </main>
 <script>${raw(script)}</script>

@@ -32,7 +32,7 @@ test("a folder has the same addresses each time, as long as they are free", asyn
 
 test("addresses that droplets have already are used by nobody else: the second one says so", async () => {
   await claim("127.150");
-  await expect(claim("127.150")).rejects.toThrow(/begin with 127\.150, and another one uses these/);
+  await expect(claim("127.150")).rejects.toThrow(/begin with 127\.150, and another one is using these/);
 });
 
 test("a program on that port of every address is named with the way out", async () => {
@@ -61,7 +61,7 @@ test("a cloud goes on with the addresses that its droplets have", async () => {
     await create(first.apiUrl);
     await first.close();
     const second = await startLocalCloud(options);
-    await expect(startLocalCloud(options)).rejects.toThrow(/another one uses these/);
+    await expect(startLocalCloud(options)).rejects.toThrow(/another one is using these/);
     await second.close();
   } finally {
     rmSync(dataDir, { recursive: true, force: true });

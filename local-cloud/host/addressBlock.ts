@@ -37,8 +37,8 @@ export async function claimAddressBlock(options: {
   }
   throw new Error(
     wanted === undefined
-      ? `The local cloud found no free loopback addresses for its droplets: something listens on port ${sshPort} of all of them. Stop it, or set LOCAL_SSH_PORT to another port.`
-      : `The local cloud's droplets have addresses that begin with ${wanted}, and another one uses these now. Stop the other Spawner on this machine first.`,
+      ? `The local cloud found no free loopback addresses for its droplets: something is listening on port ${sshPort} of all of them. Stop it, or set LOCAL_SSH_PORT to another port.`
+      : `The local cloud's droplets have addresses that begin with ${wanted}, and another one is using these. Stop the other Spawner on this machine first.`,
   );
 }
 

@@ -186,7 +186,7 @@ async function readState(file: string): Promise<State> {
     return stateSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new Error(
-      `The local cloud's state in ${file} cannot be read. Put a good copy there, or move it away to begin an empty cloud.`,
+      `The local cloud's state in ${file} can't be read. Put a good copy there, or move it away to start with an empty cloud.`,
       { cause },
     );
   }

@@ -39,7 +39,7 @@ export const instancesRouter = router({
     web.db.transaction((tx) => {
       const instance = instanceDetail(web.env, tx, input.slug, input.id);
       if (instance === undefined)
-        throw new CommandError("not-found", `There is no instance called ${input.slug}.`);
+        throw new CommandError("not-found", `There's no instance called ${input.slug}.`);
       return { lastEventId: lastEventId(tx), instance };
     }),
   ),

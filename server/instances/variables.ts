@@ -127,7 +127,7 @@ export function newVariableSet(
     const before = current.find((variable) => variable.name === name && variable.secret);
     const kept = value ?? (secret ? before?.value : undefined);
     if (kept === undefined) {
-      const userMessage = `Enter a value for ${name}. There is none to keep.`;
+      const userMessage = `Enter a value for ${name}. It doesn't have one yet.`;
       throw new CommandError("invalid", userMessage, { [`variables.${index}.value`]: userMessage });
     }
     return { name, value: kept, secret };

@@ -57,7 +57,7 @@ function noRetryOf(
   const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
   if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
   // What was to be test-restored may be removed for good at any time.
-  return kind === "test-restore" && instance?.status === "destroyed" ? "It is destroyed." : undefined;
+  return kind === "test-restore" && instance?.status === "destroyed" ? "It's destroyed." : undefined;
 }
 
 /** What Cancel and Retry do with an operation now. */

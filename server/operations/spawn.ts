@@ -15,7 +15,7 @@ export const spawn = defineOperation<PlaybookFacts>({
   label: "Spawn",
   userMessages: {
     cancelling:
-      "The droplet and the DNS record are removed, so nothing is left that costs money. What you typed stays on this page.",
+      "The droplet and the DNS record are removed, so nothing is left that costs money. Your input stays on this page.",
     cancelled: "The droplet and the DNS record were removed. Nothing is left that costs money.",
     failed: whatIsThere,
   },

@@ -62,7 +62,7 @@ function PutBack({ instance }: { instance: InstanceDetail }) {
       className="mt-6 flex flex-wrap items-start justify-between gap-4"
     >
       <p className="min-w-0 max-w-prose break-words text-sm text-ink-2">
-        Before that it had {names === "" ? "none" : <span className="font-mono">{names}</span>}.
+        Previously set: {names === "" ? "none" : <span className="font-mono">{names}</span>}.
       </p>
       <Button
         sending={restore.isPending}

@@ -80,7 +80,7 @@ function Time({ operation }: { operation: OperationView }) {
         <p
           role="timer"
           aria-live="off"
-          aria-label="Time since the start"
+          aria-label="Elapsed time"
           className={`text-clock font-[350] tracking-[-0.045em] tabular-nums ${connection.live ? "" : "text-ink-3"}`}
         >
           {clock(took)}

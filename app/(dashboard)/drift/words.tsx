@@ -62,7 +62,7 @@ export function sentenceFor({ finding, instance }: DriftView, now: number): stri
         : `Created ${age(finding.createdAt, now)} for ${company}. No instance uses it.`;
     case "orphaned-snapshot":
       return finding.isAdoptable
-        ? `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. There is no other one to bring it back from.`
+        ? `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. It's the only one to bring it back from.`
         : `Final snapshot of ${company}, taken ${age(finding.createdAt, now)}. Nothing uses it.`;
     case "orphaned-record":
       return `Points to ${finding.address}. ${company} no longer uses it.`;

@@ -33,7 +33,7 @@ export function Connections() {
                 className={`inline-flex items-center gap-1.5 text-sm ${check.ok ? "text-ok-ink" : "text-bad-ink"}`}
               >
                 {check.ok ? <CircleCheck size={15} aria-hidden /> : <OctagonAlert size={15} aria-hidden />}
-                {check.ok ? "Works" : "Not working"}
+                {check.ok ? "Working" : "Not working"}
               </span>
               <span className="block text-sm text-ink-2">{check.userMessage}</span>
               <span className="block font-mono text-xs text-ink-3">{check.detail}</span>

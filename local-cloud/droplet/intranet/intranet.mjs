@@ -41,7 +41,7 @@ async function readPosts() {
     throw error;
   }
   const posts = JSON.parse(text);
-  if (!Array.isArray(posts)) throw new Error(`${postsFile} does not hold a list of posts.`);
+  if (!Array.isArray(posts)) throw new Error(`${postsFile} doesn't hold a list of posts.`);
   return posts;
 }
 

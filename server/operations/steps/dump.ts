@@ -275,7 +275,7 @@ const verifyBackup = (name: string, label: string, making: Making): Step<DumpFac
 async function verify(context: Context, id: string, { stop }: Making): Promise<Outcome<DumpFacts>> {
   const { operation, providers, signal, now, facts } = context;
   const backup = facts.stored?.[id];
-  if (backup === undefined) throw new StepFailure("There is no backup to verify.", `${id} was not stored`);
+  if (backup === undefined) throw new StepFailure("There's no backup to verify.", `${id} was not stored`);
   const result = await readBack(context, backup);
   if (result === "late")
     return later({ afterMs: 2000, progress: { label: "Waiting for the backup store to list it" } });

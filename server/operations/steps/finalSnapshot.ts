@@ -76,9 +76,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
     async (context) => {
       const { instance, operation, providers, now } = context;
       const { dropletId } = instance;
-      const nothing = (why: string) => [
-        { at: now(), text: `${why} There is nothing to take a snapshot of.` },
-      ];
+      const nothing = (why: string) => [{ at: now(), text: `${why} There's nothing to take a snapshot of.` }];
       if (dropletId === null) return skipped({ log: nothing("It has no droplet.") });
       const droplet = await findDroplet(context, dropletId);
       if (droplet === "unclear")

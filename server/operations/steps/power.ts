@@ -132,7 +132,7 @@ function powerStep<Facts extends ActionFacts>(
     if (dropletId !== undefined && instance.dropletGoneAt === null)
       return later({ afterMs: 0, instance: { dropletGoneAt: now() } });
     throw new StepFailure(
-      "The droplet is gone: somebody deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
+      "The droplet is gone: someone deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
       `droplet ${dropletId ?? "unknown"} was not found`,
     );
   });

@@ -63,7 +63,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
             tone="ok"
             icon={<Camera size={15} aria-hidden />}
             name={`Kept ${keptDays} days`}
-            cost={after === undefined ? "$0.06 a GB" : roughly(after)}
+            cost={after === undefined ? "$0.06 per GB" : roughly(after)}
           >
             A full snapshot
           </Line>
@@ -78,7 +78,7 @@ export function DestroyDialog({ instance, onClose }: { instance: InstanceDetail;
         New monthly cost
         <span className="tabular-nums">
           {stood && <s className="mr-2 font-normal text-ink-3">{money(monthly)}</s>}
-          {stood ? (after === undefined ? "$0.06 a GB" : roughly(after)) : money(0)}
+          {stood ? (after === undefined ? "$0.06 per GB" : roughly(after)) : money(0)}
         </span>
       </p>
       {stood && (

@@ -48,7 +48,7 @@ export function LogSheet({ instance, operation, step, opener, onClose }: Props) 
               className={`text-lead font-medium tabular-nums ${connection.live ? "" : "text-ink-3"}`}
               role="timer"
               aria-live="off"
-              aria-label="Time since the start"
+              aria-label="Elapsed time"
             >
               {clock((operation.endedAt ?? now) - operation.createdAt)}
             </span>

@@ -58,14 +58,14 @@ export function AddressFields({ draft, options, errors, edit, leave }: Props) {
             {answer?.previous != null && (
               <>
                 {" "}
-                It was{" "}
+                Last used by{" "}
                 <Link
                   href={`/instances/${draft.slug}?id=${answer.previous.id}`}
                   className="underline underline-offset-2"
                 >
                   {answer.previous.company}
                 </Link>
-                's.
+                .
               </>
             )}
           </span>
