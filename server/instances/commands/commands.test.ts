@@ -209,7 +209,7 @@ test("variables: a new set with the secrets that were kept, and the one before c
   const token = { name: "TOKEN", value: null, secret: true };
   await expect(edit([token, token])).rejects.toMatchObject({ code: "BAD_REQUEST" });
   await expect(edit([{ name: "NEW", value: null, secret: true }])).rejects.toMatchObject(
-    refusedBeside({ "variables.0.value": "Enter a value for NEW. There is none to keep." }),
+    refusedBeside({ "variables.0.value": "Enter a value for NEW. It doesn't have one yet." }),
   );
   await expect(edit([{ name: "ADMIN_KEY", value: "mine", secret: false }])).rejects.toMatchObject({
     code: "BAD_REQUEST",
