@@ -144,7 +144,7 @@ test("what a spawn asked another team for is not called gone, however long ago t
   clock.now += 60 * minute;
   expect(await play(press(id))).toMatchObject({
     state: "failed",
-    failure: { userMessage: expect.stringMatching(/another DigitalOcean team/) },
+    failure: { userMessage: expect.stringMatching(/a different DigitalOcean team/) },
   });
 });
 
