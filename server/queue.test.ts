@@ -53,7 +53,7 @@ describe("a process that only adds jobs", () => {
     const silent = add(...job);
     await flushed();
     tellLate();
-    await expect(silent).rejects.toThrow("did not answer");
+    await expect(silent).rejects.toThrow("didn't answer");
     expect(await add(...job)).toBe("added");
     expect(released).toEqual(["first", "second"]);
   });
