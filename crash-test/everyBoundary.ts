@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { OperationKind } from "#db/schema.ts";
 import { retryOperation } from "#server/operations/cancelAndRetry.ts";
-import { type AnyDefinition, plannedSteps } from "#server/operations/engine/define.ts";
+import { type AnyDefinition, isPlannedFor, plannedSteps } from "#server/operations/engine/define.ts";
 import { leaseMs } from "#server/operations/engine/lease.ts";
 import { stepsByName } from "#server/operations/engine/plan.ts";
 import { registry } from "#server/operations/registry.ts";
@@ -257,7 +257,10 @@ export function unreached(definition: AnyDefinition, boundaries: readonly string
       .filter((boundary) => boundary.startsWith(`${definition.kind} | `))
       .map((one) => one.split(" | ")[2]),
   );
-  return [...stepsByName(definition).keys()]
+  // What only an operation after a failure has is not part of these lives.
+  return [...stepsByName(definition).values()]
+    .filter(isPlannedFor({}))
+    .map(({ name }) => name)
     .filter((name) => !reached.has(name))
     .map((name) => `${definition.kind}: no worker was killed at ${name}`);
 }

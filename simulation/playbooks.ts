@@ -220,8 +220,15 @@ export function createPlaybooks(
         }
       });
     };
+    // As a playbook's first task: it waits for a machine that is coming up.
+    const connect = (triesLeft: number): void => {
+      if (run.state !== "running") return;
+      const droplet = cloud.dropletAt(host.address);
+      if (droplet === undefined || cloud.isReachable(droplet) || triesLeft === 0) next(plan.tasks, 0);
+      else timeline.push(1000, () => connect(triesLeft - 1));
+    };
     // Connecting takes its time; then one task after the other.
-    timeline.push(random.int(300, 900), () => next(plan.tasks, 0));
+    timeline.push(random.int(300, 900), () => connect(60));
     // A run that hangs is stopped by ansible-runner's own limit, unless that hangs as well.
     timeline.push(random.int(20, 90) * 60_000, () => end(run, "failed"));
   }

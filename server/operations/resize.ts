@@ -3,10 +3,12 @@ import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
 import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
+import { settle } from "./steps/settle.ts";
 
 const size = z.object({ slug: z.string(), priceMonthlyCents: z.number() });
-type Facts = ActionFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
+type Facts = ActionFacts & PlaybookFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
 type Context = StepContext<Facts>;
 
 const asBefore = (prefix: string) => [
@@ -15,6 +17,7 @@ const asBefore = (prefix: string) => [
     size: ({ facts, instance }: Context) => facts.previousSize?.slug ?? instance.size,
   }),
   switchOn<Facts>(`${prefix}-on`, "Switch the droplet on again"),
+  settle<Facts>(`${prefix}-settle`),
   appReady<Facts>(`${prefix}-ready`, {
     learned: ({ facts }) =>
       facts.previousSize === undefined
@@ -37,7 +40,7 @@ export const resize = defineOperation<Facts>({
     cancelled: "The droplet kept its previous size.",
     failed: unlessStuck("The droplet kept its previous size."),
   },
-  facts: z.object({ ...machineFacts, ...actionFacts, size, previousSize: size }).partial(),
+  facts: z.object({ ...machineFacts, ...actionFacts, ...playbookFacts, size, previousSize: size }).partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
   mutating: true,
   steps: [
@@ -46,6 +49,7 @@ export const resize = defineOperation<Facts>({
       size: ({ facts, instance }) => facts.size?.slug ?? instance.size,
     }),
     switchOn("switch-on", "Switch the droplet on"),
+    settle("settle"),
     appReady("app-ready", {
       learned: ({ facts }) =>
         facts.size === undefined

@@ -3,12 +3,16 @@ import { whatIsThere } from "./engine/aftermath.ts";
 import { defineOperation } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
+import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
 import { type ActionFacts, actionFacts, reboot, switchOff, switchOn } from "./steps/power.ts";
+import { settle } from "./steps/settle.ts";
 
-const facts = z.object({ ...machineFacts, ...actionFacts }).partial();
+type Facts = ActionFacts & PlaybookFacts;
+
+const facts = z.object({ ...machineFacts, ...actionFacts, ...playbookFacts }).partial();
 
 /** Restarts the droplet, and with it the intranet. */
-export const restart = defineOperation<ActionFacts>({
+export const restart = defineOperation<Facts>({
   kind: "restart",
   label: "Restart",
   userMessages: {
@@ -20,12 +24,12 @@ export const restart = defineOperation<ActionFacts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
-  steps: [reboot("reboot", "Restart the droplet"), appReady("app-ready")],
+  steps: [reboot("reboot", "Restart the droplet"), settle("settle"), appReady("app-ready")],
   undo: [],
 });
 
 /** Switches the droplet off. It keeps its data and its address, and costs the same. */
-export const powerOff = defineOperation<ActionFacts>({
+export const powerOff = defineOperation<Facts>({
   kind: "power-off",
   label: "Power off",
   userMessages: {
@@ -44,7 +48,7 @@ export const powerOff = defineOperation<ActionFacts>({
 });
 
 /** Switches the droplet on and waits for the intranet. */
-export const powerOn = defineOperation<ActionFacts>({
+export const powerOn = defineOperation<Facts>({
   kind: "power-on",
   label: "Power on",
   userMessages: {
@@ -55,6 +59,6 @@ export const powerOn = defineOperation<ActionFacts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "off", failed: "failed" },
   mutating: true,
-  steps: [switchOn("switch-on", "Switch the droplet on"), appReady("app-ready")],
+  steps: [switchOn("switch-on", "Switch the droplet on"), settle("settle"), appReady("app-ready")],
   undo: [switchOff("undo-on", "Switch the droplet off again")],
 });

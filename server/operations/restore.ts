@@ -23,6 +23,7 @@ import {
   sendBackup,
   sourceFacts,
 } from "./steps/restoreData.ts";
+import { settle } from "./steps/settle.ts";
 
 type Facts = SourceFacts & DumpFacts;
 
@@ -53,6 +54,7 @@ export const restore = defineOperation<Facts>({
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   steps: [
+    settle("settle"),
     ...backupSteps(
       { reason: () => "before-restore", stop: true },
       {

@@ -161,6 +161,8 @@ export type Step<Facts> = {
    * cancelled, and before it has failed.
    */
   stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
+  /** Whether an operation that begins with these facts has the step at all; without it, each has. */
+  isPlanned?: (facts: Known<Facts>) => boolean;
 };
 
 /** Playbooks keep this machine's cores busy; transfers may take hours, and everything else waits for neither. */
@@ -296,8 +298,18 @@ export type PlannedStep = {
   branch: number | null;
 };
 
-/** The plan as rows, in the order Joe reads them. */
-export function plannedSteps(definition: AnyDefinition): PlannedStep[] {
+/** Whether an operation with these facts has the step. */
+export const isPlannedFor =
+  (facts: AnyFacts) =>
+  ({ isPlanned }: Step<AnyFacts>): boolean =>
+    isPlanned?.(facts) ?? true;
+
+/** The plan of an operation that begins with these facts as rows, in the order Joe reads them. */
+export const plannedSteps = (definition: AnyDefinition, facts: AnyFacts = {}): PlannedStep[] =>
+  everyStep(definition).filter(({ step }) => isPlannedFor(facts)(step));
+
+/** All steps that there may be, as rows. */
+export function everyStep(definition: AnyDefinition): PlannedStep[] {
   const rows: PlannedStep[] = [];
   definition.steps.forEach((entry, index) => {
     if ("branches" in entry) {

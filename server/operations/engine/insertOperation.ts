@@ -6,6 +6,7 @@ import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 import { registry } from "#server/operations/registry.ts";
 import { earlierRequests } from "#server/operations/steps/earlierRequests.ts";
+import { isUnsettled } from "#server/operations/steps/settle.ts";
 import { type AnyDefinition, plannedSteps } from "./define.ts";
 import { appendEvent } from "./events.ts";
 import { preparedQueries } from "./preparedQueries.ts";
@@ -77,15 +78,22 @@ export function insertOperation(
   const dueAt = clock.monotonic();
   const queries = preparedQueries(tx);
   const write = writing(tx);
+  const known = definition.mutating
+    ? {
+        ...earlierRequests(tx, instanceId, dueAt),
+        ...(isUnsettled(tx, instanceId) ? { isUnsettled: true } : {}),
+      }
+    : {};
+  const facts: JsonObject = { ...known, ...wish.facts };
   write.operation.run({
     ...{ id, instanceId, kind, who, at },
     sequence: nextSequence(tx, operations),
     mutating: definition.mutating,
-    facts: { ...(definition.mutating ? earlierRequests(tx, instanceId, dueAt) : {}), ...wish.facts },
+    facts,
     statusBefore: queries.instance(instanceId)?.status ?? "running",
     batchId: wish.batchId ?? null,
   });
-  for (const { step, position, fork, branch } of plannedSteps(definition)) {
+  for (const { step, position, fork, branch } of plannedSteps(definition, facts)) {
     const { name, label } = step;
     write.step.run({ operationId: id, name, label, position, fork, branch, dueAt });
   }

@@ -9,6 +9,7 @@ import type { Claim } from "./claim.ts";
 import {
   type AnyFacts,
   type Instance,
+  isPlannedFor,
   type LogEntry,
   type Outcome,
   type StatusAfter,
@@ -274,11 +275,11 @@ function stepEvent(tx: Tx, claim: Claim, at: number, state: StepState): void {
 export function appendUndo(
   engine: Engine,
   tx: Tx,
-  operation: Pick<OperationRow, "id">,
+  operation: Pick<OperationRow, "id" | "facts">,
   undo: readonly Step<AnyFacts>[],
 ): void {
   const first = stepsOf(tx, operation.id).length;
-  undo.forEach((step, index) => {
+  undo.filter(isPlannedFor(operation.facts)).forEach((step, index) => {
     const fresh = {
       label: step.label,
       position: first + index,

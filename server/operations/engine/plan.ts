@@ -1,5 +1,5 @@
 import type { operations, steps } from "#db/schema.ts";
-import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./define.ts";
+import { type AnyDefinition, type AnyFacts, everyStep, type Step } from "./define.ts";
 
 type Row = Pick<typeof steps.$inferSelect, "name" | "position" | "fork" | "branch" | "state" | "undo">;
 export type StepRow = typeof steps.$inferSelect;
@@ -42,7 +42,7 @@ export function stepsByName(definition: AnyDefinition): ReadonlyMap<string, Step
   const known = namedSteps.get(definition);
   if (known !== undefined) return known;
   const byName = new Map<string, Step<AnyFacts>>();
-  for (const { step } of plannedSteps(definition)) byName.set(step.name, step);
+  for (const { step } of everyStep(definition)) byName.set(step.name, step);
   for (const step of [...definition.undo, ...(definition.rescue?.steps ?? [])]) byName.set(step.name, step);
   namedSteps.set(definition, byName);
   return byName;

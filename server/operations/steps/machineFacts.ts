@@ -16,6 +16,8 @@ export const machineFacts = {
   dropletId: z.number(),
   address: z.string(),
   hostKey: z.string(),
+  /** The intranet may work with another address or other variables than its row says. */
+  isUnsettled: z.boolean(),
   /** The droplet is the operation's own and will be thrown away: the instance's row does not know it. */
   throwaway: z.boolean(),
   /** The snapshot the droplet is made from. */

@@ -1,0 +1,107 @@
+import { createSecretKey, randomBytes } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { changeAddress, editVariables, setPower } from "#server/instances/changes.ts";
+import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
+import { registry } from "#server/operations/registry.ts";
+import { createCloudWorld } from "#server/operations/testing/testCloud.ts";
+import { begin } from "#server/operations/testing/testEngine.ts";
+
+/** Intranets whose playbooks fail for as long as a test wants it, and what the intranet was told last. */
+const variablesKey = createSecretKey(randomBytes(32));
+const joe = "joe@intranet.localhost";
+let world: ReturnType<typeof createCloudWorld>;
+let isBroken: boolean;
+let told: Record<string, unknown>;
+
+beforeEach(() => {
+  world = createCloudWorld();
+  isBroken = false;
+  told = {};
+  const { playbooks } = world.engine.providers;
+  world.engine.openVariables = (_instance, set) => [{ name: "PASSWORD", value: `set ${set}`, secret: false }];
+  world.engine.providers = {
+    ...world.engine.providers,
+    playbooks: {
+      ...playbooks,
+      ensureRun: async (run) => {
+        if (run.playbook === "reconfigure") told = run.vars;
+        return playbooks.ensureRun(run);
+      },
+      readRun: async (...args) =>
+        isBroken ? { state: "failed", events: [], cursor: 1 } : playbooks.readRun(...args),
+    },
+  };
+});
+afterEach(() => world.close());
+
+/** An instance whose edit has failed, as its way back has. */
+async function stuckEdit(): Promise<string> {
+  const { engine, play, spawned, row } = world;
+  const id = await spawned();
+  isBroken = true;
+  const variables = [{ name: "PASSWORD", value: "new", secret: false }];
+  const edit = editVariables({ ...engine, variablesKey }, { instanceId: id, variables }, joe);
+  expect(await play(edit)).toMatchObject({ state: "failed" });
+  isBroken = false;
+  told = {};
+  expect(row(id)).toMatchObject({ status: "failed", variableSet: 1 });
+  return id;
+}
+const power = (instanceId: string, to: "on" | "off" | "restart") =>
+  world.play(setPower(world.engine, { instanceId, power: to }, joe));
+const old = { environment_variables: { PASSWORD: "set 1" } };
+
+test("an instance whose edit got stuck is called running only with the variables its row says", async () => {
+  const id = await stuckEdit();
+  expect((await power(id, "restart")).state).toBe("done");
+  expect(told).toMatchObject(old);
+  expect(world.row(id)).toMatchObject({ status: "running", variableSet: 1 });
+});
+
+test("while they can't be put in effect, it isn't", async () => {
+  const id = await stuckEdit();
+  isBroken = true;
+  expect((await power(id, "restart")).state).toBe("failed");
+  expect(world.row(id).status).toBe("failed");
+});
+
+test("what lies between settles nothing: off and on again", async () => {
+  const id = await stuckEdit();
+  expect((await power(id, "off")).state).toBe("done");
+  expect(told).toEqual({});
+  expect((await power(id, "on")).state).toBe("done");
+  expect(told).toMatchObject(old);
+});
+
+test("a resize that goes back puts them in effect as well", async () => {
+  const { cloud, engine, play } = world;
+  const id = await stuckEdit();
+  const size = { slug: "s-2vcpu-4gb", priceMonthlyCents: 2400 };
+  const previousSize = { slug: "s-1vcpu-2gb", priceMonthlyCents: 1200 };
+  const resize = begin(engine, id, registry.resize, { size, previousSize });
+  await play(resize, () => cloud.droplets[0]?.status === "off");
+  cancelOperation(engine, resize, joe);
+  expect((await play(resize)).state).toBe("cancelled");
+  expect(told).toMatchObject(old);
+});
+
+test("an instance whose move has failed is given its own address again", async () => {
+  const { engine, play, row, spawned, web } = world;
+  const id = await spawned({ slug: "acme" });
+  isBroken = true;
+  const { domain } = row(id);
+  const move = { instanceId: id, slug: "moved", domain, redirectDays: 30 };
+  expect((await play(await changeAddress({ ...web, ...engine }, move, joe))).state).toBe("failed");
+  isBroken = false;
+  expect((await power(id, "restart")).state).toBe("done");
+  expect(told).toMatchObject({ url: `http://acme.${domain}`, slug: "acme" });
+});
+
+test("once that is done, and where nothing has failed, no operation has the step", async () => {
+  const { spawned, stepOf } = world;
+  const well = await power(await spawned(), "restart");
+  expect(stepOf(well.id, "settle")).toBeUndefined();
+  const id = await stuckEdit();
+  expect(stepOf((await power(id, "restart")).id, "settle")).toMatchObject({ state: "done" });
+  expect(stepOf((await power(id, "restart")).id, "settle")).toBeUndefined();
+});
