@@ -7,7 +7,7 @@ import type {
   LogLine,
   OperationView,
 } from "#server/api/views.ts";
-import { applyToBatch, applyToDetail, applyToList, applyToLog, newestChanges } from "./applyEvent.ts";
+import { applyToBatch, applyToDetail, applyToLog, applyToPages, newestChanges } from "./applyEvent.ts";
 import { operationView as operation, instanceRow as row } from "./testing/testViews.ts";
 
 const plan: InstanceDetail["backupPlan"] = {
@@ -31,9 +31,22 @@ test("a list takes what came after its snapshot, and nothing older", () => {
     changed(11, row("b", "spawning")),
     changed(12, row("b", "running")),
   ];
-  expect(applyToList(snapshot, events).map(({ id, status }) => [id, status])).toEqual([
-    ["b", "running"],
+  expect(applyToPages([snapshot], events).map(({ id, status }) => [id, status])).toEqual([
     ["a", "running"],
+    ["b", "running"],
+  ]);
+});
+
+test("of a row that came with two pages the newer one counts, and an event only where it is newer still", () => {
+  const pages = [
+    { lastEventId: 10, instances: [row("a", "running"), row("b", "running")] },
+    { lastEventId: 20, instances: [row("b", "failed"), row("c", "running")] },
+  ];
+  const events = [changed(15, row("b", "off")), changed(16, row("c", "off")), changed(21, row("a", "off"))];
+  expect(applyToPages(pages, events).map(({ id, status }) => [id, status])).toEqual([
+    ["a", "off"],
+    ["b", "failed"],
+    ["c", "running"],
   ]);
 });
 
@@ -115,7 +128,7 @@ test("of each operation only the newest change is kept, and the page is the same
   ];
   const kept = newestChanges(newestChanges([], all.slice(0, 3)), all.slice(3));
   expect(kept.map(({ id }) => id)).toEqual([2, 3, 5]);
-  expect(applyToList(snapshot, kept)).toEqual(applyToList(snapshot, all));
+  expect(applyToPages([snapshot], kept)).toEqual(applyToPages([snapshot], all));
   const detail = {
     lastEventId: 0,
     instance: { ...row("a", "running"), operations: [] as OperationView[] } as InstanceDetail,

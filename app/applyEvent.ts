@@ -21,19 +21,22 @@ export function newestChanges(
   return [...newest.values()];
 }
 
-/** The list, with every row as the newest event left it; an instance that was not there yet comes first. */
-export function applyToList(
-  snapshot: Since<{ instances: InstanceRow[] }>,
+/**
+ * The rows of all pages that were read, each as its newest page or event has it, and those that only events have told
+ * of since the first page was read. Which of them the list shows, and where, is for `arrange` to say.
+ */
+export function applyToPages(
+  pages: readonly Since<{ instances: InstanceRow[] }>[],
   events: readonly ChangeEvent[],
 ): InstanceRow[] {
-  const rows = new Map(snapshot.instances.map((row) => [row.id, row]));
-  const fresh: string[] = [];
-  for (const event of after(snapshot, events)) {
-    if (!rows.has(event.row.id)) fresh.unshift(event.row.id);
-    rows.set(event.row.id, event.row);
-  }
-  const order = [...fresh, ...snapshot.instances.map((row) => row.id)];
-  return order.flatMap((id) => rows.get(id) ?? []);
+  const known = new Map<string, { row: InstanceRow; asOf: number }>();
+  const take = (row: InstanceRow, asOf: number) => {
+    if ((known.get(row.id)?.asOf ?? -1) < asOf) known.set(row.id, { row, asOf });
+  };
+  for (const { instances, lastEventId } of pages) for (const row of instances) take(row, lastEventId);
+  const first = Math.min(...pages.map((page) => page.lastEventId));
+  for (const { id, row } of events) if (id > first) take(row, id);
+  return [...known.values()].map(({ row }) => row);
 }
 
 /** What one click began with many instances: each with that click's operation, whatever came after it. */

@@ -20,6 +20,9 @@ const keptLines = 20_000;
 /** Ms in which events that come in a burst are drawn together; the first of them is drawn at once. */
 const burstMs = 16;
 
+/** How long what instances add up to may lag behind, ms. */
+const recountMs = 500;
+
 /** How often pages ask when their instances last answered, ms: while the status stays, that is no event. */
 const answersEveryMs = 60_000;
 
@@ -48,9 +51,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const queryClient = useQueryClient();
   useEffect(() => {
     if (from === undefined) return;
-    void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
-    void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
-    void queryClient.invalidateQueries({ queryKey: trpc.instances.batch.queryKey() });
+    const { list, summary, found, get, batch } = trpc.instances;
+    for (const read of [list, summary, found, get, batch, trpc.backups.list])
+      void queryClient.invalidateQueries({ queryKey: read.pathKey() });
     if (operationId !== undefined)
       void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
   }, [queryClient, trpc, from, operationId]);
@@ -58,7 +61,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     const timer = setInterval(() => {
       if (document.hidden) return;
-      void queryClient.invalidateQueries({ queryKey: trpc.instances.list.queryKey() });
+      void queryClient.invalidateQueries({ queryKey: trpc.instances.list.pathKey() });
       void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
     }, answersEveryMs);
     return () => clearInterval(timer);
@@ -71,6 +74,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     watch(next);
   }, []);
 
+  const recount = useRecount();
   const waiting = useRef<EventView[]>([]);
   const drawing = useRef<ReturnType<typeof setTimeout>>(undefined);
   const draw = useCallback(() => {
@@ -83,9 +87,12 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     drawing.current = setTimeout(draw, burstMs);
     const changed = events.filter((event) => event.kind !== "log");
     const written = events.filter((event) => event.kind === "log");
-    if (changed.length > 0) setChanges((known) => newestChanges(known, changed));
+    if (changed.length > 0) {
+      setChanges((known) => newestChanges(known, changed));
+      recount(changed);
+    }
     if (written.length > 0) setLines((known) => [...known, ...written].slice(-keptLines));
-  }, []);
+  }, [recount]);
   useEffect(() => () => clearTimeout(drawing.current), []);
   const add = useCallback(
     (event: EventView) => {
@@ -134,6 +141,36 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         </ChangesContext.Provider>
       </WatchContext.Provider>
     </ConnectionContext.Provider>
+  );
+}
+
+/** Asks anew for what instances add up to when events have changed it: at once, then at most every `recountMs`. */
+function useRecount(): (changes: readonly ChangeEvent[]) => void {
+  const trpc = useTRPC();
+  const queryClient = useQueryClient();
+  const marks = useRef(new Map<string, string>());
+  const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const isDue = useRef(false);
+  useEffect(() => () => clearTimeout(pause.current), []);
+  const ask = useCallback(() => {
+    pause.current = undefined;
+    if (!isDue.current) return;
+    isDue.current = false;
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.summary.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.instances.found.queryKey() });
+    pause.current = setTimeout(ask, recountMs);
+  }, [queryClient, trpc]);
+  return useCallback(
+    (changes) => {
+      for (const { row } of changes) {
+        const mark = `${row.status} ${row.dropletId} ${row.dropletGoneAt} ${row.priceMonthlyCents} ${row.slug}`;
+        if (marks.current.get(row.id) === mark) continue;
+        marks.current.set(row.id, mark);
+        isDue.current = true;
+      }
+      if (pause.current === undefined) ask();
+    },
+    [ask],
   );
 }
 

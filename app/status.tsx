@@ -43,20 +43,6 @@ export const stepWords: Record<StepState, { word: string; ink: string }> = {
   cancelled: { word: "Cancelled", ink: "text-ink-3" },
 };
 
-/** Which part of the list an instance belongs to. */
-export const groupOf: Record<InstanceStatus, "needs" | "underWay" | "well" | "over"> = {
-  spawning: "underWay",
-  running: "well",
-  "backing-up": "underWay",
-  restoring: "underWay",
-  updating: "underWay",
-  destroying: "underWay",
-  destroyed: "over",
-  failed: "needs",
-  unreachable: "needs",
-  off: "well",
-};
-
 export function StatusPill({ status }: { status: InstanceStatus }) {
   const { word, icon: Icon, ink, tint } = statusLooks[status];
   return (

@@ -9,6 +9,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { rankExpression } from "./listOrder.ts";
 
 /** Every time in this schema is a Unix time in milliseconds. */
 const time = (name: string) => integer(name);
@@ -130,6 +131,9 @@ export const instances = sqliteTable(
     idempotencyKey: text("idempotency_key").notNull().unique(),
     idempotencyDigest: text("idempotency_digest"),
     company: text().notNull(),
+    /** What the company is sorted and searched by: see listOrder.ts. */
+    sortName: text("sort_name").notNull().default(""),
+    searchName: text("search_name").notNull().default(""),
     contactName: text("contact_name").notNull(),
     contactEmail: text("contact_email").notNull(),
     slug: text().notNull(),
@@ -175,6 +179,9 @@ export const instances = sqliteTable(
   (table) => [
     uniqueIndex("instances_live_address").on(table.slug, table.domain).where(sql`destroyed_at is null`),
     index("instances_by_slug").on(table.slug, table.createdAt),
+    index("instances_by_group").on(sql.raw(rankExpression), table.sortName, table.id),
+    index("instances_by_status").on(table.status, table.sortName, table.id),
+    index("instances_sums").on(table.status, table.dropletId, table.dropletGoneAt, table.priceMonthlyCents),
   ],
 );
 
@@ -261,6 +268,9 @@ export const operations = sqliteTable(
     index("operations_by_batch").on(table.batchId),
     // The plus keeps a query that says the same from the index by state, which holds all that ever ended.
     index("operations_to_pack").on(table.endedAt).where(sql`+state = 'done' and log_packed_at is null`),
+    index("operations_by_kind").on(table.kind, table.state, table.endedAt),
+    index("operations_by_instance_kind").on(table.instanceId, table.kind, table.state),
+    index("operations_failed").on(table.instanceId, table.sequence).where(sql`state = 'failed'`),
   ],
 );
 
@@ -474,6 +484,14 @@ export const backups = sqliteTable(
   (table) => [
     index("backups_by_sequence").on(table.sequence),
     index("backups_by_instance").on(table.instanceId, table.sequence),
+    index("backups_there").on(table.sequence).where(sql`state in ('running', 'good', 'failed')`),
+    index("backups_there_by_instance")
+      .on(table.instanceId, table.sequence)
+      .where(sql`state in ('running', 'good', 'failed')`),
+    index("backups_sums")
+      .on(table.state, table.restoreTestedAt, table.restoreTestFailure, table.bytes)
+      .where(sql`state in ('running', 'good', 'failed')`),
+    index("backups_good").on(table.instanceId, table.takenAt).where(sql`state = 'good'`),
   ],
 );
 

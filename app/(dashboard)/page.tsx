@@ -3,58 +3,78 @@ import { Plus } from "lucide-react";
 import Link from "next/link";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Mark } from "#app/mark.tsx";
-import { money, monthlyCents } from "#app/time.ts";
+import { money } from "#app/time.ts";
 import { sentenceOf } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Checkbox } from "#app/ui/checkbox.tsx";
 import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
 import { manyRows, Rows } from "#app/ui/rows.tsx";
+import { useReached } from "#app/ui/useReached.ts";
 import type { InstanceStatus } from "#server/api/views.ts";
-import { arrange, type Group, groups } from "./_instances/grouping.ts";
+import { groupOf, type InstanceGroup } from "#server/instances/listOrder.ts";
+import { chosenOf } from "./_instances/chosen.ts";
+import { arrange, groups } from "./_instances/grouping.ts";
 import { SearchBox, StatusFilter } from "./_instances/listFilters.tsx";
 import { Sum } from "./_instances/listSum.tsx";
 import { columns, Row } from "./_instances/row.tsx";
 import { SelectionActions } from "./_instances/selectionActions.tsx";
 import { SelectionBar } from "./_instances/selectionBar.tsx";
 import { useHeldRows } from "./_instances/useHeldRows.ts";
-import { useInstances } from "./_instances/useInstances.ts";
-import { useSelection } from "./_instances/useSelection.ts";
+import { useList } from "./_instances/useList.ts";
+import { isSelected, useSelection } from "./_instances/useSelection.ts";
+import { isLive, total, useSummary } from "./_instances/useSummary.ts";
 import { Account } from "./_shell/account.tsx";
 import { EmptyList } from "./_shell/emptyList.tsx";
 
 export default function InstancesPage() {
-  const { instances, query } = useInstances();
+  const summary = useSummary();
   const [search, setSearch] = useState("");
-  const [filter, setFilter] = useState<InstanceStatus>();
-  const { selected, select, clear } = useSelection();
+  const [status, setStatus] = useState<InstanceStatus>();
+  const { rows, upTo, query, found } = useList(search, status);
+  const { selection, select, selectAll, clear, clearAll } = useSelection();
   const [selecting, setSelecting] = useState(false);
   const stopSelecting = useCallback(() => {
     clear();
     setSelecting(false);
   }, [clear]);
+  const look = (next: { search: string; status: InstanceStatus | undefined }) => {
+    clearAll();
+    setSearch(next.search);
+    setStatus(next.status);
+  };
   const held = useHeldRows();
-  const before = useRef<ReadonlyMap<string, Group>>(new Map());
-  const isEmpty = instances?.length === 0;
-  const live = instances?.filter((row) => row.status !== "destroyed") ?? [];
-  const words = search.trim().toLowerCase();
+  const before = useRef<ReadonlyMap<string, InstanceGroup>>(new Map());
+  const sums = summary?.sums ?? [];
+  const hasAny = total(sums, () => true).count > 0;
+  const isEmpty = summary !== undefined && !hasAny;
+  const live = total(sums, isLive);
   const arranged = useMemo(
-    () => arrange(instances ?? [], { words, filter }, held, before.current),
-    [instances, words, filter, held],
+    () => arrange(rows ?? [], { search, status, upTo }, held, before.current),
+    [rows, search, status, upTo, held],
   );
   useEffect(() => {
     before.current = new Map([...arranged].flatMap(([group, rows]) => rows.map((row) => [row.id, group])));
   }, [arranged]);
   const shown = [...arranged.values()].flat();
   const choosable = shown.filter((row) => row.status !== "destroyed");
-  const chosen = live.filter((row) => selected.has(row.id));
-  const chosenInSight = choosable.filter((row) => selected.has(row.id)).length;
-  const monthly = live.reduce((sum, row) => sum + monthlyCents(row), 0);
-  const droplets = live.filter((row) => row.dropletId !== null && row.dropletGoneAt === null).length;
+  const chosen = chosenOf(selection, rows ?? [], shown, { search, status, found });
+  const chosenInSight = choosable.filter((row) => isSelected(selection, row.id)).length;
+  const isAll =
+    "rows" in selection
+      ? chosenInSight === choosable.length && upTo === undefined
+      : chosenInSight === choosable.length;
+  const countIn = (group: InstanceGroup) =>
+    total(found, (one) => groupOf[one] === group && (status === undefined ? isLive(one) : one === status))
+      .count;
+  const { fetchNextPage, hasNextPage, isFetchingNextPage } = query;
+  const more = useReached(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, shown.length);
   return (
-    <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.length > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
+    <div className={`px-4 pt-2.5 md:px-10 md:pt-8 ${chosen.count > 0 ? "pb-24" : "pb-6 md:pb-8"}`}>
       <div className="mb-3 flex min-h-11 items-center gap-2 *:first:grow md:hidden">
         <Mark />
-        {live.length > 0 && (
+        {live.count > 0 && (
           <Button
             look="bare"
             aria-pressed={selecting}
@@ -73,17 +93,17 @@ export default function InstancesPage() {
       <header className="flex items-start justify-between gap-4">
         <div>
           <h1 className="text-page font-semibold tracking-[-0.02em]">Instances</h1>
-          {instances !== undefined && instances.length > 0 && <Sum rows={live} />}
-          {live.length > 0 && (
-            <p className="mt-1 text-ink-3 tabular-nums md:hidden">{money(monthly)} a month</p>
+          {hasAny && <Sum sums={sums} />}
+          {live.count > 0 && (
+            <p className="mt-1 text-ink-3 tabular-nums md:hidden">{money(live.monthlyCents)} a month</p>
           )}
         </div>
         <div className="flex items-center gap-6 max-md:hidden">
-          {live.length > 0 && (
+          {live.count > 0 && (
             <p className="text-right">
-              <span className="block text-lead tabular-nums">{money(monthly)} a month</span>
+              <span className="block text-lead tabular-nums">{money(live.monthlyCents)} a month</span>
               <span className="block text-sm text-ink-3">
-                {droplets === 1 ? "1 droplet" : `${droplets} droplets`}
+                {live.droplets === 1 ? "1 droplet" : `${live.droplets} droplets`}
               </span>
             </p>
           )}
@@ -103,26 +123,26 @@ export default function InstancesPage() {
           <Button onClick={() => void query.refetch()}>Try again</Button>
         </div>
       )}
-      {query.isPending && <Skeleton />}
+      {(query.isPending || summary === undefined) && !query.isError && <Skeleton />}
       {isEmpty && <EmptyList />}
-      {instances !== undefined && instances.length > 0 && (
+      {rows !== undefined && hasAny && (
         <>
           <div className="mt-5 flex items-center gap-3 max-md:flex-wrap md:mt-6">
-            <SearchBox value={search} onChange={setSearch} />
-            <StatusFilter rows={instances} value={filter} onChange={setFilter} />
+            <SearchBox value={search} onChange={(typed) => look({ search: typed, status })} />
+            <StatusFilter sums={sums} value={status} onChange={(next) => look({ search, status: next })} />
           </div>
           {choosable.length > 0 && (
             <div className={`mt-4 grid items-center text-sm text-ink-2 max-md:hidden ${columns}`}>
               <Checkbox
                 aria-label="Select all"
-                checked={chosenInSight === choosable.length}
-                mixed={chosenInSight > 0 && chosenInSight < choosable.length}
-                onChange={(event) =>
-                  select(
-                    choosable.map((row) => row.id),
-                    event.target.checked,
-                  )
-                }
+                checked={isAll}
+                mixed={chosenInSight > 0 && !isAll}
+                onChange={(event) => {
+                  // While there are more than have been loaded, all that the search and the filter mean.
+                  if (!event.target.checked && !("rows" in selection)) clear();
+                  else if (event.target.checked && upTo !== undefined) selectAll();
+                  else select(choosable, event.target.checked);
+                }}
               />
               <span>Customer</span>
               <span>Status</span>
@@ -132,26 +152,22 @@ export default function InstancesPage() {
           )}
           {shown.length === 0 && (
             <Empty title="No matches.">
-              <Button
-                onClick={() => {
-                  setSearch("");
-                  setFilter(undefined);
-                }}
-              >
-                Clear search
-              </Button>
+              <Button onClick={() => look({ search: "", status: undefined })}>Clear search</Button>
             </Empty>
           )}
           {groups.map(({ key, title }) => {
-            const rows = arranged.get(key) ?? [];
-            if (rows.length === 0) return null;
+            const inGroup = arranged.get(key) ?? [];
+            if (inGroup.length === 0) return null;
             return (
               <section key={key} aria-label={title} className="mt-6">
                 <h2 className="border-b border-line pb-2 text-sm font-semibold">
-                  {title} <span className="ml-1 font-normal text-ink-3 tabular-nums">{rows.length}</span>
+                  {title}{" "}
+                  <span className="ml-1 font-normal text-ink-3 tabular-nums">
+                    {upTo === undefined ? inGroup.length : Math.max(countIn(key), inGroup.length)}
+                  </span>
                 </h2>
                 <Rows
-                  items={rows}
+                  items={inGroup}
                   keyOf={(row) => row.id}
                   estimate={key === "underWay" ? 76 : 53}
                   virtual={shown.length > manyRows}
@@ -159,8 +175,8 @@ export default function InstancesPage() {
                   {(row) => (
                     <Row
                       row={row}
-                      selected={selected.has(row.id)}
-                      selecting={selecting || chosen.length > 0}
+                      selected={isSelected(selection, row.id) && row.status !== "destroyed"}
+                      selecting={selecting || chosen.count > 0}
                       onSelect={select}
                     />
                   )}
@@ -168,11 +184,17 @@ export default function InstancesPage() {
               </section>
             );
           })}
+          <div ref={more} />
         </>
       )}
-      {chosen.length > 0 && (
-        <SelectionBar rows={chosen} unseen={chosen.length - chosenInSight} onClear={stopSelecting}>
-          <SelectionActions rows={chosen} />
+      {chosen.count > 0 && (
+        <SelectionBar
+          count={chosen.count}
+          monthlyCents={chosen.monthlyCents}
+          unseen={"rows" in selection ? chosen.count - chosenInSight : 0}
+          onClear={stopSelecting}
+        >
+          <SelectionActions chosen={chosen} />
         </SelectionBar>
       )}
     </div>

@@ -1,10 +1,16 @@
 import { inArray } from "drizzle-orm";
+import type { z } from "zod";
 import { instances } from "#db/schema.ts";
 import { backUp } from "#server/backups/commands/backUp.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
 import { unfinished } from "#server/instances/commands/destroyInstance.ts";
+import { matchingIds, type matchingInput } from "#server/instances/list.ts";
 import { newestOperation, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
+import { maxBulk, tooManyAtOnce } from "./views.ts";
+
+/** Instances by their ids, or whatever a search and a status mean at the moment of the click. */
+type Chosen = { instanceIds: readonly string[] } | { matching: z.infer<typeof matchingInput> };
 
 export type BulkOutcome = {
   batchId: string;
@@ -19,10 +25,12 @@ export type BulkOutcome = {
  */
 export function inBulk(
   beginner: OperationStarter,
-  input: { action: "destroy" | "backUp"; instanceIds: readonly string[]; confirm?: number | undefined },
+  input: { action: "destroy" | "backUp"; confirm?: number | undefined } & Chosen,
   who: string,
 ): BulkOutcome {
-  const ids = [...new Set(input.instanceIds)];
+  const ids =
+    "matching" in input ? matchingIds(beginner.db, input.matching) : [...new Set(input.instanceIds)];
+  if (ids.length > maxBulk) throw new CommandError("invalid", tooManyAtOnce(ids.length));
   if (input.action === "destroy" && input.confirm !== ids.length) {
     const userMessage = `Type ${ids.length} to confirm.`;
     throw new CommandError("invalid", userMessage, { confirm: userMessage });

@@ -88,11 +88,19 @@ export type InstanceRow = {
   lastGoodBackupAt: number | null;
   /** Why its backups want a look; null while they are as young as its plan says. */
   backupWarning: string | null;
-  /** Whether "Destroy" and "Back up" would be refused now, and why. */
+  /** What would be refused now, and why. */
   refusals: Record<InstanceAction, string | null>;
-  /** The live operation, or the newest one. */
+  /** The live operation, or the newest one; in the list only a live one has its steps. */
   operation: OperationView | null;
 };
+
+/** So many at most are destroyed or backed up by one click: each is an operation that begins in the same moment. */
+export const maxBulk = 500;
+export const tooManyAtOnce = (count: number): string =>
+  `${count} are selected. Select at most ${maxBulk} at once.`;
+
+/** How many instances have a status, how many of them have a droplet, and what those cost a month. */
+export type StatusSum = { status: InstanceStatus; count: number; droplets: number; monthlyCents: number };
 
 export type InstanceDetail = InstanceRow & {
   contactName: string;
@@ -205,6 +213,8 @@ export type BackupView = {
   restoreTestedAt: number | null;
   restoreTestedInMs: number | null;
   restoreTestFailure: string | null;
+  /** What would be refused of its instance now, and why. */
+  refusals: Pick<Record<InstanceAction, string | null>, "restore" | "testRestore">;
 };
 
 export type LogLine = { id: number; at: number; step: string; text: string; failed: boolean };

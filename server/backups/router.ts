@@ -1,21 +1,20 @@
 import { z } from "zod";
-import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
 import { backUp } from "#server/backups/commands/backUp.ts";
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
 import { testRestore } from "#server/backups/commands/testRestore.ts";
-import { backupViews } from "./queries.ts";
+import { backupsInput, backupsPage, backupsSummary } from "#server/operations/backupList.ts";
 
 const id = z.string().max(64);
 
 export const backupsRouter = router({
-  /** Of all instances, or of one. */
-  list: procedure.input(z.object({ instanceId: id.optional() }).optional()).query(({ ctx: { web }, input }) =>
-    web.db.transaction((tx) => ({
-      lastEventId: lastEventId(tx),
-      backups: backupViews(tx, input?.instanceId),
-    })),
-  ),
+  /** A page of them, of all instances or of one. */
+  list: procedure
+    .input(backupsInput.extend({ cursor: z.number().int().nullish() }))
+    .query(({ ctx: { web }, input: { cursor, ...listed } }) =>
+      web.db.transaction((tx) => backupsPage(tx, listed, cursor)),
+    ),
+  summary: procedure.query(({ ctx: { web } }) => web.db.transaction((tx) => backupsSummary(tx, web.now()))),
   backUp: procedure
     .input(z.object({ instanceId: id }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: backUp(web, input, user.email) })),

@@ -24,7 +24,7 @@ export function nextRestoreTest(plan: BackupPlan, now: number): number | null {
 }
 
 /** How old the newest good backup may become: its interval and half of it again. */
-const oldestMs = { never: null, day: 36 * hourMs, week: 10.5 * dayMs } as const;
+export const oldestMs = { never: null, day: 36 * hourMs, week: 10.5 * dayMs } as const;
 
 /**
  * A warning when the newest good backup is older than the plan means it to be; null while all is well. A plan that was

@@ -15,38 +15,46 @@ import { previousSet, visibleVariables } from "./variables.ts";
 
 type Row = typeof instances.$inferSelect;
 
-/** Rows of the list, newest first: all of them, or those with the given ids. */
-export function instanceRows(env: Env, tx: Tx, ids?: readonly string[]): InstanceRow[] {
-  const rows = tx
-    .select()
-    .from(instances)
-    .where(ids === undefined ? undefined : inArray(instances.id, [...ids]))
-    .orderBy(desc(instances.createdAt), desc(instances.id))
-    .all();
-  const newest = tx
+/** The newest operation of each instance, found along the index one by one. */
+const newestOperations = (tx: Tx, instanceIds: readonly string[]) =>
+  tx
     .select()
     .from(operations)
     .where(
-      and(
-        inArray(
-          operations.instanceId,
-          rows.map((row) => row.id),
-        ),
-        sql`not exists (select 1 from operations later where later.instance_id = operations.instance_id
-          and later.sequence > operations.sequence)`,
+      inArray(
+        operations.id,
+        sql`(select (select newest.id from operations newest where newest.instance_id = wanted.value
+          order by newest.sequence desc limit 1) from json_each(${JSON.stringify(instanceIds)}) wanted)`,
       ),
     )
     .all();
-  const byInstance = new Map(operationViews(tx, newest).map((view) => [view.instanceId, view]));
-  const lastGood = lastGoodBackups(
-    tx,
-    rows.map((row) => row.id),
-  );
+
+function rowsWith(env: Env, tx: Tx, rows: readonly Row[], steps: "all" | "of live ones"): InstanceRow[] {
+  const ids = rows.map((row) => row.id);
+  const views = operationViews(tx, newestOperations(tx, ids), steps);
+  const byInstance = new Map(views.map((view) => [view.instanceId, view]));
+  const lastGood = lastGoodBackups(tx, ids);
   const round = lastRound(tx);
   return rows.map((row) =>
     rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
   );
 }
+
+/** Rows as the list has them: of an operation that is over without its steps, which no list shows. */
+export const listedRows = (env: Env, tx: Tx, rows: readonly Row[]): InstanceRow[] =>
+  rowsWith(env, tx, rows, "of live ones");
+
+/** The instances with these ids, newest first, each with its newest operation and all of that's steps. */
+export const instanceRows = (env: Env, tx: Tx, ids: readonly string[]): InstanceRow[] =>
+  rowsWith(env, tx, rowsById(tx, ids), "all");
+
+const rowsById = (tx: Tx, ids: readonly string[]) =>
+  tx
+    .select()
+    .from(instances)
+    .where(inArray(instances.id, sql`(select value from json_each(${JSON.stringify(ids)}))`))
+    .orderBy(desc(instances.createdAt), desc(instances.id))
+    .all();
 
 function rowView(
   env: Env,
@@ -89,10 +97,13 @@ function rowView(
 export function batchRows(env: Env, tx: Tx, batchId: string): InstanceRow[] {
   const batch = tx.select().from(operations).where(eq(operations.batchId, batchId)).all();
   const views = new Map(operationViews(tx, batch).map((view) => [view.instanceId, view]));
-  return instanceRows(env, tx, [...views.keys()]).map((row) => ({
-    ...row,
-    operation: views.get(row.id) ?? null,
-  }));
+  const rows = rowsById(tx, [...views.keys()]);
+  const lastGood = lastGoodBackups(
+    tx,
+    rows.map((row) => row.id),
+  );
+  const round = lastRound(tx);
+  return rows.map((row) => rowView(env, row, views.get(row.id) ?? null, lastGood.get(row.id) ?? null, round));
 }
 
 /** Everything the instance's page shows: the live or newest one of that slug, or an older one by its id. */

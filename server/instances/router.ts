@@ -3,6 +3,7 @@ import { operationKinds } from "#db/schema.ts";
 import { inBulk } from "#server/api/bulk.ts";
 import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
+import { maxBulk } from "#server/api/views.ts";
 import { CommandError } from "#server/commandError.ts";
 import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
@@ -26,15 +27,34 @@ import {
   restoreAsNewInput,
   spawnInput,
 } from "./inputs.ts";
+import { listCursor, listedInput, listPage, matchingInput, rowsUnderWay, statusSums } from "./list.ts";
 import { options } from "./options.ts";
-import { batchRows, instanceDetail, instanceHealth, instanceRows } from "./queries.ts";
+import { batchRows, instanceDetail, instanceHealth } from "./queries.ts";
 
 const text = z.string().max(300);
 
 export const instancesRouter = router({
-  list: procedure.query(({ ctx: { web } }) =>
-    web.db.transaction((tx) => ({ lastEventId: lastEventId(tx), instances: instanceRows(web.env, tx) })),
+  /** A page of the list. */
+  list: procedure
+    .input(listedInput.extend({ cursor: listCursor.nullish() }))
+    .query(({ ctx: { web }, input: { cursor, ...listed } }) =>
+      web.db.transaction((tx) => ({
+        lastEventId: lastEventId(tx),
+        ...listPage(web.env, tx, listed, cursor),
+      })),
+    ),
+  /** What all instances add up to, and what is being done with them. */
+  summary: procedure.query(({ ctx: { web } }) =>
+    web.db.transaction((tx) => ({
+      lastEventId: lastEventId(tx),
+      sums: statusSums(tx),
+      underWay: rowsUnderWay(web.env, tx),
+    })),
   ),
+  /** What those add up to that the search finds. */
+  found: procedure
+    .input(z.object({ search: z.string().max(200) }))
+    .query(({ ctx: { web }, input }) => ({ sums: statusSums(web.db, input.search) })),
   get: procedure.input(z.object({ slug: text, id: text.optional() })).query(({ ctx: { web }, input }) =>
     web.db.transaction((tx) => {
       const instance = instanceDetail(web.env, tx, input.slug, input.id);
@@ -104,11 +124,14 @@ export const instancesRouter = router({
   ),
   inBulk: procedure
     .input(
-      z.object({
-        action: z.enum(["destroy", "backUp"]),
-        instanceIds: z.array(text).min(1).max(500),
-        confirm: z.number().int().optional(),
-      }),
+      z
+        .object({ action: z.enum(["destroy", "backUp"]), confirm: z.number().int().optional() })
+        .and(
+          z.union([
+            z.object({ instanceIds: z.array(text).min(1).max(maxBulk) }),
+            z.object({ matching: matchingInput }),
+          ]),
+        ),
     )
     .mutation(({ ctx: { web, user }, input }) => inBulk(web, input, user.email)),
 });

@@ -1,4 +1,4 @@
-import { and, eq, gte, ne, type SQL } from "drizzle-orm";
+import { and, eq, gt, gte, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
@@ -7,6 +7,7 @@ import { protectedFromDestroy } from "#server/instances/rules.ts";
 import { appendEvent } from "./engine/events.ts";
 import { stepsOf } from "./engine/outcome.ts";
 import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
+import { changeNothing } from "./engine/resumable.ts";
 import { registry } from "./registry.ts";
 
 /** What a command works with. */
@@ -18,28 +19,36 @@ function find(tx: Tx, operationId: string) {
   return operation;
 }
 
+/** As the index of the one live operation of each instance has it. */
+const isLive = sql`mutating = 1 and state in ('running', 'cancelling')`;
+
 /**
  * Why a failed operation cannot become live again, in a sentence: something else is being done with the instance, or
  * has been, so that what it knows may not be true any more. What changes nothing (a backup) does not count, but for
  * one of its own kind: that did since what had failed.
  */
 function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
-  const others = tx
-    .select({ kind: operations.kind, state: operations.state, sequence: operations.sequence })
+  const isOther = and(
+    eq(operations.instanceId, operation.instanceId),
+    eq(operations.mutating, operation.mutating),
+    ne(operations.id, operation.id),
+  );
+  const since = tx
+    .select({ id: operations.id })
     .from(operations)
     .where(
       and(
-        eq(operations.instanceId, operation.instanceId),
-        eq(operations.mutating, operation.mutating),
-        ne(operations.id, operation.id),
+        isOther,
+        gt(operations.sequence, operation.sequence),
+        or(eq(operations.kind, operation.kind), notInArray(operations.kind, changeNothing())),
       ),
     )
-    .all();
-  const isSince = ({ kind, sequence }: (typeof others)[number]) =>
-    sequence > operation.sequence && (kind === operation.kind || registry[kind].changesNothing !== true);
-  if (others.some(isSince)) return "This instance has changed since, so this operation can't be continued.";
-  const live = others.find(({ state }) => state === "running" || state === "cancelling");
-  if (live === undefined || !operation.mutating) return undefined;
+    .limit(1)
+    .get();
+  if (since !== undefined) return "This instance has changed since, so this operation can't be continued.";
+  if (!operation.mutating) return undefined;
+  const live = tx.select({ kind: operations.kind }).from(operations).where(and(isOther, isLive)).get();
+  if (live === undefined) return undefined;
   return `Available once “${registry[live.kind].label}” has finished.`;
 }
 

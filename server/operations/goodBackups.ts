@@ -1,4 +1,4 @@
-import { and, count, desc, eq, inArray, isNotNull, max, notInArray, sql } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull, max, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { backups, type JsonObject } from "#db/schema.ts";
@@ -27,6 +27,9 @@ export function newestGood(tx: Pick<Tx, "select">, instanceId: string) {
   return good.find(({ id }) => !isOfWayBack(id)) ?? good[0];
 }
 
+/** Neither removed nor being removed: in the words of the indexes of such backups. */
+export const isThere = sql`state in ('running', 'good', 'failed')`;
+
 const summary = prepared((tx: Pick<Tx, "select">) =>
   tx
     .select({
@@ -35,9 +38,7 @@ const summary = prepared((tx: Pick<Tx, "select">) =>
       goodBytes: sql<number>`coalesce(sum(${backups.bytes}) filter (where ${backups.state} = 'good'), 0)`,
     })
     .from(backups)
-    .where(
-      and(eq(backups.instanceId, given("instanceId")), notInArray(backups.state, ["removing", "removed"])),
-    )
+    .where(and(eq(backups.instanceId, given("instanceId")), isThere))
     .prepare(),
 );
 
@@ -65,7 +66,7 @@ const lastGood = prepared((tx: Pick<Tx, "select">) =>
     .where(
       and(
         inArray(backups.instanceId, sql`(select value from json_each(${given("instanceIds")}))`),
-        eq(backups.state, "good"),
+        sql`state = 'good'`,
         isNotNull(backups.takenAt),
       ),
     )

@@ -68,10 +68,18 @@ function refusalOf(choice: Choice): string | null {
   return choice.does === "nothing" ? "It's already in progress." : null;
 }
 
-/** Operations as the page draws them, in the order given. */
-export function operationViews(tx: Tx, rows: readonly OperationRow[]): OperationView[] {
+const isLive = ({ state }: OperationRow) => state === "running" || state === "cancelling";
+
+/** Operations as the page draws them, in the order given; if so wished, those that are over without their steps. */
+export function operationViews(
+  tx: Tx,
+  rows: readonly OperationRow[],
+  shownSteps: "all" | "of live ones" = "all",
+): OperationView[] {
+  const isDrawn = (row: OperationRow) => shownSteps === "all" || isLive(row);
+  // Whether one that failed can be retried depends on its steps.
+  const ids = rows.filter((row) => isDrawn(row) || row.state === "failed").map((row) => row.id);
   const byOperation = new Map<string, StepRow[]>();
-  const ids = rows.map((row) => row.id);
   for (const step of tx
     .select()
     .from(steps)
@@ -91,8 +99,11 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
   return rows.map((row) => {
     const definition = registry[row.kind];
     const instance = instanceOf.get(row.instanceId);
-    const known = usual.get(row.kind) ?? usualDurations(tx, row.kind);
-    usual.set(row.kind, known);
+    const usualOf = (kind: OperationKind) => {
+      const known = usual.get(kind) ?? usualDurations(tx, kind);
+      usual.set(kind, known);
+      return known;
+    };
     const ownSteps = byOperation.get(row.id) ?? [];
     const { cancel, retry } = choicesOf(definition, row, ownSteps, hindrancesOf(tx, row));
     return {
@@ -111,7 +122,7 @@ export function operationViews(tx: Tx, rows: readonly OperationRow[]): Operation
       aftermath: instance === undefined ? null : aftermathOf(definition, row, instance, ownSteps),
       cancelRefusal: refusalOf(cancel),
       canRetry: refusalOf(retry) === null,
-      steps: ownSteps.map((step) => stepView(step, known)),
+      steps: isDrawn(row) ? ownSteps.map((step) => stepView(step, usualOf(row.kind))) : [],
     };
   });
 }

@@ -10,7 +10,7 @@ import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Days } from "#app/ui/days.tsx";
 import { Empty } from "#app/ui/notice.tsx";
 import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
-import type { BackupReason, BackupView, InstanceAction } from "#server/api/views.ts";
+import type { BackupReason, BackupView } from "#server/api/views.ts";
 
 const RestoreDialog = dynamic(
   () =>
@@ -36,11 +36,11 @@ const reasons: Record<BackupReason, string> = {
   "before-upgrade": "Before an upgrade",
 };
 
-type Refusals = Record<InstanceAction, string | null>;
+type Refusals = BackupView["refusals"];
 type Props = {
   backups: BackupView[];
-  /** What may be done with their instance, or with each of them. */
-  refusals: Refusals | ReadonlyMap<string, Refusals>;
+  /** What may be done with their one instance now, where that is known better than each of them does. */
+  refusals?: Refusals;
   /** Whether each row names its instance. */
   named?: boolean;
 };
@@ -59,14 +59,13 @@ export function BackupList({ backups, refusals, named = false }: Props) {
         </p>
       </Empty>
     );
-  const of = (backup: BackupView) => (refusals instanceof Map ? refusals.get(backup.instanceId) : refusals);
   return (
     <>
       <Days items={backups} keyOf={(backup) => backup.id} atOf={(backup) => backup.createdAt} estimate={59}>
         {(backup) => (
           <Row
             {...{ backup, named, now }}
-            refusals={of(backup) as Refusals | undefined}
+            refusals={refusals ?? backup.refusals}
             onAsk={(dialog) => setAsked({ dialog, backup })}
           />
         )}
@@ -88,7 +87,7 @@ function Row(props: {
   backup: BackupView;
   named: boolean;
   now: number;
-  refusals: Refusals | undefined;
+  refusals: Refusals;
   onAsk: (dialog: Asked["dialog"]) => void;
 }) {
   const { backup, named, now, refusals, onAsk } = props;
@@ -132,7 +131,7 @@ function Row(props: {
       </span>
       <RestoreTest backup={backup} now={now} />
       <span className="flex justify-end gap-1">
-        <Button reason={offline ?? bad ?? refusals?.restore} onClick={() => onAsk("restore")}>
+        <Button reason={offline ?? bad ?? refusals.restore} onClick={() => onAsk("restore")}>
           <History size={15} strokeWidth={1.9} aria-hidden />
           <span>
             Restore
@@ -161,7 +160,7 @@ function Row(props: {
               </DropdownMenu.Item>
               <DropdownMenu.Item
                 className={item}
-                disabled={bad !== null || (refusals?.testRestore ?? null) !== null}
+                disabled={bad !== null || refusals.testRestore !== null}
                 onSelect={() => choose("test")}
               >
                 Test restore

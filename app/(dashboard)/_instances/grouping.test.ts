@@ -1,13 +1,14 @@
 import { expect, test } from "vitest";
 import { instanceRow } from "#app/testing/testViews.ts";
 import type { InstanceRow, InstanceStatus } from "#server/api/views.ts";
-import { arrange, type Group } from "./grouping.ts";
+import type { InstanceGroup as Group } from "#server/instances/listOrder.ts";
+import { arrange } from "./grouping.ts";
 
 const row = (id: string, status: InstanceStatus, company = id): InstanceRow => ({
   ...instanceRow(id, status),
   company,
 });
-const all = { words: "", filter: undefined };
+const all = { search: "", status: undefined };
 const nobody = new Set<string>();
 const shape = (arranged: Map<Group, InstanceRow[]>) =>
   Object.fromEntries([...arranged].map(([group, rows]) => [group, rows.map((one) => one.id)]));
@@ -26,8 +27,8 @@ test("by group, by name inside, without what is destroyed", () => {
     well: ["a", "b"],
     over: [],
   });
-  expect(shape(arrange(rows, { words: "", filter: "destroyed" }, nobody, new Map())).over).toEqual(["e"]);
-  expect(shape(arrange(rows, { words: "zürn", filter: undefined }, nobody, new Map())).well).toEqual(["b"]);
+  expect(shape(arrange(rows, { ...all, status: "destroyed" }, nobody, new Map())).over).toEqual(["e"]);
+  expect(shape(arrange(rows, { ...all, search: "zürn" }, nobody, new Map())).well).toEqual(["b"]);
 });
 
 test("a held row stays in its group until it is let go", () => {
@@ -41,5 +42,20 @@ test("a held row stays in sight although its new status is filtered out, but not
   const before = new Map<string, Group>([["d", "underWay"]]);
   const rows = [row("d", "destroyed")];
   expect(shape(arrange(rows, all, new Set(["d"]), before)).underWay).toEqual(["d"]);
-  expect(shape(arrange(rows, { ...all, words: "other" }, new Set(["d"]), before)).underWay).toEqual([]);
+  expect(shape(arrange(rows, { ...all, search: "other" }, new Set(["d"]), before)).underWay).toEqual([]);
+});
+
+test("while more is to be loaded, nothing is shown beyond it but what is held", () => {
+  const rows = [row("a", "running"), row("c", "running"), row("d", "failed"), row("e", "running")];
+  const wanted = { ...all, upTo: { group: "well" as const, name: "b", id: "b" } };
+  const before = new Map<string, Group>([["e", "well"]]);
+  const { needs, well } = shape(arrange(rows, wanted, new Set(["e"]), before));
+  expect({ needs, well }).toEqual({ needs: ["d"], well: ["a", "e"] });
+});
+
+test("numbers in names count, and letters that carry something are found without it", () => {
+  const rows = [row("a", "running", "Kund 10"), row("b", "running", "Kund 9"), row("c", "running", "Många")];
+  expect(shape(arrange(rows, all, nobody, new Map())).well).toEqual(["b", "a", "c"]);
+  for (const search of ["manga", "MÅNGA", "http://c.x.test/"])
+    expect(shape(arrange(rows, { ...all, search }, nobody, new Map())).well).toEqual(["c"]);
 });

@@ -3,7 +3,8 @@ import { Search } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { allStatuses, statusLooks } from "#app/status.tsx";
 import { isTyping } from "#app/ui/typing.ts";
-import type { InstanceRow, InstanceStatus } from "#server/api/views.ts";
+import type { InstanceStatus, StatusSum } from "#server/api/views.ts";
+import { isLive, total } from "./useSummary.ts";
 
 /** Always in sight; `/` leads to it. */
 export function SearchBox({ value, onChange }: { value: string; onChange: (value: string) => void }) {
@@ -80,23 +81,23 @@ export function Chips<Value extends string | undefined>({
 }
 
 type FilterProps = {
-  rows: InstanceRow[];
+  sums: readonly StatusSum[];
   value: InstanceStatus | undefined;
   onChange: (status: InstanceStatus | undefined) => void;
 };
 
 /** Chips for the statuses that there are, and always for Destroyed. */
-export function StatusFilter({ rows, value, onChange }: FilterProps) {
-  const count = (status: InstanceStatus) => rows.filter((row) => row.status === status).length;
+export function StatusFilter({ sums, value, onChange }: FilterProps) {
+  const count = (status: InstanceStatus) => total(sums, (one) => one === status).count;
   const shown = allStatuses.filter(
-    (status) => status === "destroyed" || status === value || rows.some((row) => row.status === status),
+    (status) => status === "destroyed" || status === value || count(status) > 0,
   );
   const choices = shown.map((status) => ({
     value: status,
     label: statusLooks[status].word,
     count: count(status),
   }));
-  const all = { value: undefined, label: "All", count: rows.length - count("destroyed") };
+  const all = { value: undefined, label: "All", count: total(sums, isLive).count };
   return (
     <Chips<InstanceStatus | undefined> legend="Status" choices={[all, ...choices]} {...{ value, onChange }} />
   );

@@ -1,12 +1,13 @@
-import { groupOf } from "#app/status.tsx";
-import type { InstanceRow } from "#server/api/views.ts";
+import type { StatusSum } from "#server/api/views.ts";
+import { isIn, isLive, total } from "./useSummary.ts";
 
 /** What the list adds up to, in a sentence. */
-export function Sum({ rows }: { rows: InstanceRow[] }) {
-  const count = (group: string) => rows.filter((row) => groupOf[row.status] === group).length;
-  const [needs, underWay, well] = [count("needs"), count("underWay"), count("well")];
+export function Sum({ sums }: { sums: readonly StatusSum[] }) {
+  const [needs = 0, underWay = 0, well = 0] = (["needs", "underWay", "well"] as const).map(
+    (group) => total(sums, isIn(group)).count,
+  );
   const parts = [underWay > 0 && `${underWay} in progress`, well > 0 && `${well} healthy`].filter(Boolean);
-  if (rows.length === 0) return <p className="mt-1 text-ink-2">No active instances.</p>;
+  if (total(sums, isLive).count === 0) return <p className="mt-1 text-ink-2">No active instances.</p>;
   return (
     <p className="mt-1 text-ink-2">
       {needs > 0 && (

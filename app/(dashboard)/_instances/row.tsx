@@ -4,10 +4,11 @@ import { type CSSProperties, memo } from "react";
 import { useConnection } from "#app/live.tsx";
 import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
-import { groupOf, StatusWord } from "#app/status.tsx";
+import { StatusWord } from "#app/status.tsx";
 import { age, money, monthlyCents, useNow } from "#app/time.ts";
 import { Checkbox } from "#app/ui/checkbox.tsx";
 import type { InstanceRow } from "#server/api/views.ts";
+import { groupOf } from "#server/instances/listOrder.ts";
 import { RowAction } from "./rowAction.tsx";
 import { useMachineNames } from "./useMachineNames.ts";
 
@@ -22,7 +23,7 @@ type Props = {
   selected: boolean;
   /** On a phone the checkboxes are there only while somebody selects. */
   selecting: boolean;
-  onSelect: (ids: readonly string[], on: boolean) => void;
+  onSelect: (rows: readonly InstanceRow[], on: boolean) => void;
 };
 
 /** One instance in the list: who, how it is, and what it costs. */
@@ -42,7 +43,7 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
           <Checkbox
             aria-label={`Select ${row.company}`}
             checked={selected}
-            onChange={(event) => onSelect([row.id], event.target.checked)}
+            onChange={(event) => onSelect([row], event.target.checked)}
           />
         )}
       </div>

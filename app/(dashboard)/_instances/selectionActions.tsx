@@ -5,7 +5,8 @@ import { useState } from "react";
 import { sentenceOf } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { useToast } from "#app/ui/toast.tsx";
-import type { InstanceRow } from "#server/api/views.ts";
+import { maxBulk, tooManyAtOnce } from "#server/api/views.ts";
+import type { Chosen } from "./chosen.ts";
 import { useBulk } from "./useBulk.ts";
 
 const DestroyManyDialog = dynamic(
@@ -14,11 +15,13 @@ const DestroyManyDialog = dynamic(
 );
 
 /** What can be done with all that is selected: one confirmation, and one page that shows all of it. */
-export function SelectionActions({ rows }: { rows: InstanceRow[] }) {
+export function SelectionActions({ chosen }: { chosen: Chosen }) {
   const say = useToast();
   const [asks, setAsks] = useState(false);
   const bulk = useBulk();
+  const { rows, target } = chosen;
   const cannot = (action: "backUp" | "destroy") => {
+    if (chosen.count > maxBulk) return tooManyAtOnce(chosen.count);
     const count = rows.filter((row) => row.refusals[action] !== null).length;
     return count === 0 ? null : `Not available for ${count} of them right now.`;
   };
@@ -28,10 +31,7 @@ export function SelectionActions({ rows }: { rows: InstanceRow[] }) {
         reason={cannot("backUp")}
         sending={bulk.isPending}
         onClick={() =>
-          bulk.mutate(
-            { action: "backUp", instanceIds: rows.map((row) => row.id) },
-            { onError: (error) => say(sentenceOf(error)) },
-          )
+          bulk.mutate({ action: "backUp", ...target }, { onError: (error) => say(sentenceOf(error)) })
         }
       >
         <Archive size={15} strokeWidth={1.9} className="max-md:hidden" aria-hidden />
@@ -41,7 +41,7 @@ export function SelectionActions({ rows }: { rows: InstanceRow[] }) {
         <Trash2 size={15} strokeWidth={1.9} className="max-md:hidden" aria-hidden />
         Destroy
       </Button>
-      {asks && <DestroyManyDialog rows={rows} onClose={() => setAsks(false)} />}
+      {asks && <DestroyManyDialog chosen={chosen} onClose={() => setAsks(false)} />}
     </>
   );
 }

@@ -1,21 +1,22 @@
 "use client";
 import { X } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
-import { money, monthlyCents } from "#app/time.ts";
+import { money } from "#app/time.ts";
 import { isTyping } from "#app/ui/typing.ts";
-import type { InstanceRow } from "#server/api/views.ts";
 
 /**
  * What is selected, what it costs a month, and what can be done with it (`children`). Esc clears.
  * `unseen`: how many of the rows the search or the filter hides.
  */
 export function SelectionBar({
-  rows,
+  count,
+  monthlyCents,
   unseen,
   onClear,
   children,
 }: {
-  rows: InstanceRow[];
+  count: number;
+  monthlyCents: number;
   unseen: number;
   onClear: () => void;
   children: ReactNode;
@@ -28,17 +29,16 @@ export function SelectionBar({
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [onClear]);
-  const monthly = rows.reduce((sum, row) => sum + monthlyCents(row), 0);
   return (
     <section
       aria-label="Selection"
       className="fixed z-20 flex animate-[rise_180ms_cubic-bezier(.2,0,0,1)] items-center gap-2 rounded-[14px] bg-raised py-2 pr-2 pl-4 shadow-pop max-md:inset-x-3 max-md:bottom-19 md:bottom-6 md:left-1/2 md:ml-8 md:-translate-x-1/2 lg:ml-28"
     >
       <p role="status" className="mr-3 tabular-nums max-md:grow">
-        <strong className="font-semibold whitespace-nowrap">{rows.length} selected</strong>
+        <strong className="font-semibold whitespace-nowrap">{count} selected</strong>
         <span className="text-ink-2 max-md:block max-md:text-sm">
           <span className="max-md:sr-only">, </span>
-          <span className="whitespace-nowrap">{money(monthly)} a month</span>
+          <span className="whitespace-nowrap">{money(monthlyCents)} a month</span>
           {unseen > 0 && <span className="whitespace-nowrap">, {unseen} hidden</span>}
         </span>
       </p>

@@ -1,7 +1,6 @@
 "use client";
 import { useEffect } from "react";
-import { groupOf } from "#app/status.tsx";
-import { useInstances } from "./useInstances.ts";
+import { isIn, total, useSummary } from "./useSummary.ts";
 
 /** The colours of `globals.css`, which an icon in a tab cannot read, between their light and dark values. */
 const dots = { bad: "#d9363e", warn: "#c9822b", move: "#2f7fe0" };
@@ -13,12 +12,12 @@ const icon = (colour: string) =>
 
 /** In the tab's icon a dot: something failed, does not answer, or is under way. None when all is well. */
 export function StatusIcon() {
-  const { instances = [] } = useInstances();
-  const dot = instances.some((row) => row.status === "failed")
+  const { sums = [] } = useSummary() ?? {};
+  const dot = sums.some(({ status }) => status === "failed")
     ? dots.bad
-    : instances.some((row) => row.status === "unreachable")
+    : sums.some(({ status }) => status === "unreachable")
       ? dots.warn
-      : instances.some((row) => groupOf[row.status] === "underWay")
+      : total(sums, isIn("underWay")).count > 0
         ? dots.move
         : undefined;
   useEffect(() => {

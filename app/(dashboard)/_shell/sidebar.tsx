@@ -15,13 +15,13 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 import { StatusIcon } from "#app/(dashboard)/_instances/statusIcon.tsx";
-import { useInstances } from "#app/(dashboard)/_instances/useInstances.ts";
+import { isIn, isLive, total, useSummary } from "#app/(dashboard)/_instances/useSummary.ts";
 import { useDrift } from "#app/(dashboard)/drift/useDrift.ts";
 import { useConnection } from "#app/live.tsx";
 import { Mark } from "#app/mark.tsx";
 import { aboutLeft, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
-import { groupOf, statusLooks } from "#app/status.tsx";
+import { statusLooks } from "#app/status.tsx";
 import { age, useNow } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
 import { Tooltip } from "#app/ui/tooltip.tsx";
@@ -44,10 +44,10 @@ const isHere = (path: string, href: string) =>
 export function Sidebar() {
   const trpc = useTRPC();
   const path = usePathname();
-  const { instances } = useInstances();
+  const summary = useSummary();
   const mails = useQuery(trpc.outbox.list.queryOptions());
   const drift = useDrift().data?.findings.length ?? 0;
-  const live = instances?.filter((row) => row.status !== "destroyed").length;
+  const live = summary === undefined ? undefined : total(summary.sums, isLive).count;
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
     <>
@@ -125,16 +125,18 @@ function WhenNarrow({ text, children }: { text: string; children: ReactNode }) {
   );
 }
 
+const shownUnderWay = 8;
+
 function UnderWay() {
-  const { instances = [] } = useInstances();
+  const { sums = [], underWay: busy = [] } = useSummary() ?? {};
   const connection = useConnection();
-  const busy = instances.filter((row) => groupOf[row.status] === "underWay" && row.operation !== null);
+  const more = Math.max(total(sums, isIn("underWay")).count, busy.length) - shownUnderWay;
   const now = useNow(1000, busy.length === 0 || !connection.live);
   if (busy.length === 0) return null;
   return (
     <section aria-label="In progress" className="mt-7 min-h-0 overflow-x-hidden overflow-y-auto px-2 py-0.5">
       <h2 className="mb-2 text-sm text-ink-3 md:max-lg:sr-only">In progress</h2>
-      {busy.slice(0, 8).map((row) => {
+      {busy.slice(0, shownUnderWay).map((row) => {
         if (row.operation === null) return null;
         const { word, icon: Icon, ink } = statusLooks[row.status];
         const ms = timeLeft(row.operation.steps, now);
@@ -153,9 +155,9 @@ function UnderWay() {
           </WhenNarrow>
         );
       })}
-      {busy.length > 8 && (
+      {more > 0 && (
         <p className="text-sm text-ink-3">
-          <span className="md:max-lg:sr-only">and</span> {busy.length - 8} more
+          <span className="md:max-lg:sr-only">and</span> {more} more
         </p>
       )}
     </section>

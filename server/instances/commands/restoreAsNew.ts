@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { write } from "#db/client.ts";
+import { listNames } from "#db/listOrder.ts";
 import { instances, noBackupPlan } from "#db/schema.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
@@ -35,6 +36,7 @@ export async function restoreAsNew(
     tx.insert(instances)
       .values({
         ...{ id, idempotencyKey, company, slug, domain },
+        ...listNames(company),
         idempotencyDigest: digestOf(web.variablesKey, input),
         contactName: from.contactName,
         contactEmail: from.contactEmail,

@@ -1,4 +1,5 @@
 import { write } from "#db/client.ts";
+import { listNames } from "#db/listOrder.ts";
 import { instances } from "#db/schema.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
@@ -40,6 +41,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
     tx.insert(instances)
       .values({
         ...{ id, idempotencyKey, company, contactName, contactEmail, slug, domain, region, version },
+        ...listNames(company),
         idempotencyDigest: digestOf(web.variablesKey, input),
         size: size.slug,
         priceMonthlyCents: size.priceMonthlyCents,

@@ -3,7 +3,7 @@ import { type OperationKind, operationKinds, operations } from "#db/schema.ts";
 import { registry } from "#server/operations/registry.ts";
 
 /** Kinds after which a failed operation can still be taken up: what it knows stays true. */
-const changeNothing = (): OperationKind[] =>
+export const changeNothing = (): OperationKind[] =>
   operationKinds.filter((kind) => registry[kind].changesNothing === true);
 
 /**

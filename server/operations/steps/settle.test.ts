@@ -1,6 +1,8 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { changeAddress, editVariables, setPower } from "#server/instances/changes.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { editVariables } from "#server/instances/commands/editVariables.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import { registry } from "#server/operations/registry.ts";
 import { createCloudWorld } from "#server/operations/testing/testCloud.ts";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import { type Db, openDatabase, write } from "#db/client.ts";
+import { listNames } from "#db/listOrder.ts";
 import { migrateDatabase } from "#db/migrate.ts";
 import { instances, operations, users, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
@@ -106,6 +107,7 @@ export function insertInstance(db: Db, values: Partial<typeof instances.$inferIn
       id,
       idempotencyKey: newId(),
       company: "Acme Bakery",
+      ...listNames(values.company ?? "Acme Bakery"),
       contactName: "Petra Lindqvist",
       contactEmail: "petra@acme.example",
       slug: `acme-${id.slice(0, 6)}`,

@@ -1,20 +1,20 @@
 "use client";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
+import type { Chosen } from "#app/(dashboard)/_instances/chosen.ts";
 import { useBulk } from "#app/(dashboard)/_instances/useBulk.ts";
-import { money, monthlyCents } from "#app/time.ts";
+import { money } from "#app/time.ts";
 import { sentenceOf } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Dialog } from "#app/ui/dialog.tsx";
 import { TextField } from "#app/ui/field.tsx";
-import type { InstanceRow } from "#server/api/views.ts";
 
 /** Names all that goes, and wants their number typed. */
-export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onClose: () => void }) {
+export function DestroyManyDialog({ chosen, onClose }: { chosen: Chosen; onClose: () => void }) {
   const [confirm, setConfirm] = useState("");
-  const fits = confirm === String(rows.length);
+  const { rows, count } = chosen;
+  const fits = confirm === String(count);
   const bulk = useBulk();
-  const sum = rows.reduce((total, row) => total + monthlyCents(row), 0);
   const lost = rows.filter((row) => row.dropletGoneAt !== null).length;
   const without =
     lost === 0
@@ -25,8 +25,8 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
       open
       danger
       onOpenChange={onClose}
-      title={`Destroy ${rows.length} ${rows.length === 1 ? "instance" : "instances"}?`}
-      description={`Each droplet is destroyed only once its snapshot is complete.${without} They cost ${money(sum)} a month now. Their snapshots will cost $0.06 per GB a month.`}
+      title={`Destroy ${count} ${count === 1 ? "instance" : "instances"}?`}
+      description={`Each droplet is destroyed only once its snapshot is complete.${without} They cost ${money(chosen.monthlyCents)} a month now. Their snapshots will cost $0.06 per GB a month.`}
     >
       <ul
         aria-label="Instances to destroy"
@@ -38,11 +38,12 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
             <span className="truncate font-mono text-ink-3">{row.slug}</span>
           </li>
         ))}
+        {count > rows.length && <li className="py-1.5 text-ink-3">and {count - rows.length} more</li>}
       </ul>
       <form className="mt-5 grid gap-5" onSubmit={(event) => event.preventDefault()}>
         <TextField
           id="confirm"
-          label={`Type ${rows.length} to confirm`}
+          label={`Type ${count} to confirm`}
           inputMode="numeric"
           autoFocus
           autoComplete="off"
@@ -55,12 +56,9 @@ export function DestroyManyDialog({ rows, onClose }: { rows: InstanceRow[]; onCl
           <Button
             look={fits ? "danger" : "danger-line"}
             sending={bulk.isPending}
-            reason={fits ? null : `Type ${rows.length} first.`}
+            reason={fits ? null : `Type ${count} first.`}
             onClick={() =>
-              bulk.mutate(
-                { action: "destroy", instanceIds: rows.map((row) => row.id), confirm: rows.length },
-                { onSuccess: onClose },
-              )
+              bulk.mutate({ action: "destroy", confirm: count, ...chosen.target }, { onSuccess: onClose })
             }
           >
             <Trash2 size={15} strokeWidth={1.9} aria-hidden />

@@ -90,7 +90,7 @@ function useFresh(instance: InstanceDetail): void {
     if (seen.current === mark) return;
     seen.current = mark;
     void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
-    void queryClient.invalidateQueries({ queryKey: trpc.backups.list.queryKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.backups.list.pathKey() });
   }, [mark, queryClient, trpc]);
   // It has moved: the page moves with it.
   useEffect(() => {

@@ -1,0 +1,10 @@
+/** The order and the search of the list, for the page, which knows no database. */
+export {
+  folded,
+  groupOf,
+  type InstanceGroup,
+  instanceGroups,
+  listNames,
+  rankOf,
+  searchWords,
+} from "#db/listOrder.ts";
