@@ -63,6 +63,8 @@ test("a detail takes its own row, its operation, and one that is new", () => {
     },
     ...{
       operations: [operation("o1", "running")],
+      hasOlderOperations: false,
+      resumable: null,
       namesakes: [],
       snapshots: [],
       backups: { count: 0, good: 0, goodBytes: 0, newestGood: null },

@@ -387,7 +387,10 @@ export const aliases = sqliteTable(
     /** Of a redirect: when it is removed. Of a name that was one and is moved to: what Cancel goes back to. */
     expiresAt: time("expires_at"),
   },
-  (table) => [uniqueIndex("aliases_address").on(table.slug, table.domain)],
+  (table) => [
+    uniqueIndex("aliases_address").on(table.slug, table.domain),
+    index("aliases_by_instance").on(table.instanceId),
+  ],
 );
 
 /** The A records we made: no other record at DigitalOcean is ever changed or removed. */
@@ -489,7 +492,7 @@ export const backups = sqliteTable(
       .on(table.instanceId, table.sequence)
       .where(sql`state in ('running', 'good', 'failed')`),
     index("backups_sums")
-      .on(table.state, table.restoreTestedAt, table.restoreTestFailure, table.bytes)
+      .on(table.bytes, table.state, table.restoreTestedAt, table.restoreTestFailure)
       .where(sql`state in ('running', 'good', 'failed')`),
     index("backups_good").on(table.instanceId, table.takenAt).where(sql`state = 'good'`),
   ],

@@ -124,8 +124,11 @@ export type InstanceDetail = InstanceRow & {
   previousVariables: { set: number; variables: VariableView[] } | null;
   /** Secret values never leave the server: null. */
   variables: VariableView[];
-  /** All operations, newest first. */
+  /** The newest operations, newest first; the others are read when somebody asks for them. */
   operations: OperationView[];
+  hasOlderOperations: boolean;
+  /** The newest of those others that failed and can still be taken up. */
+  resumable: OperationView | null;
   /** Other instances that had this slug, newest first. */
   namesakes: { id: string; company: string; status: InstanceStatus; createdAt: number }[];
 };

@@ -5,7 +5,7 @@ import type { HealthView, InstanceDetail, InstanceRow } from "#server/api/views.
 import type { Env } from "#server/env.ts";
 import { isKeptSnapshot } from "#server/operations/backupUses.ts";
 import { backupSummary, lastGoodBackups } from "#server/operations/goodBackups.ts";
-import { operationViews } from "#server/operations/queries.ts";
+import { olderResumable, operationsPage, operationViews } from "#server/operations/queries.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { staleness } from "./backupPlan.ts";
 import { lastAnswerOf, lastDay, lastRound, type Round } from "./healthHistory.ts";
@@ -121,15 +121,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
   if (row === undefined) return undefined;
   const before = previousSet(tx, row);
   const bringsBack = newestRestorePoint(tx, row);
-  const views = operationViews(
-    tx,
-    tx
-      .select()
-      .from(operations)
-      .where(eq(operations.instanceId, row.id))
-      .orderBy(desc(operations.sequence))
-      .all(),
-  );
+  const { operations: views, next } = operationsPage(tx, row.id);
   return {
     ...rowView(env, row, views[0] ?? null, lastGoodBackups(tx, [row.id]).get(row.id) ?? null, lastRound(tx)),
     contactName: row.contactName,
@@ -166,6 +158,8 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
         : { set: before, variables: visibleVariables(tx, { id: row.id, variableSet: before }) },
     variables: visibleVariables(tx, row),
     operations: views,
+    hasOlderOperations: next !== null,
+    resumable: next === null ? null : (olderResumable(tx, row.id, next) ?? null),
     namesakes: all
       .filter((one) => one.id !== row.id)
       .map(({ id: namesakeId, company, status, createdAt }) => ({

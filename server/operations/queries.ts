@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, lt, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import type { OperationKind } from "#db/schema.ts";
@@ -9,6 +9,7 @@ import { aftermathOf } from "./engine/aftermath.ts";
 import { plannedSteps } from "./engine/define.ts";
 import { percentile } from "./engine/durations.ts";
 import { type Choice, choicesOf, isStopping, type OperationRow, type StepRow } from "./engine/plan.ts";
+import { canBeResumed } from "./engine/resumable.ts";
 import { packedLines } from "./packedLogs.ts";
 import { registry } from "./registry.ts";
 
@@ -125,6 +126,56 @@ export function operationViews(
       steps: isDrawn(row) ? ownSteps.map((step) => stepView(step, usualOf(row.kind))) : [],
     };
   });
+}
+
+/** So many operations an instance's page has at once. */
+const newestShown = 20;
+
+/** An instance's operations, newest first; with a cursor those before it. */
+export function operationsPage(
+  tx: Tx,
+  instanceId: string,
+  { cursor, limit = newestShown }: { cursor?: number | null | undefined; limit?: number } = {},
+): { operations: OperationView[]; next: number | null } {
+  const rows = tx
+    .select()
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        cursor == null ? undefined : lt(operations.sequence, cursor),
+      ),
+    )
+    .orderBy(desc(operations.sequence))
+    .limit(limit + 1)
+    .all();
+  const page = rows.slice(0, limit);
+  return {
+    operations: operationViews(tx, page),
+    next: rows.length > limit ? (page.at(-1)?.sequence ?? null) : null,
+  };
+}
+
+/** An instance has seldom more than one operation that failed and can still be taken up: one of each kind of work. */
+const resumableLookedAt = 5;
+
+/** Of an instance's operations before that one, the newest that failed and can still be taken up. */
+export function olderResumable(tx: Tx, instanceId: string, before: number): OperationView | undefined {
+  const rows = tx
+    .select()
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        sql`operations.state = 'failed'`,
+        canBeResumed(),
+        lt(operations.sequence, before),
+      ),
+    )
+    .orderBy(desc(operations.sequence))
+    .limit(resumableLookedAt)
+    .all();
+  return operationViews(tx, rows).find((view) => view.canRetry);
 }
 
 /** One operation, and the instance it belongs to; undefined when there is none. */

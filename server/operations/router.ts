@@ -3,9 +3,11 @@ import { lastEventId } from "#server/api/liveFeed.ts";
 import { procedure, router } from "#server/api/trpc.ts";
 import { CommandError } from "#server/commandError.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
-import { logLines, operationWithSlug } from "./queries.ts";
+import { logLines, operationsPage, operationWithSlug } from "./queries.ts";
 
 const operationId = z.string().max(64);
+
+const olderPageSize = 50;
 
 export const operationsRouter = router({
   get: procedure.input(z.object({ operationId })).query(({ ctx: { web }, input }) =>
@@ -15,6 +17,12 @@ export const operationsRouter = router({
       return { lastEventId: lastEventId(tx), ...found };
     }),
   ),
+  /** Those of an instance, newest first, page by page. */
+  list: procedure
+    .input(z.object({ instanceId: z.string().max(64), cursor: z.number().int().nullish() }))
+    .query(({ ctx: { web }, input: { instanceId, cursor } }) =>
+      web.db.transaction((tx) => operationsPage(tx, instanceId, { cursor, limit: olderPageSize })),
+    ),
   log: procedure
     .input(z.object({ operationId, step: z.string().max(64).optional() }))
     .query(({ ctx: { web }, input }) =>

@@ -1,10 +1,12 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import Link from "next/link";
+import { useState } from "react";
 import { PastTrack } from "#app/progress/track.tsx";
 import { age, bytes, day, duration, exact, money, roughly, snapshotCents, useNow, when } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
+import { Button } from "#app/ui/button.tsx";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
 import { Health } from "./health.tsx";
 import { Variables } from "./instanceSettings.tsx";
@@ -29,17 +31,7 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
           </p>
         )}
         <h2 className="mt-8 mb-2 text-lead font-semibold">History</h2>
-        <ul className="border-t border-line">
-          {instance.operations.map((operation) => (
-            <Past
-              key={operation.id}
-              instance={instance}
-              operation={operation}
-              longest={longest(instance.operations)}
-              now={now}
-            />
-          ))}
-        </ul>
+        <History instance={instance} now={now} />
       </div>
       <div>
         <dl>
@@ -111,6 +103,42 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
         <Variables instance={instance} />
       </div>
     </div>
+  );
+}
+
+/** What was done with the instance: the newest at once, the rest when somebody asks. */
+function History({ instance, now }: { instance: InstanceDetail; now: number }) {
+  const trpc = useTRPC();
+  const [all, showAll] = useState(false);
+  const query = useInfiniteQuery(
+    trpc.operations.list.infiniteQueryOptions(
+      { instanceId: instance.id },
+      { enabled: all, getNextPageParam: (page) => page.next ?? undefined },
+    ),
+  );
+  const read = query.data?.pages.flatMap((page) => page.operations) ?? [];
+  const newest = new Set(instance.operations.map((operation) => operation.id));
+  const shown = [...instance.operations, ...(all ? read.filter(({ id }) => !newest.has(id)) : [])];
+  const hasMore = all ? query.isPending || query.hasNextPage : instance.hasOlderOperations;
+  const most = longest(shown);
+  return (
+    <>
+      <ul className="border-t border-line">
+        {shown.map((operation) => (
+          <Past key={operation.id} instance={instance} operation={operation} longest={most} now={now} />
+        ))}
+      </ul>
+      {hasMore && (
+        <div className="mt-4">
+          <Button
+            sending={query.isFetching}
+            onClick={() => (all ? void query.fetchNextPage() : showAll(true))}
+          >
+            Show older
+          </Button>
+        </div>
+      )}
+    </>
   );
 }
 

@@ -91,6 +91,8 @@ function useFresh(instance: InstanceDetail): void {
     seen.current = mark;
     void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
     void queryClient.invalidateQueries({ queryKey: trpc.backups.list.pathKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.operations.list.pathKey() });
+    void queryClient.invalidateQueries({ queryKey: trpc.operations.get.queryKey() });
   }, [mark, queryClient, trpc]);
   // It has moved: the page moves with it.
   useEffect(() => {
@@ -100,6 +102,15 @@ function useFresh(instance: InstanceDetail): void {
     query.set("id", instance.id);
     router.replace(`${own}?${query}`);
   }, [instance.slug, instance.id, path, search, router]);
+}
+
+/** An operation that the page has no longer at hand, of this instance. */
+function useOlderOperation(instanceId: string, operationId: string | null) {
+  const trpc = useTRPC();
+  const { data } = useQuery(
+    trpc.operations.get.queryOptions({ operationId: operationId ?? "" }, { enabled: operationId !== null }),
+  );
+  return operationId !== null && data?.instanceId === instanceId ? data.operation : undefined;
 }
 
 function Loaded({
@@ -112,8 +123,11 @@ function Loaded({
   tab: string;
 }) {
   useFresh(instance);
-  const chosen = instance.operations.find((operation) => operation.id === operationId);
-  const operation = chosen ?? currentOperation(instance.operations);
+  const { resumable } = instance;
+  const known = resumable === null ? instance.operations : [...instance.operations, resumable];
+  const chosen = known.find((operation) => operation.id === operationId);
+  const older = useOlderOperation(instance.id, chosen === undefined ? operationId : null);
+  const operation = chosen ?? older ?? currentOperation(known);
   return (
     <div className="flex min-h-dvh flex-col">
       <Announcer instance={instance} operation={operation} />
