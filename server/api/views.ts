@@ -90,7 +90,7 @@ export type InstanceRow = {
   backupWarning: string | null;
   /** What would be refused now, and why. */
   refusals: Record<InstanceAction, string | null>;
-  /** The live operation, or the newest one; in the list only a live one has its steps. */
+  /** The live operation, or the newest one; in the list only a live one has its steps and what is told beside them. */
   operation: OperationView | null;
 };
 

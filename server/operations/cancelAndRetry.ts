@@ -1,5 +1,6 @@
 import { and, eq, gt, gte, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 import { CommandError } from "#server/commandError.ts";
@@ -19,8 +20,35 @@ function find(tx: Tx, operationId: string) {
   return operation;
 }
 
-/** As the index of the one live operation of each instance has it. */
-const isLive = sql`mutating = 1 and state in ('running', 'cancelling')`;
+const queries = prepared((tx: Pick<Tx, "select">) => {
+  const isOther = and(eq(operations.instanceId, given("instanceId")), ne(operations.id, given("id")));
+  return {
+    since: tx
+      .select({ id: operations.id })
+      .from(operations)
+      .where(
+        and(
+          isOther,
+          sql`${operations.mutating} = ${given("mutating")}`,
+          gt(operations.sequence, given("sequence")),
+          or(eq(operations.kind, given("kind")), notInArray(operations.kind, changeNothing())),
+        ),
+      )
+      .limit(1)
+      .prepare(),
+    /** As the index of the one live operation of each instance has it. */
+    live: tx
+      .select({ kind: operations.kind })
+      .from(operations)
+      .where(and(isOther, sql`mutating = 1 and state in ('running', 'cancelling')`))
+      .prepare(),
+    instance: tx
+      .select({ isProtected: instances.isProtected, status: instances.status })
+      .from(instances)
+      .where(eq(instances.id, given("instanceId")))
+      .prepare(),
+  };
+});
 
 /**
  * Why a failed operation cannot become live again, in a sentence: something else is being done with the instance, or
@@ -28,26 +56,11 @@ const isLive = sql`mutating = 1 and state in ('running', 'cancelling')`;
  * one of its own kind: that did since what had failed.
  */
 function obstacleTo(tx: Pick<Tx, "select">, operation: OperationRow): string | undefined {
-  const isOther = and(
-    eq(operations.instanceId, operation.instanceId),
-    eq(operations.mutating, operation.mutating),
-    ne(operations.id, operation.id),
-  );
-  const since = tx
-    .select({ id: operations.id })
-    .from(operations)
-    .where(
-      and(
-        isOther,
-        gt(operations.sequence, operation.sequence),
-        or(eq(operations.kind, operation.kind), notInArray(operations.kind, changeNothing())),
-      ),
-    )
-    .limit(1)
-    .get();
-  if (since !== undefined) return "This instance has changed since, so this operation can't be continued.";
-  if (!operation.mutating) return undefined;
-  const live = tx.select({ kind: operations.kind }).from(operations).where(and(isOther, isLive)).get();
+  const { id, instanceId, kind, sequence, mutating } = operation;
+  const ask = queries(tx);
+  if (ask.since.get({ id, instanceId, kind, sequence, mutating: Number(mutating) }) !== undefined)
+    return "This instance has changed since, so this operation can't be continued.";
+  const live = mutating ? ask.live.get({ id, instanceId }) : undefined;
   if (live === undefined) return undefined;
   return `Available once “${registry[live.kind].label}” has finished.`;
 }
@@ -63,7 +76,8 @@ function noRetryOf(
   tx: Pick<Tx, "select">,
   { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
 ): string | undefined {
-  const instance = tx.select().from(instances).where(eq(instances.id, instanceId)).get();
+  if (kind !== "destroy" && kind !== "test-restore") return undefined;
+  const instance = queries(tx).instance.get({ instanceId });
   if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
   // What was to be test-restored may be removed for good at any time.
   return kind === "test-restore" && instance?.status === "destroyed" ? "It's destroyed." : undefined;

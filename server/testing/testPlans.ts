@@ -33,6 +33,8 @@ export function recordPlans(db: Db & { $client?: Database }) {
   return {
     /** Each table or index that is read from one end to the other. */
     scans: () => having(/^SCAN/),
+    /** Each index that is asked for some of its rows. */
+    searches: () => having(/^SEARCH/),
     /** The plan of each query whose rows have to be sorted. */
     sorts: () =>
       steps()
