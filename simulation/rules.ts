@@ -117,8 +117,8 @@ export function createRules(
    * posted between the change and the way back is promised in a backup of its own only: see the ledger.
    */
   const wayBacks = new Map<string, { posts: ReadonlySet<Post>; isBack: boolean }>();
-  /** Instances that somebody has changed at DigitalOcean: how they are is not the Spawner's doing. */
-  const tampered = new Set<string>();
+  /** Instances that somebody has changed at DigitalOcean, and when: how they are is not the Spawner's doing. */
+  const tampered = new Map<string, number>();
   /** Instances whose way back got stuck: the next operation goes on with what is there. */
   const stuck = new Set<string>();
   const before = new Map<string, InstanceFields>();
@@ -188,7 +188,8 @@ export function createRules(
       if (missing.length > 0 && !tampered.has(instance_id))
         broken("bring back brings everything", `${row.slug} lacks ${missing.join(", ")}`);
       expected.set(instance_id, new Set(droplet?.disk.data ?? []));
-      tampered.delete(instance_id);
+      // It makes everything anew, but for what somebody changes behind its back.
+      if ((tampered.get(instance_id) ?? 0) < (beganAt.get(id) ?? 0)) tampered.delete(instance_id);
     }
     if (kind === "destroy" && state === "done" && row.droplet_id !== null)
       broken("destroy destroys", `${row.slug} still has droplet ${row.droplet_id}`);
@@ -398,7 +399,7 @@ export function createRules(
       ledger.waive(ledger.missing({ droplet }));
       const owner = instanceOf(droplet);
       if (owner !== undefined) {
-        tampered.add(owner);
+        tampered.set(owner, machine.timeline.now);
         for (const post of expectedOf(owner)) if (ledger.isWaived(post)) expectedOf(owner).delete(post);
       }
       cloud.deleteByHand(droplet);
@@ -409,7 +410,7 @@ export function createRules(
       const index = Math.floor(chance * records.length);
       const record = records[index];
       if (record === undefined || record.data === foreignAddress) return false;
-      for (const row of all.all()) tampered.add(row.id);
+      for (const row of all.all()) tampered.set(row.id, machine.timeline.now);
       tell(`somebody changes the record ${record.name}`);
       if (chance < 0.5) records.splice(index, 1);
       else record.data = "198.51.100.9";
