@@ -3,7 +3,6 @@ export {
   folded,
   groupOf,
   type InstanceGroup,
-  instanceGroups,
   listNames,
   rankOf,
   searchWords,
