@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { percentile } from "#server/operations/engine/durations.ts";
 import { bareSpawn } from "./bareSpawn.ts";
 import { answerEverywhere, spawnAtOnce } from "./crowd.ts";
+import { measureGrowth } from "./growth.ts";
 import { latency } from "./latency.ts";
 import { finished, press } from "./spawns.ts";
 import { startStack } from "./stack.ts";
@@ -111,14 +112,50 @@ if (process.argv.includes("--quick")) {
   await many.stop();
 }
 
-const widths = { figure: Math.max(...figures.map((row) => row.figure.length)), value: 10, target: 10 };
+say("As it grows …");
+const growth = await measureGrowth(say);
+const grown: Figure[] = [];
+const grows = (figure: string, value: string, target: string, met: boolean | null) =>
+  grown.push({ figure, value, target, met });
+const side = (figure: string, { ratio }: { ratio: number }) =>
+  grows(figure, ratio.toFixed(2), "≤ 2", ratio <= 2);
+side("the list at 10,000 instances ÷ at 10", growth.lists);
+grows(
+  "the list at 10,000, size",
+  `${(growth.bytes / 1000).toFixed(1)} kB`,
+  "≤ 60 kB",
+  growth.bytes <= 60_000,
+);
+side("an instance's page, 1,000 operations, at 10,000 ÷ 10 at 10", growth.details);
+side("the backups at 10,000 (100,000 backups) ÷ at 10 (100)", growth.backups);
+grows(
+  "the search while it is typed at 10,000, p95",
+  `${growth.searchP95.toFixed(0)} ms`,
+  "< 100 ms",
+  growth.searchP95 < 100,
+);
+grows(
+  "… among the backups",
+  `${growth.searchBackupsP95.toFixed(0)} ms`,
+  "< 100 ms",
+  growth.searchBackupsP95 < 100,
+);
+grows("maintenance at 10,000, longest block", `${growth.block.toFixed(0)} ms`, "≤ 50 ms", growth.block <= 50);
+
+const every = [...figures, ...grown];
+const widths = { figure: Math.max(...every.map((row) => row.figure.length)), value: 10, target: 10 };
 const line = (a: string, b: string, c: string, d: string) =>
   `| ${a.padEnd(widths.figure)} | ${b.padStart(widths.value)} | ${c.padStart(widths.target)} | ${d.padEnd(4)} |`;
-console.log(line("figure", "value", "target", "met"));
-console.log(line("-".repeat(widths.figure), "-".repeat(widths.value), "-".repeat(widths.target), "----"));
-for (const row of figures)
-  console.log(line(row.figure, row.value, row.target, row.met === null ? "" : row.met ? "yes" : "no"));
+function printTable(title: string, rows: readonly Figure[]): void {
+  console.log(line(title, "value", "target", "met"));
+  console.log(line("-".repeat(widths.figure), "-".repeat(widths.value), "-".repeat(widths.target), "----"));
+  for (const row of rows)
+    console.log(line(row.figure, row.value, row.target, row.met === null ? "" : row.met ? "yes" : "no"));
+}
+printTable("figure", figures);
+console.log();
+printTable("as it grows", grown);
 mkdirSync(join(import.meta.dirname, "results"), { recursive: true });
 const file = join(import.meta.dirname, "results", "bench.json");
-writeFileSync(file, JSON.stringify({ cores: cpus().length, node: process.version, figures }, null, 2));
+writeFileSync(file, JSON.stringify({ cores: cpus().length, node: process.version, figures, grown }, null, 2));
 say(`Written to ${file}`);
