@@ -1,4 +1,4 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, getTableColumns, isNotNull, isNull, or, sql } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances, snapshots } from "#db/schema.ts";
@@ -19,8 +19,24 @@ const brokenForMs = 7 * 86_400_000;
 
 type Snapshot = typeof snapshots.$inferSelect;
 
-const snapshotsThere = prepared((db: Pick<Db, "select">) =>
-  db.select().from(snapshots).where(isNull(snapshots.removedAt)).prepare(),
+/** All that may be due: the one snapshot that is kept of an instance which was not removed for good never is. */
+const candidates = prepared((db: Pick<Db, "select">) =>
+  db
+    .select(getTableColumns(snapshots))
+    .from(snapshots)
+    .innerJoin(instances, eq(instances.id, snapshots.instanceId))
+    .where(
+      and(
+        isNull(snapshots.removedAt),
+        or(
+          isNotNull(snapshots.removingAt),
+          isNotNull(instances.purgedAt),
+          sql`exists (select 1 from snapshots other where other.instance_id = ${snapshots.instanceId}
+            and other.id <> ${snapshots.id} and other.removing_at is null and other.removed_at is null)`,
+        ),
+      ),
+    )
+    .prepare(),
 );
 
 /**
@@ -29,8 +45,9 @@ const snapshotsThere = prepared((db: Pick<Db, "select">) =>
  * instance was removed for good goes as well, and so does one whose removal a crash or a Cancel has cut short.
  */
 export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): Promise<void> {
-  const there = snapshotsThere(engine.db).all();
-  const due = there.filter((snapshot) => isDue(engine, engine.db, snapshot));
+  const due = candidates(engine.db)
+    .all()
+    .filter((snapshot) => isDue(engine, engine.db, snapshot));
   const fault = ({ name }: Snapshot) => `could not remove the snapshot ${name}`;
   await eachWithin(engine, due, fault, (snapshot) => remove(engine, snapshot), signal);
 }
