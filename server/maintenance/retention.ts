@@ -1,6 +1,6 @@
-import { and, desc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull, sql } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
-import { prepared } from "#db/prepared.ts";
+import { given, prepared } from "#db/prepared.ts";
 import { type BackupReason, backups, instances } from "#db/schema.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
@@ -52,18 +52,34 @@ const isThere = and(
   isNotNull(instances.answeredAt),
 );
 
+/** Of an instance without a failed backup, and with none beyond its plan's days or number, nothing goes. */
+const mayHaveExpired = sql`(
+  exists (select 1 from backups one where one.instance_id = instances.id
+    and one.state in ('running', 'good', 'failed') and (one.state = 'failed'
+      or one.created_at < ${given("now")} - json_extract(instances.backup_plan, '$.keepDays') * ${sql.raw(String(dayMs))}))
+  or (select count(*) from backups one where one.instance_id = instances.id and one.state = 'good')
+    > json_extract(instances.backup_plan, '$.keepCount'))`;
+
 const removable = prepared((tx: Pick<Tx, "select">) =>
   tx
     .select({ backup: backups, plan: instances.backupPlan })
     .from(backups)
     .innerJoin(instances, eq(instances.id, backups.instanceId))
-    .where(and(isThere, inArray(backups.state, ["good", "failed"])))
+    .where(
+      and(
+        inArray(
+          backups.instanceId,
+          tx.select({ id: instances.id }).from(instances).where(and(isThere, mayHaveExpired)),
+        ),
+        inArray(backups.state, ["good", "failed"]),
+      ),
+    )
     .orderBy(desc(backups.sequence))
     .prepare(),
 );
 
 function expired(tx: Tx, now: number): string[] {
-  const rows = removable(tx).all();
+  const rows = removable(tx).all({ now });
   const uses = usesOf(tx);
   const counted = new Map<string, number>();
   return rows.flatMap(({ backup, plan }) => {
