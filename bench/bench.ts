@@ -120,6 +120,7 @@ const grows = (figure: string, value: string, target: string, met: boolean | nul
 const side = (figure: string, { ratio }: { ratio: number }) =>
   grows(figure, ratio.toFixed(2), "≤ 2", ratio <= 2);
 side("the list at 10,000 instances ÷ at 10", growth.lists);
+side("… ÷ at 100, a whole page as well", growth.fullLists);
 grows(
   "the list at 10,000, size",
   `${(growth.bytes / 1000).toFixed(1)} kB`,
