@@ -29,12 +29,14 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => ({
     .prepare(),
 }));
 
+type Packing = Pick<Engine, "db" | "now" | "wait" | "keepLogsMs">;
+
 /**
  * Packs the logs of operations that were done long ago: nobody retries those, so that nothing is ever added. Each part of
  * a log moves in one transaction. The log reads the same at any moment, and a crash leaves what has not moved to the
  * next round.
  */
-export async function packOldLogs(engine: Engine, signal: AbortSignal): Promise<void> {
+export async function packOldLogs(engine: Packing, signal: AbortSignal): Promise<void> {
   const { db, now, wait } = engine;
   const before = now() - engine.keepLogsMs;
   for (let part = 0; part < partsARound; part += 1) {
@@ -46,7 +48,7 @@ export async function packOldLogs(engine: Engine, signal: AbortSignal): Promise<
   }
 }
 
-function packPart({ db, now }: Engine, operationId: string): void {
+function packPart({ db, now }: Packing, operationId: string): void {
   const lines = queries(db).lines.all({ operationId }).map(logLineOf);
   // Outside the transaction: it keeps others from writing.
   const packed = packLines(lines);
