@@ -1,6 +1,6 @@
 import { type StepContext, StepFailure } from "#server/operations/engine/define.ts";
 import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
-import type { MachineFacts } from "./machineFacts.ts";
+import { type MachineFacts, machineOf } from "./machineFacts.ts";
 
 type Context = StepContext<MachineFacts>;
 
@@ -34,8 +34,13 @@ export async function findDroplet(
   const { [dropletId]: missedAt, ...others } = facts.missedAt ?? {};
   const missed = (at: number | undefined) =>
     context.remember({ missedAt: at === undefined ? others : { ...others, [dropletId]: at } });
-  // A look that began while nothing has to show it says nothing.
-  const isNew = monotonic() < (facts.boughtAt?.[dropletId] ?? Number.NEGATIVE_INFINITY) + visibilityWindowMs;
+  // A look that began while nothing has to show it says nothing, unless it was shown before.
+  const machine = machineOf(context);
+  const wasShown =
+    (machine.dropletId === dropletId && machine.address !== undefined) ||
+    facts.endAskedIn?.[dropletId] !== undefined;
+  const isNew =
+    !wasShown && monotonic() < (facts.boughtAt?.[dropletId] ?? Number.NEGATIVE_INFINITY) + visibilityWindowMs;
   const droplet = await providers.digitalocean.getDroplet(dropletId);
   if (droplet !== undefined) {
     if (missedAt !== undefined) missed(undefined);
