@@ -170,7 +170,7 @@ export const changeAddress = defineOperation<Facts>({
       playbook: "reconfigure",
       vars: (context) => {
         const { next, previous } = placesOf(context);
-        if (!begun(context) && context.facts.isUnsettled !== true) return undefined;
+        if (!begun(context) && context.facts.mayDifferFromRow !== true) return undefined;
         const before = context.facts.redirectUntil === undefined ? [] : [hostOf(next)];
         const redirectFrom = [...otherRedirects(context), ...before];
         return intranetVars(context, { url: context.urlOf(previous), slug: previous.slug, redirectFrom });

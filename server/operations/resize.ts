@@ -5,7 +5,7 @@ import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
 import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
-import { settle } from "./steps/settle.ts";
+import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
 
 const size = z.object({ slug: z.string(), priceMonthlyCents: z.number() });
 type Facts = ActionFacts & PlaybookFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
@@ -17,7 +17,7 @@ const asBefore = (prefix: string) => [
     size: ({ facts, instance }: Context) => facts.previousSize?.slug ?? instance.size,
   }),
   switchOn<Facts>(`${prefix}-on`, "Switch the droplet on again"),
-  settle<Facts>(`${prefix}-settle`),
+  reapplyConfiguration<Facts>(`${prefix}-settle`),
   appReady<Facts>(`${prefix}-ready`, {
     learned: ({ facts }) =>
       facts.previousSize === undefined
@@ -49,7 +49,7 @@ export const resize = defineOperation<Facts>({
       size: ({ facts, instance }) => facts.size?.slug ?? instance.size,
     }),
     switchOn("switch-on", "Switch the droplet on"),
-    settle("settle"),
+    reapplyConfiguration("settle"),
     appReady("app-ready", {
       learned: ({ facts }) =>
         facts.size === undefined

@@ -5,7 +5,7 @@ import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
 import { type ActionFacts, actionFacts, reboot, switchOff, switchOn } from "./steps/power.ts";
-import { settle } from "./steps/settle.ts";
+import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
 
 type Facts = ActionFacts & PlaybookFacts;
 
@@ -24,7 +24,7 @@ export const restart = defineOperation<Facts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
-  steps: [reboot("reboot", "Restart the droplet"), settle("settle"), appReady("app-ready")],
+  steps: [reboot("reboot", "Restart the droplet"), reapplyConfiguration("settle"), appReady("app-ready")],
   undo: [],
 });
 
@@ -59,6 +59,10 @@ export const powerOn = defineOperation<Facts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "off", failed: "failed" },
   mutating: true,
-  steps: [switchOn("switch-on", "Switch the droplet on"), settle("settle"), appReady("app-ready")],
+  steps: [
+    switchOn("switch-on", "Switch the droplet on"),
+    reapplyConfiguration("settle"),
+    appReady("app-ready"),
+  ],
   undo: [switchOff("undo-on", "Switch the droplet off again")],
 });

@@ -15,6 +15,7 @@ import {
 } from "./steps/dump.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { playbookFacts } from "./steps/playbook.ts";
+import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
 import {
   keptByRound,
   putBack,
@@ -23,7 +24,6 @@ import {
   sendBackup,
   sourceFacts,
 } from "./steps/restoreData.ts";
-import { settle } from "./steps/settle.ts";
 
 type Facts = SourceFacts & DumpFacts;
 
@@ -54,7 +54,7 @@ export const restore = defineOperation<Facts>({
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   steps: [
-    settle("settle"),
+    reapplyConfiguration("settle"),
     ...backupSteps(
       { reason: () => "before-restore", stop: true },
       {

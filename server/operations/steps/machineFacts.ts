@@ -17,7 +17,7 @@ export const machineFacts = {
   address: z.string(),
   hostKey: z.string(),
   /** The intranet may work with another address or other variables than its row says. */
-  isUnsettled: z.boolean(),
+  mayDifferFromRow: z.boolean(),
   /** The droplet is the operation's own and will be thrown away: the instance's row does not know it. */
   throwaway: z.boolean(),
   /** The snapshot the droplet is made from. */
