@@ -1,31 +1,33 @@
-import { and, count, desc, eq, inArray, isNotNull, max, sql } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull, max, not, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { backups, type JsonObject } from "#db/schema.ts";
 import type { BackupSummary } from "#server/api/views.ts";
 import { CommandError } from "#server/commandError.ts";
-
-import { isOfWayBack, type Source, sourceFact } from "#server/operations/steps/dump.ts";
+import { isRowOfWayBack, type Source, sourceFact } from "#server/operations/steps/dump.ts";
 
 type Backup = typeof backups.$inferSelect;
 
-const goodBackups = prepared((tx: Pick<Tx, "select">) =>
-  tx
-    .select()
-    .from(backups)
-    .where(and(eq(backups.instanceId, given("instanceId")), eq(backups.state, "good")))
-    .orderBy(desc(backups.sequence))
-    .prepare(),
-);
+const newest = prepared((tx: Pick<Tx, "select">) => {
+  const goodOf = and(eq(backups.instanceId, given("instanceId")), sql`state = 'good'`);
+  return {
+    asked: tx
+      .select()
+      .from(backups)
+      .where(and(goodOf, not(isRowOfWayBack)))
+      .orderBy(desc(backups.sequence))
+      .limit(1)
+      .prepare(),
+    any: tx.select().from(backups).where(goodOf).orderBy(desc(backups.sequence)).limit(1).prepare(),
+  };
+});
 
 /**
  * The newest good backup of an instance. What a way back has put aside is not what the instance had afterwards: it comes
  * last, whatever its age.
  */
-export function newestGood(tx: Pick<Tx, "select">, instanceId: string) {
-  const good = goodBackups(tx).all({ instanceId });
-  return good.find(({ id }) => !isOfWayBack(id)) ?? good[0];
-}
+export const newestGood = (tx: Pick<Tx, "select">, instanceId: string) =>
+  newest(tx).asked.get({ instanceId }) ?? newest(tx).any.get({ instanceId });
 
 /** Neither removed nor being removed: in the words of the indexes of such backups. */
 export const isThere = sql`state in ('running', 'good', 'failed')`;
@@ -45,16 +47,16 @@ const summary = prepared((tx: Pick<Tx, "select">) =>
 /** How many backups of an instance there are, and what is known of its newest good one. */
 export function backupSummary(tx: Pick<Tx, "select">, instanceId: string): BackupSummary {
   const { count, good, goodBytes } = summary(tx).get({ instanceId }) ?? { count: 0, good: 0, goodBytes: 0 };
-  const newest = newestGood(tx, instanceId);
+  const best = newestGood(tx, instanceId);
   return {
     ...{ count, good, goodBytes },
     newestGood:
-      newest === undefined
+      best === undefined
         ? null
         : {
-            bytes: newest.bytes ?? 0,
-            takenAt: newest.takenAt ?? newest.createdAt,
-            restoreTestedAt: newest.restoreTestedAt,
+            bytes: best.bytes ?? 0,
+            takenAt: best.takenAt ?? best.createdAt,
+            restoreTestedAt: best.restoreTestedAt,
           },
   };
 }

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { type BackupReason, backups } from "#db/schema.ts";
@@ -115,6 +115,8 @@ export const backupIdsBefore = (context: Context, end: number): string[] => [
 
 /** Dumped by a way back: until it is verified, its archive on the droplet may be the only copy. */
 export const isOfWayBack = (backupId: string) => /-(rescue|undo)$/.test(backupId);
+/** The same, as SQL asks it of a row. */
+export const isRowOfWayBack = sql`(${backups.id} like '%-rescue' or ${backups.id} like '%-undo')`;
 
 const keyOf = ({ instance, operation }: Context, backupId: string) =>
   `${instance.slug}.${instance.domain}/${new Date(operation.createdAt).toISOString().replaceAll(":", "-")}-${backupId}.tar.gz`;
