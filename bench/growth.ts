@@ -1,11 +1,11 @@
 import { performance } from "node:perf_hooks";
 import { asc, eq } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
+import { backupsInput, backupsPage } from "#server/api/backupList.ts";
 import { readEnv } from "#server/env.ts";
 import { listedInput, listPage, statusSums } from "#server/instances/list.ts";
 import { instanceDetail } from "#server/instances/queries.ts";
 import { runMaintenance } from "#server/maintenance/maintenance.ts";
-import { backupsInput, backupsPage } from "#server/operations/backupList.ts";
 import { percentile } from "#server/operations/engine/durations.ts";
 import { createTestEngine, realClock } from "#server/operations/testing/testEngine.ts";
 import { addOperation, fill } from "./fill.ts";

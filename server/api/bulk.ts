@@ -4,9 +4,9 @@ import { instances } from "#db/schema.ts";
 import { backUp } from "#server/backups/commands/backUp.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId } from "#server/ids.ts";
-import { unfinished } from "#server/instances/commands/destroyInstance.ts";
+import { startDestroy } from "#server/instances/commands/destroyInstance.ts";
 import { matchingIds, type matchingInput } from "#server/instances/list.ts";
-import { newestOperation, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
+import type { OperationStarter } from "#server/operations/startOperation.ts";
 import { maxBulk, tooManyAtOnce } from "./views.ts";
 
 /** Instances by their ids, or whatever a search and a status mean at the moment of the click. */
@@ -41,15 +41,7 @@ export function inBulk(
   for (const { id, company } of rows) {
     try {
       if (input.action === "backUp") backUp(beginner, { instanceId: id, batchId }, who);
-      else
-        startOperation(beginner, {
-          instanceId: id,
-          action: "destroy",
-          kind: "destroy",
-          who,
-          batchId,
-          plan: (tx) => ({ what: `destroyed ${company}`, facts: unfinished(newestOperation(tx, id)?.facts) }),
-        });
+      else startDestroy(beginner, { instanceId: id, batchId }, who);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       refused.push({ company, userMessage: error.message });

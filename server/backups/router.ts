@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { backupsInput, backupsPage, backupsSummary } from "#server/api/backupList.ts";
 import { procedure, router } from "#server/api/trpc.ts";
 import { backUp } from "#server/backups/commands/backUp.ts";
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
 import { testRestore } from "#server/backups/commands/testRestore.ts";
-import { backupsInput, backupsPage, backupsSummary } from "#server/operations/backupList.ts";
 
 const id = z.string().max(64);
 

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, instances, operations, snapshots } from "#db/schema.ts";
-import type { HealthView, InstanceDetail, InstanceRow } from "#server/api/views.ts";
+import type { HealthView, InstanceDetail, InstanceRow, OperationView } from "#server/api/views.ts";
 import type { Env } from "#server/env.ts";
 import { isKeptSnapshot } from "#server/operations/backupUses.ts";
 import { backupSummary, lastGoodBackups } from "#server/operations/goodBackups.ts";
@@ -29,11 +29,11 @@ const newestOperations = (tx: Tx, instanceIds: readonly string[]) =>
     )
     .all();
 
-function rowsWith(env: Env, tx: Tx, rows: readonly Row[], steps: "all" | "of live ones"): InstanceRow[] {
-  const ids = rows.map((row) => row.id);
-  const views = operationViews(tx, newestOperations(tx, ids), steps);
+const idsOf = (rows: readonly Row[]) => rows.map((row) => row.id);
+
+function rowsWith(env: Env, tx: Tx, rows: readonly Row[], views: readonly OperationView[]): InstanceRow[] {
   const byInstance = new Map(views.map((view) => [view.instanceId, view]));
-  const lastGood = lastGoodBackups(tx, ids);
+  const lastGood = lastGoodBackups(tx, idsOf(rows));
   const round = lastRound(tx);
   return rows.map((row) =>
     rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
@@ -42,11 +42,11 @@ function rowsWith(env: Env, tx: Tx, rows: readonly Row[], steps: "all" | "of liv
 
 /** Rows as the list has them: of an operation that is over without its steps, which no list shows. */
 export const listedRows = (env: Env, tx: Tx, rows: readonly Row[]): InstanceRow[] =>
-  rowsWith(env, tx, rows, "of live ones");
+  rowsWith(env, tx, rows, operationViews(tx, newestOperations(tx, idsOf(rows)), "of live ones"));
 
 /** The instances with these ids, newest first, each with its newest operation and all of that's steps. */
 export const instanceRows = (env: Env, tx: Tx, ids: readonly string[]): InstanceRow[] =>
-  rowsWith(env, tx, rowsById(tx, ids), "all");
+  rowsWith(env, tx, rowsById(tx, ids), operationViews(tx, newestOperations(tx, ids)));
 
 const rowsById = (tx: Tx, ids: readonly string[]) =>
   tx
@@ -96,14 +96,16 @@ function rowView(
 /** What one click began with many instances: each with that click's operation, whatever came after it. */
 export function batchRows(env: Env, tx: Tx, batchId: string): InstanceRow[] {
   const batch = tx.select().from(operations).where(eq(operations.batchId, batchId)).all();
-  const views = new Map(operationViews(tx, batch).map((view) => [view.instanceId, view]));
-  const rows = rowsById(tx, [...views.keys()]);
-  const lastGood = lastGoodBackups(
+  const views = operationViews(tx, batch);
+  return rowsWith(
+    env,
     tx,
-    rows.map((row) => row.id),
+    rowsById(
+      tx,
+      views.map((view) => view.instanceId),
+    ),
+    views,
   );
-  const round = lastRound(tx);
-  return rows.map((row) => rowView(env, row, views.get(row.id) ?? null, lastGood.get(row.id) ?? null, round));
 }
 
 /** Everything the instance's page shows: the live or newest one of that slug, or an older one by its id. */

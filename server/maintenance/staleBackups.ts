@@ -1,7 +1,7 @@
 import { write } from "#db/client.ts";
+import { staleInstances } from "#server/instances/backupAge.ts";
 import { addStaleMail } from "#server/mail/outbox.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
-import { staleInstances } from "#server/operations/staleBackups.ts";
 
 /** One mail for each time the newest good backup becomes too old. */
 export function warnOfStaleBackups(engine: Engine): void {

@@ -85,7 +85,7 @@ test("no query behind an instance's page, or behind the backups, reads a table f
   await joe.operations.get({ operationId: "o1" });
   await joe.operations.log({ operationId: "o1" });
   await joe.instances.plan({ kind: "backup" });
-  for (const filter of ["all", "proven", "unproven", "bad"] as const) {
+  for (const filter of ["all", "tested", "untested", "bad"] as const) {
     await joe.backups.list({ filter });
     await joe.backups.list({ filter, cursor: 1 });
     await joe.backups.list({ filter, instanceId });

@@ -4,7 +4,7 @@ import { type RefCallback, useMemo } from "react";
 import { useTRPC } from "#app/trpc.tsx";
 import { useReached } from "#app/ui/useReached.ts";
 
-export type BackupFilter = "all" | "proven" | "unproven" | "bad";
+export type BackupFilter = "all" | "tested" | "untested" | "bad";
 
 /** Backups, newest first, page by page: `more` marks the place near which the next one is read. */
 export function useBackups(wanted: { instanceId?: string; search?: string; filter?: BackupFilter }) {

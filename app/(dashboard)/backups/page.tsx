@@ -13,8 +13,8 @@ import { Page } from "#app/ui/pageFrame.tsx";
 
 const filters: readonly { value: BackupFilter; label: string }[] = [
   { value: "all", label: "All" },
-  { value: "proven", label: "Restore tested" },
-  { value: "unproven", label: "Good, restore not tested" },
+  { value: "tested", label: "Restore tested" },
+  { value: "untested", label: "Good, restore not tested" },
   { value: "bad", label: "Failed" },
 ];
 

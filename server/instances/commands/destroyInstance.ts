@@ -7,13 +7,22 @@ export function destroyInstance(
   input: { instanceId: string; confirm: string },
   who: string,
 ): string {
+  return startDestroy(beginner, input, who, ({ slug }) => expectTypedSlug(input.confirm, slug));
+}
+
+/** The same once somebody has confirmed it; `confirmed` may still refuse, with the instance before it. */
+export function startDestroy(
+  beginner: OperationStarter,
+  { instanceId, batchId }: { instanceId: string; batchId?: string },
+  who: string,
+  confirmed: (instance: { slug: string }) => void = () => {},
+): string {
   return startOperation(beginner, {
-    instanceId: input.instanceId,
+    ...{ instanceId, batchId, who },
     action: "destroy",
     kind: "destroy",
-    who,
     plan: (tx, instance) => {
-      expectTypedSlug(input.confirm, instance.slug);
+      confirmed(instance);
       return {
         what: `destroyed ${instance.company}`,
         facts: unfinished(newestOperation(tx, instance.id)?.facts),
@@ -23,7 +32,7 @@ export function destroyInstance(
 }
 
 /** What an interrupted spawn knew of its droplet. What may have been bought besides, every operation is told. */
-export function unfinished(facts: Record<string, unknown> = {}): Record<string, unknown> {
+function unfinished(facts: Record<string, unknown> = {}): Record<string, unknown> {
   const { dropletId, address } = facts;
   return { dropletId, address };
 }

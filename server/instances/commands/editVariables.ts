@@ -1,48 +1,46 @@
+import type { Tx } from "#db/client.ts";
 import type { EditedVariable } from "#server/instances/inputs.ts";
 import { newVariableSet, restoreVariableSet } from "#server/instances/variables.ts";
-import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
+import { type instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 import type { Web } from "#server/web.ts";
 
 /** Brings another set of variables into effect; a secret without a value keeps the one it has. */
-export function editVariables(
+export const editVariables = (
   web: OperationStarter & Pick<Web, "variablesKey">,
-  input: { instanceId: string; variables: EditedVariable[] },
+  { instanceId, variables }: { instanceId: string; variables: EditedVariable[] },
   who: string,
-): string {
-  return startOperation(web, {
-    instanceId: input.instanceId,
-    action: "editVariables",
-    kind: "edit-variables",
-    who,
-    isSame: () => false,
-    plan: (tx, instance) => {
-      const set = newVariableSet(tx, web.variablesKey, instance, input.variables, web.now());
-      return {
-        what: `changed the variables of ${instance.company}`,
-        facts: { variableSet: set, previousSet: instance.variableSet },
-      };
-    },
-  });
-}
+): string =>
+  bringIntoEffect(web, instanceId, who, (tx, instance) => ({
+    what: `changed the variables of ${instance.company}`,
+    variableSet: newVariableSet(tx, web.variablesKey, instance, variables, web.now()),
+  }));
 
 /** Brings the variables of an earlier set into effect again. */
-export function restoreVariables(
+export const restoreVariables = (
   web: OperationStarter,
-  input: { instanceId: string; set: number },
+  { instanceId, set }: { instanceId: string; set: number },
   who: string,
+): string =>
+  bringIntoEffect(web, instanceId, who, (tx, instance) => ({
+    what: `reverted the variables of ${instance.company}`,
+    variableSet: restoreVariableSet(tx, instance, set, web.now()),
+  }));
+
+function bringIntoEffect(
+  web: OperationStarter,
+  instanceId: string,
+  who: string,
+  write: (tx: Tx, instance: ReturnType<typeof instanceOf>) => { what: string; variableSet: number },
 ): string {
   return startOperation(web, {
-    instanceId: input.instanceId,
+    instanceId,
     action: "editVariables",
     kind: "edit-variables",
     who,
     isSame: () => false,
     plan: (tx, instance) => {
-      const set = restoreVariableSet(tx, instance, input.set, web.now());
-      return {
-        what: `reverted the variables of ${instance.company}`,
-        facts: { variableSet: set, previousSet: instance.variableSet },
-      };
+      const { what, variableSet } = write(tx, instance);
+      return { what, facts: { variableSet, previousSet: instance.variableSet } };
     },
   });
 }

@@ -1,7 +1,7 @@
 import { and, isNull, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
-import { oldestMs } from "#server/instances/backupPlan.ts";
+import { oldestMs } from "./backupPlan.ts";
 
 type Reader = Pick<Tx, "select">;
 

@@ -3,11 +3,11 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { backups, instances } from "#db/schema.ts";
 import type { BackupView } from "#server/api/views.ts";
+import { backedUpSince, staleInstances } from "#server/instances/backupAge.ts";
 import { staleness } from "#server/instances/backupPlan.ts";
 import { matches } from "#server/instances/list.ts";
 import { refusalsOf } from "#server/instances/refusals.ts";
-import { isThere, lastGoodBackups } from "./goodBackups.ts";
-import { backedUpSince, staleInstances } from "./staleBackups.ts";
+import { isThere, lastGoodBackups } from "#server/operations/goodBackups.ts";
 
 type Reader = Pick<Tx, "select">;
 
@@ -20,11 +20,11 @@ const isBad = sql`(state = 'failed' or restore_test_failure is not null)`;
 /** What the page lets choose from. */
 const filters = {
   all: sql`true`,
-  proven: sql`(restore_tested_at is not null and not ${isBad})`,
-  unproven: sql`(state = 'good' and restore_tested_at is null)`,
+  tested: sql`(restore_tested_at is not null and not ${isBad})`,
+  untested: sql`(state = 'good' and restore_tested_at is null)`,
   bad: isBad,
 } as const satisfies Record<string, SQL>;
-const filterNames = ["all", "proven", "unproven", "bad"] as const;
+const filterNames = ["all", "tested", "untested", "bad"] as const;
 
 export const backupsInput = z.object({
   instanceId: z.string().max(64).optional(),
@@ -88,8 +88,8 @@ export function backupsSummary(tx: Reader, now: number) {
   const sums = tx
     .select({
       all: counted("all"),
-      proven: counted("proven"),
-      unproven: counted("unproven"),
+      tested: counted("tested"),
+      untested: counted("untested"),
       bad: counted("bad"),
       bytes: sql<number>`coalesce(sum(bytes), 0)`,
     })
@@ -99,7 +99,7 @@ export function backupsSummary(tx: Reader, now: number) {
   const stale = staleInstances(tx, now, staleNamed);
   return {
     ...backedUpSince(tx, now - dayMs),
-    ...(sums ?? { all: 0, proven: 0, unproven: 0, bad: 0, bytes: 0 }),
+    ...(sums ?? { all: 0, tested: 0, untested: 0, bad: 0, bytes: 0 }),
     stale: stale.map(({ instance: { id, company, backupPlan, createdAt }, lastGoodAt }) => ({
       ...{ id, company },
       backupWarning: staleness(backupPlan, { lastGoodAt, createdAt, now }) ?? "",
