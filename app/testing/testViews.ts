@@ -1,4 +1,4 @@
-import { type InstanceRow, instanceActions, type OperationView, type StepView } from "#server/api/views.ts";
+import type { InstanceRow, OperationView, StepView } from "#server/api/views.ts";
 
 /** A row of the list for tests: company and slug are its id. */
 export const instanceRow = (
@@ -10,7 +10,7 @@ export const instanceRow = (
   ...{ region: "fra1", size: "s-1vcpu-2gb", version: "1", priceMonthlyCents: 1200, createdAt: 0 },
   ...{ destroyedAt: null, answeredAt: null, answeredInMs: null, silentSince: null },
   ...{ isProtected: false, dropletId: 1, dropletGoneAt: null, lastGoodBackupAt: null, backupWarning: null },
-  refusals: Object.fromEntries(instanceActions.map((action) => [action, null])) as InstanceRow["refusals"],
+  refusals: {},
 });
 
 /** A step as the page knows it, for tests: its label is its name. */

@@ -1,23 +1,10 @@
 import { and, eq } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
-import { aliases, instances, type OperationKind } from "#db/schema.ts";
+import { aliases, instances } from "#db/schema.ts";
 import { operationViews } from "#server/operations/queries.ts";
+import { registry } from "#server/operations/registry.ts";
 import { newestOperation } from "#server/operations/startOperation.ts";
 import type { OperationView } from "./views.ts";
-
-/** What is said of an intranet while this is done with it; what is not here says nothing to visitors. */
-const doing: Partial<Record<OperationKind, string>> = {
-  spawn: "is being prepared",
-  "restore-as-new": "is being prepared",
-  "bring-back": "is being brought back",
-  restore: "is being restored",
-  "change-address": "is being moved",
-  "edit-variables": "is being updated",
-  restart: "is being restarted",
-  "power-on": "is being started",
-  resize: "is being resized",
-  upgrade: "is being updated",
-};
 
 /** What is under way with an intranet, in what anybody may know. */
 export type Arrival = { company: string; doing: string; operation: OperationView };
@@ -28,10 +15,10 @@ export function arrivalAt(tx: Tx, host: string): Arrival | undefined {
   if (found === undefined) return undefined;
   const newest = newestOperation(tx, found.id);
   const operation = newest === undefined ? undefined : operationViews(tx, [newest])[0];
-  const verb = operation === undefined ? undefined : doing[operation.kind];
-  if (operation === undefined || verb === undefined) return undefined;
+  const doing = operation === undefined ? undefined : registry[operation.kind].whileRunning;
+  if (operation === undefined || doing === undefined) return undefined;
   if (operation.state !== "running" && operation.state !== "failed") return undefined;
-  return { company: found.company, doing: verb, operation };
+  return { company: found.company, doing, operation };
 }
 
 function findByHost(tx: Tx, host: string): { id: string; company: string } | undefined {

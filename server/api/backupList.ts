@@ -6,7 +6,7 @@ import type { BackupView } from "#server/api/views.ts";
 import { backedUpSince, staleInstances } from "#server/instances/backupAge.ts";
 import { staleness } from "#server/instances/backupPlan.ts";
 import { matches } from "#server/instances/list.ts";
-import { refusalsOf } from "#server/instances/refusals.ts";
+import { refusalsOf, stateOf } from "#server/instances/refusals.ts";
 import { isThere, lastGoodBackups } from "#server/operations/goodBackups.ts";
 
 type Reader = Pick<Tx, "select">;
@@ -69,14 +69,13 @@ export function backupsPage(
       removedAt: _gone,
       ...row
     } = backup;
-    const { restore, testRestore } = refusalsOf(instance, lastGood.has(instance.id));
     return {
       ...row,
       company: instance.company,
       slug: instance.slug,
       files: contents?.files ?? null,
       counts: contents?.counts ?? {},
-      refusals: { restore, testRestore },
+      refusals: refusalsOf(stateOf(instance, lastGood.has(instance.id))),
     };
   });
   return { backups: views, next: rows.length > pageSize ? (page.at(-1)?.backup.sequence ?? null) : null };

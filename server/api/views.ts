@@ -88,9 +88,8 @@ export type InstanceRow = {
   lastGoodBackupAt: number | null;
   /** Why its backups want a look; null while they are as young as its plan says. */
   backupWarning: string | null;
-  /** What would be refused now, and why. */
-  refusals: Record<InstanceAction, string | null>;
-  /** The live operation, or the newest one; in the list only a live one has its steps and what is told beside them. */
+  refusals: Refusals;
+  /** The live operation, or the newest one. */
   operation: OperationView | null;
 };
 
@@ -170,7 +169,12 @@ export type DriftView = {
   /** Why none of them can be taken now; null when they can. */
   refusal: string | null;
   /** What puts it right at this moment, or has failed to. */
-  operation: { id: string; kind: OperationKind; state: OperationState; userMessage: string | null } | null;
+  operation: {
+    id: string;
+    action: DriftAction;
+    state: OperationState;
+    userMessage: string | null;
+  } | null;
 };
 
 /** The newest round of reconciliation; `failure`: why it failed. */
@@ -179,23 +183,8 @@ export type DriftCheckView = {
   failure: { at: number; userMessage: string } | null;
 };
 
-/** What a person may ask of an instance. */
-export const instanceActions = [
-  "destroy",
-  "backUp",
-  "restore",
-  "testRestore",
-  "changeAddress",
-  "editVariables",
-  "restart",
-  "powerOff",
-  "powerOn",
-  "resize",
-  "upgrade",
-  "bringBack",
-  "purge",
-] as const;
-export type InstanceAction = (typeof instanceActions)[number];
+/** Why an operation can't begin with an instance now, in a sentence. What isn't listed can. */
+export type Refusals = { [Kind in OperationKind]?: string };
 
 export type VariableView = { name: string; value: string | null; secret: boolean; setAt: number };
 
@@ -217,7 +206,7 @@ export type BackupView = {
   restoreTestedInMs: number | null;
   restoreTestFailure: string | null;
   /** What would be refused of its instance now, and why. */
-  refusals: Pick<Record<InstanceAction, string | null>, "restore" | "testRestore">;
+  refusals: Refusals;
 };
 
 export type LogLine = { id: number; at: number; step: string; text: string; failed: boolean };

@@ -1,4 +1,5 @@
 import type { InstanceStatus, OperationKind } from "#db/schema.ts";
+import { registry } from "#server/operations/registry.ts";
 import {
   instanceTag,
   operationIdOf,
@@ -143,9 +144,6 @@ function differences(
   return differing;
 }
 
-/** Operations that buy a droplet which then holds the instance's own data. */
-const makesOwnDroplet: readonly OperationKind[] = ["spawn", "bring-back", "restore-as-new"];
-
 /**
  * Droplets that we bought and no row knows. Only those whose tags name an operation or an instance of ours: another
  * Spawner may share the account.
@@ -191,7 +189,8 @@ function isOwnDroplet(
   buyer: Expected["operations"][number] | undefined,
 ): boolean {
   const newest = expected.operations.findLast(
-    ({ instanceId, kind }) => instanceId === instance.id && makesOwnDroplet.includes(kind),
+    ({ instanceId, kind }) =>
+      instanceId === instance.id && registry[kind].leavesAtDigitalOcean === "own-droplet",
   );
   const isTaken =
     expected.instances.some(

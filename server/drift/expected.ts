@@ -2,24 +2,18 @@ import { and, asc, eq, inArray, isNotNull, isNull, max, notInArray, or, sql } fr
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
-import { aliases, dnsRecords, instances, type OperationKind, operations, snapshots } from "#db/schema.ts";
+import { aliases, dnsRecords, instances, operations, snapshots } from "#db/schema.ts";
 import type { Site } from "#server/operations/engine/define.ts";
 import { canBeResumed } from "#server/operations/engine/resumable.ts";
+import { kindsThat } from "#server/operations/registry.ts";
 import { withoutComment } from "#server/providers/digitalocean/inventory.ts";
 import type { Expected } from "./compare.ts";
 
-/** Operations that leave something at DigitalOcean which bears their id. */
-const leaving: OperationKind[] = ["spawn", "bring-back", "restore-as-new", "test-restore", "destroy"];
-/** Operations that put drift right: they change nothing that a round would have to wait for. */
-const mending: OperationKind[] = [
-  "repair-drift",
-  "delete-orphan",
-  "adopt-snapshot",
-  "remove-orphaned-droplet",
-];
-
 /** What a round reads of our rows. */
 const queries = prepared((tx: Pick<Tx, "select">) => {
+  const leaving = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean !== undefined);
+  const repairing = kindsThat(({ repairsDrift }) => repairsDrift === true);
+  const throwaways = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
   const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
   return {
     instances: tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).prepare(),
@@ -44,7 +38,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
     lastChanges: tx
       .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
       .from(operations)
-      .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, mending)))
+      .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, repairing)))
       .groupBy(operations.instanceId)
       .prepare(),
     busy: tx
@@ -55,7 +49,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
     openRestoreTests: tx
       .select({ facts: operations.facts })
       .from(operations)
-      .where(and(eq(operations.kind, "test-restore"), canBeResumed()))
+      .where(and(inArray(operations.kind, throwaways), canBeResumed()))
       .prepare(),
     addresses: tx.select({ address }).from(operations).where(isNotNull(address)).groupBy(address).prepare(),
     moves: tx

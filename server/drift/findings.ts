@@ -124,16 +124,8 @@ export function actionsOf(one: Finding): DriftAction[] {
   }
 }
 
-/** Operations that put a finding right. */
-export const driftOperations = [
-  "adopt-droplet",
-  "adopt-snapshot",
-  "repair-drift",
-  "delete-orphan",
-] as const satisfies OperationKind[];
-
 /** The operation behind a button. */
-export function operationFor(action: DriftAction, { type }: Finding): (typeof driftOperations)[number] {
+export function operationFor(action: DriftAction, { type }: Finding): OperationKind {
   if (action === "repair") return "repair-drift";
   if (action === "delete") return "delete-orphan";
   return type === "orphaned-droplet" ? "adopt-droplet" : "adopt-snapshot";

@@ -3,11 +3,11 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { drift, instances, operations } from "#db/schema.ts";
 import type { DriftCheckView, DriftView } from "#server/api/views.ts";
-import { registry } from "#server/operations/registry.ts";
+import { kindsThat, registry } from "#server/operations/registry.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { newestOperation } from "#server/operations/startOperation.ts";
 import { visibilityWindowMs } from "#server/operations/steps/dropletPresence.ts";
-import { actionsOf, type DriftAction, driftOperations, finding, keyOf } from "./findings.ts";
+import { actionsOf, type DriftAction, finding, keyOf } from "./findings.ts";
 import { reconciliationState } from "./state.ts";
 
 /** How the newest round went. */
@@ -65,12 +65,13 @@ export function refusalOf(
   if (live !== undefined) return `Available once “${registry[live.kind].label}” has finished.`;
   // A repair would take the place of the newest operation, and with it its Retry.
   const newest = newestOperation(tx, instanceId);
-  const isOwn = driftOperations.some((kind) => kind === newest?.kind);
+  const isOwn = newest !== undefined && registry[newest.kind].driftAction !== undefined;
   return action === "repair" && newest?.state === "failed" && !isOwn
     ? `The last operation of ${company} failed. Retry or cancel it first, or destroy the instance.`
     : null;
 }
 
+const begunHere = () => kindsThat(({ driftAction }) => driftAction !== undefined);
 const factsWithFinding = z.object({ finding });
 
 /** The newest operation that is to put the finding right, unless it is over and the finding still stands. */
@@ -78,7 +79,7 @@ function operationOn(tx: Pick<Tx, "select">, instanceId: string, key: string): D
   const newest = tx
     .select()
     .from(operations)
-    .where(and(eq(operations.instanceId, instanceId), inArray(operations.kind, [...driftOperations])))
+    .where(and(eq(operations.instanceId, instanceId), inArray(operations.kind, begunHere())))
     .orderBy(desc(operations.sequence))
     .all()
     .find(({ facts }) => {
@@ -87,5 +88,6 @@ function operationOn(tx: Pick<Tx, "select">, instanceId: string, key: string): D
     });
   if (newest === undefined || newest.state === "done" || newest.state === "cancelled") return null;
   const { id, kind, state, failure } = newest;
-  return { id, kind, state, userMessage: failure?.userMessage ?? null };
+  const action = registry[kind].driftAction;
+  return action === undefined ? null : { id, action, state, userMessage: failure?.userMessage ?? null };
 }

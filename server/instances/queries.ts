@@ -9,7 +9,7 @@ import { olderResumable, operationsPage, operationViews } from "#server/operatio
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { staleness } from "./backupPlan.ts";
 import { lastAnswerOf, lastDay, lastRound, type Round } from "./healthHistory.ts";
-import { refusalsOf } from "./refusals.ts";
+import { refusalsOf, stateOf } from "./refusals.ts";
 import { instanceUrl } from "./url.ts";
 import { previousSet, visibleVariables } from "./variables.ts";
 
@@ -88,7 +88,7 @@ function rowView(
       row.destroyedAt === null
         ? staleness(backupPlan, { lastGoodAt: lastGoodBackupAt, createdAt, now: Date.now() })
         : null,
-    refusals: refusalsOf(row, lastGoodBackupAt !== null),
+    refusals: refusalsOf(stateOf(row, lastGoodBackupAt !== null)),
     operation,
   };
 }

@@ -1,13 +1,24 @@
 import type { instances } from "#db/schema.ts";
-import { instanceRefusals } from "./rules.ts";
+import type { Refusals } from "#server/api/views.ts";
+import { registry } from "#server/operations/registry.ts";
+import type { InstanceState } from "./rules.ts";
 
-/** What may be done with an instance's row now: the rules, asked with what the row knows. */
-export const refusalsOf = (row: typeof instances.$inferSelect, hasBackup: boolean) =>
-  instanceRefusals({
-    status: row.status,
-    isProtected: row.isProtected,
-    hasRun: row.answeredAt !== null && row.hostKey !== null,
-    isKept: row.snapshotId !== null || hasBackup,
-    isDropletGone: row.dropletGoneAt !== null,
-    purgedAt: row.purgedAt,
-  });
+/** As much of an instance's row as its rules ask for. */
+export const stateOf = (row: typeof instances.$inferSelect, hasBackup: boolean): InstanceState => ({
+  status: row.status,
+  isProtected: row.isProtected,
+  hasRun: row.answeredAt !== null && row.hostKey !== null,
+  isKept: row.snapshotId !== null || hasBackup,
+  isDropletGone: row.dropletGoneAt !== null,
+  purgedAt: row.purgedAt,
+});
+
+/** The one table for buttons and commands alike: every operation's own rule. */
+export function refusalsOf(state: InstanceState): Refusals {
+  const refusals: Refusals = {};
+  for (const { kind, allowed } of Object.values(registry)) {
+    const refusal = allowed?.(state) ?? null;
+    if (refusal !== null) refusals[kind] = refusal;
+  }
+  return refusals;
+}

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { emailProblem, spawnInput, variablesInput } from "./inputs.ts";
+import { refusalsOf } from "./refusals.ts";
 import {
   domainProblem,
-  instanceRefusals,
   maxVariableBytes,
   slugProblem,
   suggestSlug,
@@ -109,29 +109,30 @@ test("every wrong field gets a sentence of its own", () => {
 
 test("what is busy cannot be destroyed, and says why", () => {
   const made = { isProtected: false, hasRun: true, isKept: false, isDropletGone: false, purgedAt: null };
-  expect(instanceRefusals({ ...made, status: "running" }).destroy).toBeNull();
-  expect(instanceRefusals({ ...made, status: "failed" }).destroy).toBeNull();
-  expect(instanceRefusals({ ...made, status: "spawning" }).destroy).toMatch(/Available/);
-  expect(instanceRefusals({ ...made, status: "running", isProtected: true }).destroy).toMatch(/protected/);
+  expect(refusalsOf({ ...made, status: "running" }).destroy).toBeUndefined();
+  expect(refusalsOf({ ...made, status: "failed" }).destroy).toBeUndefined();
+  expect(refusalsOf({ ...made, status: "spawning" }).destroy).toMatch(/Available/);
+  expect(refusalsOf({ ...made, status: "running", isProtected: true }).destroy).toMatch(/protected/);
 });
 
 test("what is destroyed can come back from its snapshot, and nothing else can", () => {
   const gone = { isProtected: false, hasRun: true, isKept: true, isDropletGone: false, purgedAt: null };
-  expect(instanceRefusals({ ...gone, status: "destroyed" }).bringBack).toBeNull();
-  expect(instanceRefusals({ ...gone, status: "destroyed", isKept: false }).bringBack).toMatch(
+  expect(refusalsOf({ ...gone, status: "destroyed" })["bring-back"]).toBeUndefined();
+  expect(refusalsOf({ ...gone, status: "destroyed", isKept: false })["bring-back"]).toMatch(
     /no snapshot and no good backup/,
   );
-  expect(instanceRefusals({ ...gone, status: "destroyed", purgedAt: 1 }).bringBack).toMatch(/for good/);
-  expect(instanceRefusals({ ...gone, status: "unreachable", isDropletGone: true })).toMatchObject({
-    ...{ backUp: expect.stringMatching(/gone/), powerOff: expect.stringMatching(/gone/), destroy: null },
+  expect(refusalsOf({ ...gone, status: "destroyed", purgedAt: 1 })["bring-back"]).toMatch(/for good/);
+  expect(refusalsOf({ ...gone, status: "unreachable", isDropletGone: true })).toMatchObject({
+    ...{ backup: expect.stringMatching(/gone/), "power-off": expect.stringMatching(/gone/) },
   });
-  expect(instanceRefusals({ ...gone, status: "running" }).bringBack).toMatch(/isn't destroyed/);
-  expect(instanceRefusals({ ...gone, status: "running" }).purge).toMatch(/Destroy it first/);
+  expect(refusalsOf({ ...gone, status: "unreachable", isDropletGone: true }).destroy).toBeUndefined();
+  expect(refusalsOf({ ...gone, status: "running" })["bring-back"]).toMatch(/isn't destroyed/);
+  expect(refusalsOf({ ...gone, status: "running" }).purge).toMatch(/Destroy it first/);
 });
 
 test("what never ran has nothing to back up, and what is off must be switched on first", () => {
   const made = { isProtected: false, hasRun: false, isKept: false, isDropletGone: false, purgedAt: null };
-  expect(instanceRefusals({ ...made, status: "failed" }).backUp).toMatch(/once it has run/);
-  expect(instanceRefusals({ ...made, hasRun: true, status: "off" }).backUp).toMatch(/switched on/);
-  expect(instanceRefusals({ ...made, hasRun: true, status: "off" }).powerOn).toBeNull();
+  expect(refusalsOf({ ...made, status: "failed" }).backup).toMatch(/once it has run/);
+  expect(refusalsOf({ ...made, hasRun: true, status: "off" }).backup).toMatch(/switched on/);
+  expect(refusalsOf({ ...made, hasRun: true, status: "off" })["power-on"]).toBeUndefined();
 });

@@ -1,5 +1,4 @@
 import type { InstanceStatus } from "#db/schema.ts";
-import type { InstanceAction } from "#server/api/views.ts";
 
 /** Names that must never become a customer's address. */
 const reservedSlugs = new Set(
@@ -90,8 +89,6 @@ export function domainProblem(domain: string): string | undefined {
   return good ? undefined : "Use a domain such as intranet.io, in lower-case letters.";
 }
 
-export const protectedFromDestroy = "It's protected. Remove protection in its settings first.";
-
 const busy: Partial<Record<InstanceStatus, string>> = {
   spawning: "Available once it's running or cancelled.",
   "backing-up": "Available once the backup has finished.",
@@ -101,7 +98,8 @@ const busy: Partial<Record<InstanceStatus, string>> = {
   destroyed: "It's already destroyed.",
 };
 
-type Judged = {
+/** As much of an instance as says what may be done with it. */
+export type InstanceState = {
   status: InstanceStatus;
   isProtected: boolean;
   /** It has run at least once. */
@@ -113,41 +111,32 @@ type Judged = {
   purgedAt: number | null;
 };
 
-/**
- * One table for buttons and commands alike: what a person may do with an instance now; for each action null, or the
- * reason why not.
- */
-export function instanceRefusals(instance: Judged): Record<InstanceAction, string | null> {
-  const { status } = instance;
-  const occupied = busy[status] ?? null;
-  const off = status === "off" ? "Available once it's switched on." : null;
-  const half =
-    !instance.hasRun && (status === "failed" || status === "unreachable")
-      ? "Available once it has run. Retry or destroy it."
-      : null;
-  const lost = instance.isDropletGone
-    ? instance.isKept
-      ? "Its droplet is gone at DigitalOcean. Destroy it, then bring it back."
-      : "Its droplet is gone at DigitalOcean."
+/** Whether something may begin with an instance in this state: null, or the reason why not, in a sentence. */
+export type InstanceRule = (instance: InstanceState) => string | null;
+
+export const unlessBusy: InstanceRule = ({ status }) => busy[status] ?? null;
+
+/** It has run at least once, as far as that is to be seen. */
+export const unlessHalfBuilt: InstanceRule = ({ status, hasRun }) =>
+  !hasRun && (status === "failed" || status === "unreachable")
+    ? "Available once it has run. Retry or destroy it."
     : null;
-  const whileOn = occupied ?? half ?? lost ?? off;
-  const isDestroyed = status === "destroyed";
-  const gone = instance.purgedAt === null ? null : "Its snapshots and backups have been removed for good.";
-  const never = instance.isKept ? null : "It has no snapshot and no good backup to start from.";
-  return {
-    destroy: occupied ?? (instance.isProtected ? protectedFromDestroy : null),
-    backUp: whileOn,
-    restore: whileOn,
-    testRestore: isDestroyed ? "It's destroyed." : half,
-    changeAddress: whileOn,
-    editVariables: whileOn,
-    restart: whileOn,
-    powerOff: occupied ?? half ?? lost ?? (off === null ? null : "It's already switched off."),
-    powerOn:
-      occupied ?? (status === "off" || status === "failed" ? (half ?? lost) : "It's already switched on."),
-    resize: whileOn,
-    upgrade: whileOn,
-    bringBack: isDestroyed ? (gone ?? never) : "It isn't destroyed.",
-    purge: isDestroyed ? gone : "Destroy it first.",
-  };
-}
+
+const unlessLost: InstanceRule = ({ isDropletGone, isKept }) => {
+  if (!isDropletGone) return null;
+  return isKept
+    ? "Its droplet is gone at DigitalOcean. Destroy it, then bring it back."
+    : "Its droplet is gone at DigitalOcean.";
+};
+
+/** There is a droplet that is, or was, an intranet, and nothing else is being done with it. */
+export const withDroplet: InstanceRule = (instance) =>
+  unlessBusy(instance) ?? unlessHalfBuilt(instance) ?? unlessLost(instance);
+
+/** The same, and the droplet is on. */
+export const whileOn: InstanceRule = (instance) =>
+  withDroplet(instance) ?? (instance.status === "off" ? "Available once it's switched on." : null);
+
+/** What was destroyed, and is still kept. */
+export const unlessPurged: InstanceRule = ({ purgedAt }) =>
+  purgedAt === null ? null : "Its snapshots and backups have been removed for good.";

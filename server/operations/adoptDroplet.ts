@@ -92,6 +92,7 @@ export const adoptDroplet = defineOperation<Facts>({
   facts: z.object({ ...driftFacts, ...machineFacts, ...playbookFacts, ...actionFacts, before }).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
+  driftAction: "adopt",
   steps: [
     step("take-over", "Adopt the droplet", takeOver, { final: true }),
     switchOn("switch-on", "Switch the droplet on"),

@@ -50,6 +50,8 @@ export const adoptSnapshotOperation = defineOperation<DriftFacts>({
   facts: z.object(driftFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  driftAction: "adopt",
+  repairsDrift: true,
   steps: [step("adopt-snapshot", "Adopt the snapshot", adoptSnapshot)],
   undo: [],
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { backupReasons } from "#db/schema.ts";
+import { whileOn } from "#server/instances/rules.ts";
 import { defineOperation } from "./engine/define.ts";
 import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./steps/dump.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
@@ -20,6 +21,7 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  allowed: whileOn,
   changesNothing: true,
   steps: backupSteps(
     { reason: (facts) => ownFacts.parse(facts).reason, stop: false },

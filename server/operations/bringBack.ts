@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { instances } from "#db/schema.ts";
+import { unlessPurged } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -43,6 +44,14 @@ export const bringBack = defineOperation<Facts>({
     .partial(),
   status: { during: "restoring", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
+  allowed: (instance) => {
+    if (instance.status !== "destroyed") return "It isn't destroyed.";
+    const purged = unlessPurged(instance);
+    return purged ?? (instance.isKept ? null : "It has no snapshot and no good backup to start from.");
+  },
+  whileRunning: "is being brought back",
+  leavesAtDigitalOcean: "own-droplet",
+  leavesRequests: true,
   steps: replacingLostDroplet<Facts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

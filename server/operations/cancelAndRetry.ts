@@ -4,7 +4,6 @@ import { given, prepared } from "#db/prepared.ts";
 import { audit, instances, operations, steps, wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 import { CommandError } from "#server/commandError.ts";
-import { protectedFromDestroy } from "#server/instances/rules.ts";
 import { appendEvent } from "./engine/events.ts";
 import { stepsOf } from "./engine/outcome.ts";
 import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
@@ -76,11 +75,8 @@ function noRetryOf(
   tx: Pick<Tx, "select">,
   { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
 ): string | undefined {
-  if (kind !== "destroy" && kind !== "test-restore") return undefined;
   const instance = queries(tx).instance.get({ instanceId });
-  if (kind === "destroy" && instance?.isProtected === true) return protectedFromDestroy;
-  // What was to be test-restored may be removed for good at any time.
-  return kind === "test-restore" && instance?.status === "destroyed" ? "It's destroyed." : undefined;
+  return instance === undefined ? undefined : registry[kind].noRetry?.(instance);
 }
 
 /** What Cancel and Retry do with an operation now. */

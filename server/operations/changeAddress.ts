@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { aliases } from "#db/schema.ts";
 import { newId } from "#server/ids.ts";
+import { whileOn } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
 import {
   defineOperation,
@@ -135,6 +136,9 @@ export const changeAddress = defineOperation<Facts>({
     .partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being moved",
+  leavesRequests: true,
   steps: [
     step("new-dns", "Create the new DNS record", async (context) => {
       const record = await ensureRecord(context, placesOf(context).next);

@@ -103,6 +103,8 @@ export const deleteOrphanOperation = defineOperation<Facts>({
   facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
+  driftAction: "delete",
+  repairsDrift: true,
   steps: [
     step("delete-orphan", "Delete it at DigitalOcean", deleteOrphan, {
       final: true,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessBusy } from "#server/instances/rules.ts";
 import { hasDroplet, whatIsThere } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext, skipped, step } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -15,6 +16,9 @@ import { machineFacts } from "./steps/machineFacts.ts";
 import { actionsOf, switchOn } from "./steps/power.ts";
 
 type Context = StepContext<SnapshotFacts>;
+
+const unlessProtected = ({ isProtected }: { isProtected: boolean }) =>
+  isProtected ? "It's protected. Remove protection in its settings first." : null;
 
 const stands = ({ instance }: Context) =>
   instance.dropletId !== null && instance.ipAddress !== null && instance.dropletGoneAt === null;
@@ -46,6 +50,10 @@ export const destroy = defineOperation<SnapshotFacts>({
   facts: z.object({ ...machineFacts, ...snapshotFacts }).partial(),
   status: { during: "destroying", done: "destroyed", cancelled: "before", failed: "failed" },
   mutating: true,
+  allowed: (instance) => unlessBusy(instance) ?? unlessProtected(instance),
+  noRetry: (instance) => unlessProtected(instance) ?? undefined,
+  leavesAtDigitalOcean: "snapshot",
+  leavesRequests: true,
   steps: [
     takeSnapshot("snapshot", "Take a snapshot"),
     removeDns("remove-dns", "Remove the DNS record"),

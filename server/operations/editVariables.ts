@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -49,6 +50,8 @@ export const editVariables = defineOperation<Facts>({
     .partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being updated",
   steps: [
     playbookStep("reconfigure", "Reconfigure with Ansible", {
       playbook: "reconfigure",

@@ -2,6 +2,7 @@ import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { backups, instances, snapshots } from "#db/schema.ts";
+import { unlessPurged } from "#server/instances/rules.ts";
 import { beginSnapshotRemoval, usesOf } from "./backupUses.ts";
 import { defineOperation, done, later, StepFailure, step } from "./engine/define.ts";
 import { sameAccount } from "./steps/dropletPresence.ts";
@@ -58,6 +59,7 @@ export const purge = defineOperation<Facts>({
   facts: z.object({ ...machineFacts, ...kept }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  allowed: (instance) => (instance.status === "destroyed" ? unlessPurged(instance) : "Destroy it first."),
   steps: [
     step("remove-snapshots", "Remove the snapshots", async (context) => {
       const { facts, providers, now } = context;

@@ -1,4 +1,4 @@
-import type { OperationKind } from "#db/schema.ts";
+import { type OperationKind, operationKinds } from "#db/schema.ts";
 import { adoptDroplet } from "./adoptDroplet.ts";
 import { adoptSnapshotOperation } from "./adoptSnapshot.ts";
 import { backup } from "./backup.ts";
@@ -42,3 +42,7 @@ export const registry: Readonly<Record<OperationKind, AnyDefinition>> = {
   "repair-drift": repairDrift,
   "delete-orphan": deleteOrphanOperation,
 };
+
+/** The kinds of which their definitions say this. */
+export const kindsThat = (isSo: (definition: AnyDefinition) => boolean): OperationKind[] =>
+  operationKinds.filter((kind) => isSo(registry[kind]));

@@ -38,6 +38,7 @@ export const removeOrphanedDroplet = defineOperation<MachineFacts>({
   facts: z.object(machineFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
+  repairsDrift: true,
   steps: [
     {
       ...poll<MachineFacts>(

@@ -156,6 +156,8 @@ export const repairDrift = defineOperation<Facts>({
   facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
+  driftAction: "repair",
+  repairsDrift: true,
   steps: [step("repair", "Repair", repair)],
   undo: [],
 });

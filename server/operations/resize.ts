@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -43,6 +44,8 @@ export const resize = defineOperation<Facts>({
   facts: z.object({ ...machineFacts, ...actionFacts, ...playbookFacts, size, previousSize: size }).partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being moved to another machine size",
   steps: [
     switchOff("switch-off", "Switch the droplet off"),
     changeSize("resize", "Change its size", {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unlessBusy, whileOn, withDroplet } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
 import { defineOperation } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -24,6 +25,8 @@ export const restart = defineOperation<Facts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being restarted",
   steps: [reboot("reboot", "Restart the droplet"), reapplyConfiguration("settle"), appReady("app-ready")],
   undo: [],
 });
@@ -40,6 +43,8 @@ export const powerOff = defineOperation<Facts>({
   facts,
   status: { during: "updating", done: "off", cancelled: "before", failed: "failed" },
   mutating: true,
+  allowed: (instance) =>
+    withDroplet(instance) ?? (instance.status === "off" ? "It's already switched off." : null),
   steps: [switchOff("switch-off", "Switch the droplet off")],
   undo: [
     switchOn("undo-off", "Switch the droplet on again"),
@@ -59,6 +64,11 @@ export const powerOn = defineOperation<Facts>({
   facts,
   status: { during: "updating", done: "running", cancelled: "off", failed: "failed" },
   mutating: true,
+  allowed: (instance) =>
+    instance.status === "off" || instance.status === "failed"
+      ? withDroplet(instance)
+      : (unlessBusy(instance) ?? "It's already switched on."),
+  whileRunning: "is being started",
   steps: [
     switchOn("switch-on", "Switch the droplet on"),
     reapplyConfiguration("settle"),

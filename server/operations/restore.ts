@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -53,6 +54,8 @@ export const restore = defineOperation<Facts>({
   facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, ...sourceFacts }).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being restored",
   steps: [
     reapplyConfiguration("settle"),
     ...backupSteps(

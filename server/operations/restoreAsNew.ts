@@ -23,6 +23,9 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
+  whileRunning: "is being prepared",
+  leavesAtDigitalOcean: "own-droplet",
+  leavesRequests: true,
   steps: replacingLostDroplet<SourceFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

@@ -22,6 +22,9 @@ export const spawn = defineOperation<PlaybookFacts>({
   facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
+  whileRunning: "is being prepared",
+  leavesAtDigitalOcean: "own-droplet",
+  leavesRequests: true,
   steps: replacingLostDroplet<PlaybookFacts>(
     requestDroplet("create-droplet", "Request a droplet"),
     dropletReady("droplet-ready"),

@@ -2,10 +2,9 @@ import { and, desc, eq, inArray, isNull } from "drizzle-orm";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "#db/schema.ts";
-import type { InstanceAction } from "#server/api/views.ts";
 import type { Clock } from "#server/clock.ts";
 import { CommandError } from "#server/commandError.ts";
-import { refusalsOf } from "#server/instances/refusals.ts";
+import { stateOf } from "#server/instances/refusals.ts";
 import { newestGood } from "#server/operations/goodBackups.ts";
 import { insertOperation } from "./engine/insertOperation.ts";
 import { registry } from "./registry.ts";
@@ -69,8 +68,6 @@ export const newestOperation = (tx: Pick<Tx, "select">, instanceId: string) =>
 
 type Wish = {
   instanceId: string;
-  /** What the rules are asked for; without it nothing of the instance's state stands in the way. */
-  action?: InstanceAction;
   kind: OperationKind;
   who: string;
   batchId?: string | undefined;
@@ -99,7 +96,7 @@ export function startOperation(beginner: OperationStarter, wish: Wish): string {
       .find(wish.isSame ?? (() => true));
     if (live !== undefined) return live.id;
     const hasBackup = newestGood(tx, instance.id) !== undefined;
-    const refusal = wish.action === undefined ? null : refusalsOf(instance, hasBackup)[wish.action];
+    const refusal = registry[wish.kind].allowed?.(stateOf(instance, hasBackup)) ?? null;
     if (refusal !== null) throw new CommandError("not-now", refusal);
     if (registry[wish.kind].mutating) refuseWhileBusy(tx, instance.id);
     const { kind, who, batchId } = wish;

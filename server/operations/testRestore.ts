@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { backups } from "#db/schema.ts";
+import { unlessHalfBuilt } from "#server/instances/rules.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { tookMs } from "./engine/durations.ts";
 import { appReady } from "./steps/answer.ts";
@@ -34,6 +35,10 @@ export const testRestore = defineOperation<SourceFacts>({
   facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
+  allowed: (instance) => (instance.status === "destroyed" ? "It's destroyed." : unlessHalfBuilt(instance)),
+  // What was to be test-restored may be removed for good at any time.
+  noRetry: ({ status }) => (status === "destroyed" ? "It's destroyed." : undefined),
+  leavesAtDigitalOcean: "throwaway-droplet",
   steps: [
     requestDroplet("create-droplet", "Request a temporary droplet"),
     dropletReady("droplet-ready"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
@@ -91,6 +92,8 @@ export const upgrade = defineOperation<Facts>({
     .partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
+  allowed: whileOn,
+  whileRunning: "is being updated",
   steps: [
     ...backupSteps(
       { reason: () => "before-upgrade", stop: true },

@@ -10,7 +10,7 @@ import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Days } from "#app/ui/days.tsx";
 import { Empty } from "#app/ui/notice.tsx";
 import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
-import type { BackupReason, BackupView } from "#server/api/views.ts";
+import type { BackupReason, BackupView, Refusals } from "#server/api/views.ts";
 
 const RestoreDialog = dynamic(
   () =>
@@ -36,7 +36,6 @@ const reasons: Record<BackupReason, string> = {
   "before-upgrade": "Before an upgrade",
 };
 
-type Refusals = BackupView["refusals"];
 type Props = {
   backups: BackupView[];
   /** What may be done with their one instance now, where that is known better than each of them does. */
@@ -160,7 +159,7 @@ function Row(props: {
               </DropdownMenu.Item>
               <DropdownMenu.Item
                 className={item}
-                disabled={bad !== null || refusals.testRestore !== null}
+                disabled={bad !== null || refusals?.["test-restore"] !== undefined}
                 onSelect={() => choose("test")}
               >
                 Test restore

@@ -8,7 +8,7 @@ import { offlineReason, useConnection } from "#app/live.tsx";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
-import type { InstanceAction, InstanceDetail } from "#server/api/views.ts";
+import type { InstanceDetail, OperationKind } from "#server/api/views.ts";
 import { currentOperation } from "./currentOperation.ts";
 import { useStartedOperation } from "./useStartedOperation.ts";
 
@@ -76,12 +76,12 @@ type Asked =
   | "off"
   | "on";
 
-const menu: { asks: Asked; action: InstanceAction; label: string }[] = [
-  { asks: "restart", action: "restart", label: "Restart" },
-  { asks: "off", action: "powerOff", label: "Power off" },
-  { asks: "on", action: "powerOn", label: "Power on" },
-  { asks: "resize", action: "resize", label: "Resize" },
-  { asks: "upgrade", action: "upgrade", label: "Upgrade" },
+const menu: { asks: Asked; kind: OperationKind; label: string }[] = [
+  { asks: "restart", kind: "restart", label: "Restart" },
+  { asks: "off", kind: "power-off", label: "Power off" },
+  { asks: "on", kind: "power-on", label: "Power on" },
+  { asks: "resize", kind: "resize", label: "Resize" },
+  { asks: "upgrade", kind: "upgrade", label: "Upgrade" },
 ];
 
 /** What can be done with an instance now; what cannot says why. */
@@ -94,8 +94,8 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
   const backUp = useMutation(trpc.backups.backUp.mutationOptions({ onSuccess: begun }));
   const operation = currentOperation(instance.operations);
   const offline = connection.live ? null : offlineReason;
-  const reason = (action: InstanceAction) => offline ?? instance.refusals[action];
-  const possible = (action: InstanceAction) => instance.refusals[action] === null;
+  const reason = (kind: OperationKind) => offline ?? instance.refusals[kind] ?? null;
+  const possible = (kind: OperationKind) => instance.refusals[kind] === undefined;
   const isDestroyed = instance.status === "destroyed";
   const runs = operation?.state === "running" || operation?.state === "cancelling";
   const close = () => setAsked(undefined);
@@ -124,7 +124,7 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
       )}
       {isDestroyed ? (
         <>
-          <Button look="primary" reason={reason("bringBack")} onClick={() => setAsked("bringBack")}>
+          <Button look="primary" reason={reason("bring-back")} onClick={() => setAsked("bringBack")}>
             <History {...icon} />
             Bring back
           </Button>
@@ -135,9 +135,9 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
         </>
       ) : (
         <>
-          <Possible now={possible("backUp")}>
+          <Possible now={possible("backup")}>
             <Button
-              reason={reason("backUp")}
+              reason={reason("backup")}
               sending={backUp.isPending}
               onClick={() => backUp.mutate({ instanceId: instance.id })}
             >
@@ -145,19 +145,19 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
               Back up now
             </Button>
           </Possible>
-          <Possible now={possible("changeAddress")}>
-            <Button reason={reason("changeAddress")} onClick={() => setAsked("address")}>
+          <Possible now={possible("change-address")}>
+            <Button reason={reason("change-address")} onClick={() => setAsked("address")}>
               <AtSign {...icon} />
               Change address
             </Button>
           </Possible>
-          <Possible now={possible("editVariables")}>
-            <Button reason={reason("editVariables")} onClick={() => setAsked("variables")}>
+          <Possible now={possible("edit-variables")}>
+            <Button reason={reason("edit-variables")} onClick={() => setAsked("variables")}>
               <Braces {...icon} />
               Edit variables
             </Button>
           </Possible>
-          <Possible now={menu.some(({ action }) => possible(action))}>
+          <Possible now={menu.some(({ kind }) => possible(kind))}>
             <More reason={reason} onChoose={setAsked} />
           </Possible>
           <Possible now={possible("destroy")}>
@@ -199,7 +199,7 @@ function More({
   reason,
   onChoose,
 }: {
-  reason: (action: InstanceAction) => string | null;
+  reason: (kind: OperationKind) => string | null;
   onChoose: (asked: Asked) => void;
 }) {
   const { choose, onCloseAutoFocus } = useMenuChoice(onChoose);
@@ -216,9 +216,9 @@ function More({
           className="z-50 w-64 rounded-[10px] bg-raised p-1.5 shadow-pop"
         >
           {menu
-            .filter(({ asks }) => (reason("powerOn") === null ? asks !== "off" : asks !== "on"))
-            .map(({ asks, action, label }) => {
-              const why = reason(action);
+            .filter(({ asks }) => (reason("power-on") === null ? asks !== "off" : asks !== "on"))
+            .map(({ asks, kind, label }) => {
+              const why = reason(kind);
               return (
                 <DropdownMenu.Item
                   key={asks}

@@ -66,7 +66,7 @@ function PutBack({ instance }: { instance: InstanceDetail }) {
       </p>
       <Button
         sending={restore.isPending}
-        reason={instance.refusals.editVariables}
+        reason={instance.refusals["edit-variables"]}
         onClick={() => restore.mutate({ instanceId: instance.id, set: previousVariables.set })}
       >
         Revert to previous variables

@@ -20,15 +20,15 @@ export function SelectionActions({ chosen }: { chosen: Chosen }) {
   const [asks, setAsks] = useState(false);
   const bulk = useBulk();
   const { rows, target } = chosen;
-  const cannot = (action: "backUp" | "destroy") => {
+  const cannot = (kind: "backup" | "destroy") => {
     if (chosen.count > maxBulk) return tooManyAtOnce(chosen.count);
-    const count = rows.filter((row) => row.refusals[action] !== null).length;
+    const count = rows.filter((row) => row.refusals[kind] !== undefined).length;
     return count === 0 ? null : `Not available for ${count} of them right now.`;
   };
   return (
     <>
       <Button
-        reason={cannot("backUp")}
+        reason={cannot("backup")}
         sending={bulk.isPending}
         onClick={() =>
           bulk.mutate({ action: "backUp", ...target }, { onError: (error) => say(sentenceOf(error)) })

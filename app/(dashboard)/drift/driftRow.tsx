@@ -4,7 +4,7 @@ import Link from "next/link";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { age, exact, money } from "#app/time.ts";
 import { Button, buttonClass } from "#app/ui/button.tsx";
-import type { DriftAction, DriftView, OperationKind } from "#server/api/views.ts";
+import type { DriftAction, DriftView } from "#server/api/views.ts";
 import { aboutOf, actionWords, inSentence, nameOf, sentenceFor } from "./words.tsx";
 
 /** The columns of a row, and of what stands above them. */
@@ -76,13 +76,6 @@ const cost = (cents: number): string => (cents < 0 ? `−${money(-cents)}` : mon
 const operationPath = ({ instance }: DriftView, operationId: string) =>
   `/instances/${instance.slug}?id=${instance.id}&operation=${operationId}`;
 
-const underWay: Partial<Record<OperationKind, string>> = {
-  "adopt-droplet": actionWords.adopt.underWay,
-  "adopt-snapshot": actionWords.adopt.underWay,
-  "repair-drift": actionWords.repair.underWay,
-  "delete-orphan": actionWords.delete.underWay,
-};
-
 function Actions({ view, label, onAsk }: { view: DriftView; label: string; onAsk: Props["onAsk"] }) {
   const connection = useConnection();
   const { operation, instance, actions, refusal } = view;
@@ -90,7 +83,7 @@ function Actions({ view, label, onAsk }: { view: DriftView; label: string; onAsk
     return (
       <Link href={operationPath(view, operation.id)} className={buttonClass("bare")}>
         <RefreshCw size={15} strokeWidth={1.9} className="text-move-ink" aria-hidden />
-        {underWay[operation.kind] ?? "In progress"}
+        {actionWords[operation.action].underWay}
         <span className="sr-only"> {label}</span>
       </Link>
     );

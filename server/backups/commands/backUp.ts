@@ -10,7 +10,6 @@ export function backUp(
 ): string {
   return startOperation(beginner, {
     instanceId: input.instanceId,
-    action: "backUp",
     kind: "backup",
     who,
     batchId: input.batchId,

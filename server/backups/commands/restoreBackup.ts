@@ -13,7 +13,6 @@ export function restoreBackup(
   if (row === undefined) throw new CommandError("not-found", "This backup doesn't exist.");
   return startOperation(beginner, {
     instanceId: row.instanceId,
-    action: "restore",
     kind: "restore",
     who,
     isSame: ({ facts }) => sourceIdOf(facts) === backupId,

@@ -27,7 +27,6 @@ export function testRestore(
 ): string {
   return startOperation(beginner, {
     instanceId: input.instanceId,
-    action: "testRestore",
     kind: "test-restore",
     who,
     isSame: ({ facts }) => input.backupId === undefined || sourceIdOf(facts) === input.backupId,

@@ -23,7 +23,6 @@ export async function bringBack(
   await refuseForeignRecord(web, { slug: input.slug ?? own, domain }, input.instanceId);
   return startOperation(web, {
     instanceId: input.instanceId,
-    action: "bringBack",
     kind: "bring-back",
     who,
     plan: (tx, instance) => {

@@ -22,7 +22,6 @@ export async function changeAddress(
   await refuseForeignRecord(web, { slug, domain }, instanceId);
   return startOperation(web, {
     instanceId,
-    action: "changeAddress",
     kind: "change-address",
     who,
     isSame: ({ facts }) => isDeepStrictEqual(facts.next, { slug, domain }),

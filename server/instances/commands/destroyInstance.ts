@@ -19,7 +19,6 @@ export function startDestroy(
 ): string {
   return startOperation(beginner, {
     ...{ instanceId, batchId, who },
-    action: "destroy",
     kind: "destroy",
     plan: (tx, instance) => {
       confirmed(instance);

@@ -34,7 +34,6 @@ function bringIntoEffect(
 ): string {
   return startOperation(web, {
     instanceId,
-    action: "editVariables",
     kind: "edit-variables",
     who,
     isSame: () => false,

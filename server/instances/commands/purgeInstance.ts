@@ -14,7 +14,6 @@ export function purgeInstance(
 ): string {
   return startOperation(beginner, {
     instanceId: input.instanceId,
-    action: "purge",
     kind: "purge",
     who,
     plan: (tx, instance) => {

@@ -15,7 +15,6 @@ export async function resizeInstance(
   const wished = { slug: input.size, priceMonthlyCents: size?.priceMonthlyCents };
   return startOperation(web, {
     instanceId: input.instanceId,
-    action: "resize",
     kind: "resize",
     who,
     isSame: ({ facts }) => isDeepStrictEqual(facts.size, wished),

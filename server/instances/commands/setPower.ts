@@ -1,9 +1,9 @@
 import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
 const powers = {
-  restart: { action: "restart", kind: "restart", verb: "restarted" },
-  off: { action: "powerOff", kind: "power-off", verb: "switched off" },
-  on: { action: "powerOn", kind: "power-on", verb: "switched on" },
+  restart: { kind: "restart", verb: "restarted" },
+  off: { kind: "power-off", verb: "switched off" },
+  on: { kind: "power-on", verb: "switched on" },
 } as const;
 
 /** Restarts an instance's droplet, or switches it off or on. */
@@ -12,10 +12,9 @@ export function setPower(
   { instanceId, power }: { instanceId: string; power: keyof typeof powers },
   who: string,
 ): string {
-  const { action, kind, verb } = powers[power];
+  const { kind, verb } = powers[power];
   return startOperation(beginner, {
     instanceId,
-    action,
     kind,
     who,
     plan: (_tx, { company }) => ({ what: `${verb} ${company}` }),

@@ -11,7 +11,6 @@ export function upgradeInstance(
 ): string {
   return startOperation(web, {
     instanceId,
-    action: "upgrade",
     kind: "upgrade",
     who,
     isSame: ({ facts }) => facts.version === version,

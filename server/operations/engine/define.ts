@@ -9,6 +9,8 @@ import type {
   OperationState,
   StepProgress,
 } from "#db/schema.ts";
+import type { DriftAction } from "#server/drift/findings.ts";
+import type { InstanceRule } from "#server/instances/rules.ts";
 import type { BackupStore } from "#server/providers/backups/backups.ts";
 import type { Transfer } from "#server/providers/backups/transfer.ts";
 import type { verifyArchive } from "#server/providers/backups/verify.ts";
@@ -268,8 +270,25 @@ export type OperationDefinition<Facts> = {
   status: { during: StatusAfter; done: StatusAfter; cancelled: StatusAfter; failed: StatusAfter };
   /** False for what leaves the instance alone, so that it may run beside something that does not. */
   mutating: boolean;
+  /** The rule for its button and its command alike; without it no state of the instance stands in its way. */
+  allowed?: InstanceRule;
+  /** Why a failed one must not do once more what it was begun for, in a sentence: what has changed since. */
+  noRetry?: (instance: Pick<Instance, "isProtected" | "status">) => string | undefined;
+  /** What visitors are told of the intranet meanwhile, after the company's name; without it they are told nothing. */
+  whileRunning?: string;
   /** It leaves the instance as it was: what failed before it can still be retried and cancelled after it. */
   changesNothing?: true;
+  /** What it leaves at DigitalOcean that bears its id, so that drift is judged by it. */
+  leavesAtDigitalOcean?: "own-droplet" | "throwaway-droplet" | "snapshot";
+  /**
+   * It may have bought a droplet or made a record that no row knows, because DigitalOcean's answer was lost: later
+   * operations of the instance are told what it asked for.
+   */
+  leavesRequests?: true;
+  /** The button on the Drift page that begins it. */
+  driftAction?: DriftAction;
+  /** All it does is put drift right: the next round of reconciliation has nothing to wait for. */
+  repairsDrift?: true;
   /** Rows of other tables that end together with it. */
   ended?: (
     tx: Tx,

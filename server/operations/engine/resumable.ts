@@ -1,10 +1,10 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { type OperationKind, operationKinds, operations } from "#db/schema.ts";
-import { registry } from "#server/operations/registry.ts";
+import { type OperationKind, operations } from "#db/schema.ts";
+import { kindsThat } from "#server/operations/registry.ts";
 
 /** Kinds after which a failed operation can still be taken up: what it knows stays true. */
 export const changeNothing = (): OperationKind[] =>
-  operationKinds.filter((kind) => registry[kind].changesNothing === true);
+  kindsThat(({ changesNothing }) => changesNothing === true);
 
 /**
  * True for a failed operation that Retry or Cancel may still take up: nothing has been done with its instance since,

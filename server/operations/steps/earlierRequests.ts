@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { dnsRecords, type JsonObject, operations } from "#db/schema.ts";
+import { kindsThat } from "#server/operations/registry.ts";
 import { createWindowEnd } from "./droplet.ts";
 import { visibilityWindowMs } from "./dropletPresence.ts";
 import { machineFacts } from "./machineFacts.ts";
@@ -16,7 +17,10 @@ const queries = prepared((tx: Pick<Tx, "select">) => ({
     .where(
       and(
         eq(operations.instanceId, given("instanceId")),
-        inArray(operations.kind, ["spawn", "restore-as-new", "bring-back", "change-address", "destroy"]),
+        inArray(
+          operations.kind,
+          kindsThat(({ leavesRequests }) => leavesRequests === true),
+        ),
       ),
     )
     .prepare(),
