@@ -48,6 +48,7 @@ export const operationKinds = [
   "test-restore",
   "change-address",
   "edit-variables",
+  "rename",
   "restart",
   "power-off",
   "power-on",

@@ -81,6 +81,26 @@ test("another address: the old one leads to it, and the post is there", async ({
   expect((await askIntranet(request, "fjell-sport", "/healthz")).status()).toBe(200);
 });
 
+test("another name: the intranet shows it, and so does the page", async ({ page }) => {
+  test.setTimeout(180_000);
+  await spawn(page, { company: "Hav Bakeri", slug: "hav" });
+  await waitUntilRunning(page);
+  await page.goto("/instances/hav");
+  await page.getByRole("button", { name: "More actions" }).click();
+  await page.getByRole("menuitem", { name: "Rename" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await expect(dialog.getByLabel("Company")).toHaveValue("Hav Bakeri");
+  await dialog.getByLabel("Contact email").fill("post@hav");
+  await expect(dialog.getByText("The ending is missing.")).toBeVisible();
+  await dialog.getByLabel("Contact email").fill("post@hav.example");
+  await dialog.getByLabel("Company").fill("Hav & Sønner <Bakeri>");
+  await dialog.getByRole("button", { name: "Rename" }).click();
+  await waitForDone(page, "Wait for the intranet to answer");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("Hav & Sønner <Bakeri>");
+  await page.goto(instanceUrl("hav"));
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Hav & Sønner <Bakeri>");
+});
+
 test("variables: the difference first, then in effect, and back with one click", async ({
   page,
   request,

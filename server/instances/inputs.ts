@@ -94,6 +94,11 @@ export const addressInput = z.object({
   redirectDays: z.number().int().min(0).max(365),
 });
 
+/** Other names for a company and its contact; the same rules run in the dialog. */
+export const renameInput = spawnInput
+  .pick({ company: true, contactName: true, contactEmail: true })
+  .extend({ instanceId: z.string().max(64) });
+
 const editedVariable = z.object({
   name: checked(variableNameProblem),
   value: checked(variableValueProblem).nullable(),

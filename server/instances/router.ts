@@ -11,6 +11,7 @@ import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { editVariables, restoreVariables } from "#server/instances/commands/editVariables.ts";
 import { protectInstance } from "#server/instances/commands/protectInstance.ts";
 import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { resizeInstance } from "#server/instances/commands/resizeInstance.ts";
 import { restoreAsNew } from "#server/instances/commands/restoreAsNew.ts";
 import { setBackupPlan } from "#server/instances/commands/setBackupPlan.ts";
@@ -24,6 +25,7 @@ import {
   backupPlanInput,
   bringBackInput,
   editedVariablesInput,
+  renameInput,
   restoreAsNewInput,
   spawnInput,
 } from "./inputs.ts";
@@ -93,6 +95,9 @@ export const instancesRouter = router({
   changeAddress: procedure.input(addressInput).mutation(async ({ ctx: { web, user }, input }) => ({
     operationId: await changeAddress(web, input, user.email),
   })),
+  rename: procedure
+    .input(renameInput)
+    .mutation(({ ctx: { web, user }, input }) => ({ operationId: renameInstance(web, input, user.email) })),
   editVariables: procedure
     .input(z.object({ instanceId: text, variables: editedVariablesInput }))
     .mutation(({ ctx: { web, user }, input }) => ({ operationId: editVariables(web, input, user.email) })),

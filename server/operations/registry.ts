@@ -10,6 +10,7 @@ import { editVariables } from "./editVariables.ts";
 import type { AnyDefinition } from "./engine/define.ts";
 import { purge } from "./purge.ts";
 import { removeOrphanedDroplet } from "./removeOrphanedDroplet.ts";
+import { rename } from "./rename.ts";
 import { repairDrift } from "./repairDrift.ts";
 import { resize } from "./resize.ts";
 import { powerOff, powerOn, restart } from "./restart.ts";
@@ -30,6 +31,7 @@ export const registry: Readonly<Record<OperationKind, AnyDefinition>> = {
   "test-restore": testRestore,
   "change-address": changeAddress,
   "edit-variables": editVariables,
+  rename,
   restart,
   "power-off": powerOff,
   "power-on": powerOn,

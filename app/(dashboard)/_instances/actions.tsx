@@ -48,6 +48,10 @@ const BringBackDialog = dynamic(
   () => import("./dialogs/bringBackDialog.tsx").then((module) => module.BringBackDialog),
   { ssr: false },
 );
+const RenameDialog = dynamic(
+  () => import("./dialogs/renameDialog.tsx").then((module) => module.RenameDialog),
+  { ssr: false },
+);
 const ResizeDialog = dynamic(
   () => import("./dialogs/machineDialogs.tsx").then((module) => module.ResizeDialog),
   {
@@ -70,6 +74,7 @@ type Asked =
   | "address"
   | "variables"
   | "bringBack"
+  | "rename"
   | "resize"
   | "upgrade"
   | "restart"
@@ -77,6 +82,7 @@ type Asked =
   | "on";
 
 const menu: { asks: Asked; kind: OperationKind; label: string }[] = [
+  { asks: "rename", kind: "rename", label: "Rename" },
   { asks: "restart", kind: "restart", label: "Restart" },
   { asks: "off", kind: "power-off", label: "Power off" },
   { asks: "on", kind: "power-on", label: "Power on" },
@@ -181,6 +187,7 @@ export function Actions({ instance }: { instance: InstanceDetail }) {
       {asked === "address" && <AddressDialog instance={instance} onClose={close} />}
       {asked === "variables" && <VariablesDialog instance={instance} onClose={close} />}
       {asked === "bringBack" && <BringBackDialog instance={instance} onClose={close} />}
+      {asked === "rename" && <RenameDialog instance={instance} onClose={close} />}
       {asked === "resize" && <ResizeDialog instance={instance} onClose={close} />}
       {asked === "upgrade" && <UpgradeDialog instance={instance} onClose={close} />}
       {(asked === "restart" || asked === "off" || asked === "on") && (

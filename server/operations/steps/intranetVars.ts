@@ -2,6 +2,8 @@ import type { StepContext, Variable } from "#server/operations/engine/define.ts"
 import type { JsonValue } from "#server/providers/playbooks/playbooks.ts";
 
 type Changes = {
+  company?: string;
+  contactEmail?: string;
   url?: string;
   slug?: string;
   version?: string;
@@ -20,14 +22,14 @@ export function intranetVars<Facts>(
     .filter((alias) => alias.role === "redirect")
     .map((alias) => `${alias.slug}.${alias.domain}`);
   return {
-    company: instance.company,
+    company: changes.company ?? instance.company,
     slug: changes.slug ?? instance.slug,
     url: changes.url ?? context.url,
     version: changes.version ?? instance.version,
     runtime: site.runtime,
     releases_url: site.releasesUrl,
     web_port: site.webPort,
-    contact_email: instance.contactEmail,
+    contact_email: changes.contactEmail ?? instance.contactEmail,
     redirect_from: changes.redirectFrom ?? redirects,
     environment_variables: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
     ...(site.runtime === "server" ? { image: site.image } : {}),

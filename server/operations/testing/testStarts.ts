@@ -11,6 +11,7 @@ import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { editVariables } from "#server/instances/commands/editVariables.ts";
 import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { setPower } from "#server/instances/commands/setPower.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { registry } from "#server/operations/registry.ts";
@@ -90,6 +91,13 @@ export const startOf: Record<OperationKind, Start> = {
         { instanceId, variables: [{ name: "WELCOME_TEXT", value: "Hej", secret: false }] },
         who,
       ),
+  },
+  rename: {
+    after: ["spawn"],
+    begin: (engine, instanceId) => {
+      const names = { company: "Acme & Sons", contactName: "Petra Berg", contactEmail: "berg@acme.example" };
+      return renameInstance(engine, { instanceId, ...names }, who);
+    },
   },
   restart: {
     after: ["spawn"],
