@@ -115,7 +115,6 @@ export const adoptDroplet = defineOperation<Facts>({
     createDns("create-dns", "Create the DNS record"),
     appReady("app-ready"),
   ],
-  undo: [],
   // Without the droplet it is what it was.
   ended: (tx, { instanceId, facts }) => {
     const known = before.safeParse(facts.before);

@@ -53,5 +53,4 @@ export const adoptSnapshotOperation = defineOperation<DriftFacts>({
   driftAction: "adopt",
   repairsDrift: true,
   steps: [step("adopt-snapshot", "Adopt the snapshot", adoptSnapshot)],
-  undo: [],
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { instances } from "#db/schema.ts";
 import { unlessPurged } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
@@ -53,7 +53,10 @@ export const bringBack = defineOperation<Facts>({
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   steps: replacingLostDroplet<Facts>(
-    requestDroplet("create-droplet", "Request a droplet"),
+    undoneBy(
+      requestDroplet("create-droplet", "Request a droplet"),
+      destroyDroplet("undo-droplet", "Destroy the droplet"),
+    ),
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision with Ansible", {
       playbook: "provision",
@@ -65,16 +68,15 @@ export const bringBack = defineOperation<Facts>({
       playbook: "reconfigure",
       vars: (context) => (isFromBackup(context) ? undefined : intranetVars(context)),
     }),
-    createDns("create-dns", "Create the DNS record"),
+    undoneBy(
+      createDns("create-dns", "Create the DNS record"),
+      removeDns("undo-dns", "Remove the DNS record"),
+    ),
     sendBackup("send", { when: isFromBackup }),
     putBack("put-back", { when: isFromBackup, version }),
     appReady("app-ready", { version, learned: (context) => ({ instance: { version: version(context) } }) }),
     emailReady(),
   ),
-  undo: [
-    removeDns("undo-dns", "Remove the DNS record"),
-    destroyDroplet("undo-droplet", "Destroy the droplet"),
-  ],
   ended: (tx, { instanceId, facts }, state) => {
     const { previousSlug: slug } = z.object({ previousSlug: z.string() }).partial().parse(facts);
     if (state === "cancelled" && slug !== undefined)

@@ -14,6 +14,7 @@ import {
   StepFailure,
   skipped,
   step,
+  undoneBy,
 } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { ensureRecord, forgetRecords, keepRecords, recordMayCome, removeOwnRecords } from "./steps/dns.ts";
@@ -140,18 +141,39 @@ export const changeAddress = defineOperation<Facts>({
   whileRunning: "is being moved",
   leavesRequests: true,
   steps: [
-    step("new-dns", "Create the new DNS record", async (context) => {
-      const record = await ensureRecord(context, placesOf(context).next);
-      return done({ rows: (tx) => keepRecords(tx, context, [record]) });
-    }),
-    playbookStep("reconfigure", "Reconfigure with Ansible", {
-      playbook: "reconfigure",
-      vars: (context) => {
-        const { next, previous, redirectDays } = placesOf(context);
-        const redirectFrom = [...otherRedirects(context), ...(redirectDays > 0 ? [hostOf(previous)] : [])];
-        return intranetVars(context, { url: context.urlOf(next), slug: next.slug, redirectFrom });
-      },
-    }),
+    undoneBy(
+      step<Facts>("new-dns", "Create the new DNS record", async (context) => {
+        const record = await ensureRecord(context, placesOf(context).next);
+        return done({ rows: (tx) => keepRecords(tx, context, [record]) });
+      }),
+      step("undo-dns", "Remove the new DNS record", leaveNext),
+    ),
+    undoneBy(
+      playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {
+        playbook: "reconfigure",
+        vars: (context) => {
+          const { next, previous, redirectDays } = placesOf(context);
+          const redirectFrom = [...otherRedirects(context), ...(redirectDays > 0 ? [hostOf(previous)] : [])];
+          return intranetVars(context, { url: context.urlOf(next), slug: next.slug, redirectFrom });
+        },
+      }),
+      playbookStep("undo-reconfigure", "Reconfigure with Ansible for the previous address", {
+        playbook: "reconfigure",
+        vars: (context) => {
+          const { next, previous } = placesOf(context);
+          if (!begun(context) && context.facts.mayDifferFromRow !== true) return undefined;
+          const before = context.facts.redirectUntil === undefined ? [] : [hostOf(next)];
+          const redirectFrom = [...otherRedirects(context), ...before];
+          return intranetVars(context, { url: context.urlOf(previous), slug: previous.slug, redirectFrom });
+        },
+      }),
+      appReady("undo-ready", {
+        label: "Wait for the previous address to answer",
+        url: urlAt("previous"),
+        when: begun,
+        learned: switchBack,
+      }),
+    ),
     appReady("new-ready", {
       label: "Wait for the new address to answer",
       url: urlAt("next"),
@@ -168,24 +190,5 @@ export const changeAddress = defineOperation<Facts>({
       },
       { final: true },
     ),
-  ],
-  undo: [
-    playbookStep("undo-reconfigure", "Reconfigure with Ansible for the previous address", {
-      playbook: "reconfigure",
-      vars: (context) => {
-        const { next, previous } = placesOf(context);
-        if (!begun(context) && context.facts.mayDifferFromRow !== true) return undefined;
-        const before = context.facts.redirectUntil === undefined ? [] : [hostOf(next)];
-        const redirectFrom = [...otherRedirects(context), ...before];
-        return intranetVars(context, { url: context.urlOf(previous), slug: previous.slug, redirectFrom });
-      },
-    }),
-    appReady("undo-ready", {
-      label: "Wait for the previous address to answer",
-      url: urlAt("previous"),
-      when: begun,
-      learned: switchBack,
-    }),
-    step("undo-dns", "Remove the new DNS record", leaveNext),
   ],
 });

@@ -111,5 +111,4 @@ export const deleteOrphanOperation = defineOperation<Facts>({
       giveUp: { afterMs: withinMs, userMessage: "DigitalOcean didn't delete it within 20 minutes." },
     }),
   ],
-  undo: [],
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
@@ -53,10 +53,14 @@ export const editVariables = defineOperation<Facts>({
   allowed: whileOn,
   whileRunning: "is being updated",
   steps: [
-    playbookStep("reconfigure", "Reconfigure with Ansible", {
-      playbook: "reconfigure",
-      vars: (context) => intranetVars(context),
-    }),
+    undoneBy(
+      playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {
+        playbook: "reconfigure",
+        vars: (context) => intranetVars(context),
+      }),
+      putBack("undo-reconfigure"),
+      asBefore("undo-ready"),
+    ),
     appReady("app-ready", {
       also: inEffect("variableSet"),
       learned: ({ facts }) =>
@@ -64,5 +68,4 @@ export const editVariables = defineOperation<Facts>({
     }),
   ],
   rescue: { redoFrom: "reconfigure", steps: [putBack("rescue-reconfigure"), asBefore("rescue-ready")] },
-  undo: [putBack("undo-reconfigure"), asBefore("undo-ready")],
 });

@@ -101,7 +101,6 @@ export const purge = defineOperation<Facts>({
       });
     }),
   ],
-  undo: [],
   ended: (tx, { instanceId }, state, now) => {
     if (state !== "cancelled" && state !== "failed") return;
     const row = tx.select().from(instances).where(eq(instances.id, instanceId)).get();

@@ -50,5 +50,4 @@ export const removeOrphanedDroplet = defineOperation<MachineFacts>({
       final: true,
     },
   ],
-  undo: [],
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
@@ -53,12 +53,14 @@ export const rename = defineOperation<Facts>({
   allowed: whileOn,
   whileRunning: "is being updated",
   steps: [
-    playbookStep("reconfigure", "Reconfigure with Ansible", {
-      playbook: "reconfigure",
-      vars: reconfigure("names"),
-    }),
+    undoneBy(
+      playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {
+        playbook: "reconfigure",
+        vars: reconfigure("names"),
+      }),
+      ...goBack("undo"),
+    ),
     appReady("app-ready", shown("names")),
   ],
   rescue: { redoFrom: "reconfigure", steps: goBack("rescue") },
-  undo: goBack("undo"),
 });

@@ -159,5 +159,4 @@ export const repairDrift = defineOperation<Facts>({
   driftAction: "repair",
   repairsDrift: true,
   steps: [step("repair", "Repair", repair)],
-  undo: [],
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { unlessBusy, whileOn, withDroplet } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation } from "./engine/define.ts";
+import { defineOperation, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
@@ -28,7 +28,6 @@ export const restart = defineOperation<Facts>({
   allowed: whileOn,
   whileRunning: "is being restarted",
   steps: [reboot("reboot", "Restart the droplet"), reapplyConfiguration("settle"), appReady("app-ready")],
-  undo: [],
 });
 
 /** Switches the droplet off. It keeps its data and its address, and costs the same. */
@@ -45,10 +44,12 @@ export const powerOff = defineOperation<Facts>({
   mutating: true,
   allowed: (instance) =>
     withDroplet(instance) ?? (instance.status === "off" ? "It's already switched off." : null),
-  steps: [switchOff("switch-off", "Switch the droplet off")],
-  undo: [
-    switchOn("undo-off", "Switch the droplet on again"),
-    appReady("undo-ready", { when: ({ operation }) => operation.statusBefore === "running" }),
+  steps: [
+    undoneBy(
+      switchOff<ActionFacts>("switch-off", "Switch the droplet off"),
+      switchOn("undo-off", "Switch the droplet on again"),
+      appReady("undo-ready", { when: ({ operation }) => operation.statusBefore === "running" }),
+    ),
   ],
 });
 
@@ -70,9 +71,11 @@ export const powerOn = defineOperation<Facts>({
       : (unlessBusy(instance) ?? "It's already switched on."),
   whileRunning: "is being started",
   steps: [
-    switchOn("switch-on", "Switch the droplet on"),
+    undoneBy(
+      switchOn<Facts>("switch-on", "Switch the droplet on"),
+      switchOff("undo-on", "Switch the droplet off again"),
+    ),
     reapplyConfiguration("settle"),
     appReady("app-ready"),
   ],
-  undo: [switchOff("undo-on", "Switch the droplet off again")],
 });

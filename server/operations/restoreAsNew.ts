@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation } from "./engine/define.ts";
+import { defineOperation, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
@@ -27,7 +27,10 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   steps: replacingLostDroplet<SourceFacts>(
-    requestDroplet("create-droplet", "Request a droplet"),
+    undoneBy(
+      requestDroplet("create-droplet", "Request a droplet"),
+      destroyDroplet("undo-droplet", "Destroy the droplet"),
+    ),
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision with Ansible", {
       playbook: "provision",
@@ -36,12 +39,11 @@ export const restoreAsNew = defineOperation<SourceFacts>({
     sendBackup("send"),
     putBack("put-back"),
     // Nobody is led there before its data is: what was written earlier would be replaced.
-    createDns("create-dns", "Create the DNS record"),
+    undoneBy(
+      createDns("create-dns", "Create the DNS record"),
+      removeDns("undo-dns", "Remove the DNS record"),
+    ),
     appReady("app-ready"),
     emailReady(),
   ),
-  undo: [
-    removeDns("undo-dns", "Remove the DNS record"),
-    destroyDroplet("undo-droplet", "Destroy the droplet"),
-  ],
 });

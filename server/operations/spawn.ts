@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation, together } from "./engine/define.ts";
+import { defineOperation, together, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
@@ -26,7 +26,10 @@ export const spawn = defineOperation<PlaybookFacts>({
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   steps: replacingLostDroplet<PlaybookFacts>(
-    requestDroplet("create-droplet", "Request a droplet"),
+    undoneBy(
+      requestDroplet("create-droplet", "Request a droplet"),
+      destroyDroplet("undo-droplet", "Destroy the droplet"),
+    ),
     dropletReady("droplet-ready"),
     together<PlaybookFacts>(
       [
@@ -35,13 +38,14 @@ export const spawn = defineOperation<PlaybookFacts>({
           vars: (context) => intranetVars(context),
         }),
       ],
-      [createDns("create-dns", "Create the DNS record")],
+      [
+        undoneBy(
+          createDns("create-dns", "Create the DNS record"),
+          removeDns("undo-dns", "Remove the DNS record"),
+        ),
+      ],
     ),
     appReady("app-ready"),
     emailReady(),
   ),
-  undo: [
-    removeDns("undo-dns", "Remove the DNS record"),
-    destroyDroplet("undo-droplet", "Destroy the droplet"),
-  ],
 });

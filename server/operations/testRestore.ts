@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { backups } from "#db/schema.ts";
 import { unlessHalfBuilt } from "#server/instances/rules.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
 import { tookMs } from "./engine/durations.ts";
 import { appReady } from "./steps/answer.ts";
 import { destroyDroplet, dropletReady, requestDroplet } from "./steps/droplet.ts";
@@ -40,7 +40,10 @@ export const testRestore = defineOperation<SourceFacts>({
   noRetry: ({ status }) => (status === "destroyed" ? "It's destroyed." : undefined),
   leavesAtDigitalOcean: "throwaway-droplet",
   steps: [
-    requestDroplet("create-droplet", "Request a temporary droplet"),
+    undoneBy(
+      requestDroplet("create-droplet", "Request a temporary droplet"),
+      destroyDroplet("undo-droplet", "Destroy the temporary droplet"),
+    ),
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision it with Ansible", {
       playbook: "provision",
@@ -75,7 +78,6 @@ export const testRestore = defineOperation<SourceFacts>({
     redoFrom: "create-droplet",
     steps: [destroyDroplet("rescue-droplet", "Destroy the temporary droplet")],
   },
-  undo: [destroyDroplet("undo-droplet", "Destroy the temporary droplet")],
   ended: (tx, { facts }, state) => {
     const { source } = z.object(sourceFacts).partial().parse(facts);
     if (state === "failed" && source !== undefined)

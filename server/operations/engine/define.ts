@@ -165,6 +165,8 @@ export type Step<Facts> = {
   stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
   /** Whether an operation that begins with these facts has the step at all; without it, each has. */
   isPlanned?: (facts: Known<Facts>) => boolean;
+  /** What a cancelled operation does because of it, so that nothing is left that costs money: see undoneBy. */
+  undo?: readonly Step<Facts>[];
 };
 
 /** Playbooks keep this machine's cores busy; transfers may take hours, and everything else waits for neither. */
@@ -219,6 +221,12 @@ export function poll<Facts>(
   };
 }
 
+/** A step with what undoes it. A cancelled operation undoes its steps from the last to the first. */
+export const undoneBy = <Facts>(undone: Step<Facts>, ...undo: Step<Facts>[]): Step<Facts> => ({
+  ...undone,
+  undo,
+});
+
 export type Together<Facts> = { branches: Step<Facts>[][] };
 
 /** Branches that run side by side; what follows waits for all of them. */
@@ -259,7 +267,7 @@ export type OperationDefinition<Facts> = {
   /** Parses the facts as they come from the database. */
   facts: z.ZodType<Known<Facts>>;
   steps: (Step<Facts> | Together<Facts>)[];
-  /** What a cancelled operation still does, so that nothing is left that costs money. */
+  /** What a cancelled operation still does: what its steps say, backwards, unless its way back is one of its own. */
   undo: Step<Facts>[];
   /**
    * What an operation that failed for good does by itself, so that the instance is as it was before. Retry then
@@ -304,10 +312,15 @@ export type AnyDefinition = OperationDefinition<AnyFacts>;
 
 /** Declares an operation: data that the page draws before anything ran, with plain functions inside. */
 export function defineOperation<Facts extends AnyFacts>(
-  definition: OperationDefinition<Facts>,
+  definition: Omit<OperationDefinition<Facts>, "undo"> & Partial<Pick<OperationDefinition<Facts>, "undo">>,
 ): AnyDefinition {
   // Facts are parsed by definition.facts before any step sees them, so widening the parameter is sound.
-  return definition as unknown as AnyDefinition;
+  const declared = { ...definition, undo: definition.undo ?? [] } as unknown as AnyDefinition;
+  const ofSteps = plannedSteps(declared).flatMap(({ step: { undo = [] } }) => [undo]);
+  const derived = ofSteps.reverse().flat();
+  if (definition.undo !== undefined && derived.length > 0)
+    throw new Error(`${definition.kind} says twice how it is undone: by its steps, and by itself`);
+  return definition.undo === undefined ? { ...declared, undo: derived } : declared;
 }
 
 export type PlannedStep = {
