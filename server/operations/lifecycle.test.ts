@@ -38,7 +38,7 @@ import { startOf } from "./testing/testStarts.ts";
 
 /**
  * Every step of every operation, on the local cloud over HTTP: run twice, failed once, cancelled, in one loop over
- * the definitions. A new operation is covered the moment it is declared.
+ * the definitions; those of the ways back too. A new operation is covered the moment it is declared.
  */
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-lifecycle-"));
@@ -183,11 +183,23 @@ function withStep(
     steps: definition.steps.map((entry) =>
       "branches" in entry ? { branches: entry.branches.map((branch) => branch.map(change)) } : change(entry),
     ),
+    undo: definition.undo.map(change),
+    ...(definition.rescue === undefined
+      ? {}
+      : { rescue: { ...definition.rescue, steps: definition.rescue.steps.map(change) } }),
   };
 }
 
 describe.each(Object.values(registry))("$kind", (definition) => {
   const names = plannedSteps(definition).map(({ step }) => step.name);
+
+  /** The engine that each operation of these tests runs on: tests run side by side. */
+  const engines = new Map<string, Engine>();
+  const worldOf = (operationId: string): Engine => {
+    const engine = engines.get(operationId);
+    if (engine === undefined) throw new Error(`no engine runs ${operationId}`);
+    return engine;
+  };
 
   async function run(changed: AnyDefinition, after?: (engine: Engine, operationId: string) => Promise<void>) {
     const world = createWorld();
@@ -195,6 +207,7 @@ describe.each(Object.values(registry))("$kind", (definition) => {
       const instanceId = await prepare(world.engine, definition.kind);
       world.engine.registry = { ...registry, [definition.kind]: changed };
       const operationId = await startOf[definition.kind].begin(world.engine, instanceId);
+      engines.set(operationId, world.engine);
       await play(world.engine, operationId);
       await after?.(world.engine, operationId);
       await checkRules(world.engine);
@@ -278,6 +291,112 @@ describe.each(Object.values(registry))("$kind", (definition) => {
       world.close();
     }
   });
+
+  const refused = () =>
+    new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
+  /** The last step that another one follows: up to it everything has been done that can be undone. */
+  const turnsAt = names.at(-2) ?? names[0] ?? "";
+  const statusOf = ({ db }: Engine) => db.select().from(instances).get()?.status;
+
+  /** Cancelled once that step has done its work. */
+  const cancelled = (changed: AnyDefinition) =>
+    withStep(changed, turnsAt, (step) => async (context) => {
+      const outcome = await step(context);
+      cancelOperation(worldOf(context.operation.id), context.operation.id, "joe");
+      // An only step that came to its end would have left nothing to cancel.
+      if (names.length === 1) throw refused();
+      return outcome;
+    });
+
+  const undone = definition.undo.map(({ name }) => name);
+  test.concurrent.each(undone)("%s of the undo run twice is run once", async (name) => {
+    let runs = 0;
+    const twice = withStep(definition, name, (step) => async (context) => {
+      runs += 1;
+      await step(context);
+      return step(context);
+    });
+    expect((await run(cancelled(twice))).state).toBe("cancelled");
+    expect(runs).toBeGreaterThan(0);
+  });
+
+  test.concurrent.each(undone)(
+    "%s of the undo fails for good, after its effect: Retry goes on",
+    async (name) => {
+      let isBroken = true;
+      const broken = withStep(definition, name, (step) => async (context) => {
+        const outcome = await step(context);
+        if (isBroken) throw refused();
+        return outcome;
+      });
+      const operation = await run(cancelled(broken), async (engine, operationId) => {
+        expect(operationOf(engine.db, operationId)).toMatchObject({
+          state: "failed",
+          failure: { userMessage: "The other side refuses." },
+        });
+        isBroken = false;
+        retryOperation(engine, operationId, "joe");
+        await play(engine, operationId);
+      });
+      expect(operation).toMatchObject({ state: "cancelled", failure: null });
+    },
+  );
+
+  const rescued = definition.rescue?.steps.map(({ name }) => name) ?? [];
+  const last = names.at(-1) ?? "";
+  /** Fails at its last step for as long as that is so. */
+  const failing = (changed: AnyDefinition, isSo: () => boolean) =>
+    withStep(changed, last, (step) => async (context) => {
+      if (isSo()) throw refused();
+      return step(context);
+    });
+
+  test.concurrent.each(rescued)("%s of the rescue run twice is run once", async (name) => {
+    let isBroken = true;
+    let runs = 0;
+    const twice = withStep(definition, name, (step) => async (context) => {
+      runs += 1;
+      await step(context);
+      return step(context);
+    });
+    const operation = await run(
+      failing(twice, () => isBroken),
+      async (engine, operationId) => {
+        expect(operationOf(engine.db, operationId).state).toBe("failed");
+        expect(statusOf(engine)).toBe("running");
+        expect(runs).toBeGreaterThan(0);
+        await checkRules(engine);
+        isBroken = false;
+        retryOperation(engine, operationId, "joe");
+        await play(engine, operationId);
+      },
+    );
+    expect(operation.state).toBe("done");
+  });
+
+  test.concurrent.each(rescued)(
+    "%s of the rescue fails for good, after its effect: Retry leads back to it",
+    async (name) => {
+      let isStuck = true;
+      const broken = withStep(definition, name, (step) => async (context) => {
+        const outcome = await step(context);
+        if (isStuck) throw refused();
+        return outcome;
+      });
+      const operation = await run(
+        failing(broken, () => true),
+        async (engine, operationId) => {
+          expect(states(engine.db, operationId)[name]).toBe("failed");
+          isStuck = false;
+          retryOperation(engine, operationId, "joe");
+          await play(engine, operationId);
+          expect(states(engine.db, operationId)[name]).toMatch(/done|skipped/);
+          expect(statusOf(engine)).toBe("running");
+        },
+      );
+      expect(operation.state).toBe("failed");
+    },
+  );
 
   if (definition.undo.length === 0 || definition.rescue !== undefined) return;
   test.concurrent.each(names)("failed at %s, then cancelled: nothing is left behind", async (name) => {
