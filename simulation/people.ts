@@ -16,6 +16,7 @@ import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { editVariables } from "#server/instances/commands/editVariables.ts";
 import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { resizeInstance } from "#server/instances/commands/resizeInstance.ts";
 import { restoreAsNew } from "#server/instances/commands/restoreAsNew.ts";
 import { setBackupPlan } from "#server/instances/commands/setBackupPlan.ts";
@@ -151,6 +152,15 @@ export function createPeople(world: World, env: Env) {
               { name: "PASSWORD", value: `${secretOf(slug)}-${count}`, secret: true },
               { name: "WELCOME_TEXT", value: `Hej ${chance}`, secret: false },
             ],
+          },
+          who,
+        );
+      case "rename":
+        return renameInstance(
+          web,
+          {
+            ...{ instanceId, company: `${row.company.replace(/ \d+%$/, "")} ${Math.floor(chance * 100)}%` },
+            ...{ contactName: "Ola", contactEmail: "ola@acme.example" },
           },
           who,
         );

@@ -23,6 +23,7 @@ const actions = [
   "retry",
   "back-up-all",
   "plan-backups",
+  "rename",
 ] as const;
 export type Action = (typeof actions)[number];
 

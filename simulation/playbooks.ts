@@ -49,6 +49,7 @@ const vars = z.looseObject({
   tidy_archives: z.array(z.string()).default([]),
   expected_tree: z.string().optional(),
   redirect_from: z.array(z.string()).optional(),
+  company: z.string().optional(),
   environment_variables: z.record(z.string(), z.string()).optional(),
 });
 
@@ -113,7 +114,7 @@ export function createPlaybooks(
       );
       disk.environment = {
         url: values.url ?? "",
-        variables: values.environment_variables ?? {},
+        variables: { COMPANY: values.company ?? "", ...values.environment_variables },
         redirectFrom: values.redirect_from ?? [],
       };
     });

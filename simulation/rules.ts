@@ -28,6 +28,7 @@ const observed = z.object({ state: z.string().optional(), kind: z.string().optio
 type InstanceFields = {
   id: string;
   slug: string;
+  company: string;
   domain: string;
   version: string;
   size: string;
@@ -55,6 +56,7 @@ const leavesAsItWas = new Set([
   "restore",
   "upgrade",
   "edit-variables",
+  "rename",
   "change-address",
   "resize",
   "restart",
@@ -305,6 +307,8 @@ export function createRules(
     const url = `http://${row.slug}.${row.domain}`;
     const variables = openVariables(world.db, variablesKey, row.id, row.variable_set);
     const wrong = variables.filter(({ name, value }) => disk.environment?.variables[name] !== value);
+    if (disk.environment?.variables.COMPANY !== row.company)
+      say(`it shows the name ${disk.environment?.variables.COMPANY}, not ${row.company}`);
     if (wrong.length > 0) say(`its ${wrong.map(({ name }) => name).join(", ")} is not what was chosen`);
     if (disk.environment?.url !== url) say(`it believes to be at ${disk.environment?.url}`);
     // One whose way back got stuck leaves the droplet at another size: Drift tells of it, and repairs it.

@@ -52,6 +52,7 @@ export const bringBack = defineOperation<Facts>({
   whileRunning: "is being brought back",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
+  appliesConfiguration: true,
   steps: replacingLostDroplet<Facts>(
     undoneBy(
       requestDroplet("create-droplet", "Request a droplet"),

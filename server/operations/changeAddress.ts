@@ -140,6 +140,8 @@ export const changeAddress = defineOperation<Facts>({
   allowed: whileOn,
   whileRunning: "is being moved",
   leavesRequests: true,
+  appliesConfiguration: true,
+  changesConfiguration: true,
   steps: [
     undoneBy(
       step<Facts>("new-dns", "Create the new DNS record", async (context) => {

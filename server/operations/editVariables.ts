@@ -52,6 +52,8 @@ export const editVariables = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being updated",
+  appliesConfiguration: true,
+  changesConfiguration: true,
   steps: [
     undoneBy(
       playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {

@@ -1,5 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listNames } from "#db/listOrder.ts";
 import { instances } from "#db/schema.ts";
 import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { renameInput } from "#server/instances/inputs.ts";
@@ -73,6 +74,11 @@ test("a rename reaches the intranet, and then the row", async () => {
   expect(row()).toMatchObject({ ...after, status: "running" });
 });
 
+test("the list finds and sorts the instance by its new name", async () => {
+  await play(begin({ ...after, company: "Zoë 9" }));
+  expect(row()).toMatchObject(listNames("Zoë 9"));
+});
+
 test("the previous names are put back if the intranet doesn't answer with the new ones", async () => {
   expect(await play(begin({ ...after, company: "BAD" }))).toMatchObject({ state: "failed" });
   expect(shown).toEqual({ company: before.company, contact: before.contactEmail });
@@ -94,7 +100,7 @@ test("the names it already has are refused beside the field, and a second press 
   expect(() => begin(before)).toThrow("It already has this company name and contact.");
   const id = begin(after);
   expect(begin(after)).toBe(id);
-  expect(() => begin({ ...after, company: "Other" })).toThrow(/Possible once/);
+  expect(() => begin({ ...after, company: "Other" })).toThrow(/Available once/);
 });
 
 test("each wrong name gets a sentence of its own", () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listNames } from "#db/listOrder.ts";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
@@ -27,7 +28,10 @@ const shown = (which: "names" | "previousNames") => ({
     const all = own.length < variables.length ? variables : [...own, { name: "COMPANY", value }];
     return providers.probe.variablesInEffect(url, all, signal);
   },
-  learned: ({ facts }: Context) => (facts[which] === undefined ? {} : { instance: facts[which] }),
+  learned: ({ facts }: Context) => {
+    const names = facts[which];
+    return names === undefined ? {} : { instance: { ...names, ...listNames(names.company) } };
+  },
 });
 
 const goBack = (part: "rescue" | "undo") => [
@@ -52,6 +56,8 @@ export const rename = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being updated",
+  appliesConfiguration: true,
+  changesConfiguration: true,
   steps: [
     undoneBy(
       playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {

@@ -46,6 +46,7 @@ export const resize = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being moved to another machine size",
+  appliesConfiguration: true,
   steps: [
     switchOff("switch-off", "Switch the droplet off"),
     changeSize("resize", "Change its size", {

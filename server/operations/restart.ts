@@ -27,6 +27,7 @@ export const restart = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being restarted",
+  appliesConfiguration: true,
   steps: [reboot("reboot", "Restart the droplet"), reapplyConfiguration("settle"), appReady("app-ready")],
 });
 
@@ -70,6 +71,7 @@ export const powerOn = defineOperation<Facts>({
       ? withDroplet(instance)
       : (unlessBusy(instance) ?? "It's already switched on."),
   whileRunning: "is being started",
+  appliesConfiguration: true,
   steps: [
     undoneBy(
       switchOn<Facts>("switch-on", "Switch the droplet on"),

@@ -56,6 +56,7 @@ export const restore = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being restored",
+  appliesConfiguration: true,
   steps: [
     reapplyConfiguration("settle"),
     ...backupSteps(

@@ -26,6 +26,7 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   whileRunning: "is being prepared",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
+  appliesConfiguration: true,
   steps: replacingLostDroplet<SourceFacts>(
     undoneBy(
       requestDroplet("create-droplet", "Request a droplet"),

@@ -25,6 +25,7 @@ export const spawn = defineOperation<PlaybookFacts>({
   whileRunning: "is being prepared",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
+  appliesConfiguration: true,
   steps: replacingLostDroplet<PlaybookFacts>(
     undoneBy(
       requestDroplet("create-droplet", "Request a droplet"),

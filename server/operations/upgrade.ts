@@ -94,6 +94,7 @@ export const upgrade = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being updated",
+  appliesConfiguration: true,
   steps: [
     ...backupSteps(
       { reason: () => "before-upgrade", stop: true },
