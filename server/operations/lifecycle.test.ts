@@ -14,7 +14,7 @@ import { createDigitalOcean } from "#server/providers/digitalocean/digitalocean.
 import { ProviderError } from "#server/providers/errors.ts";
 import { scanHostKey } from "#server/providers/ssh.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
-import { type AnyDefinition, type AnyFacts, plannedSteps, type Step } from "./engine/define.ts";
+import { type AnyDefinition, type AnyFacts, isPlannedFor, plannedSteps, type Step } from "./engine/define.ts";
 import type { Engine } from "./engine/engine.ts";
 import { registry } from "./registry.ts";
 import {
@@ -190,6 +190,9 @@ function withStep(
   };
 }
 
+/** The steps of a way back that follows nothing unusual. */
+const plannedNames = (way: Step<AnyFacts>[]) => way.filter(isPlannedFor({})).map(({ name }) => name);
+
 describe.each(Object.values(registry))("$kind", (definition) => {
   const names = plannedSteps(definition).map(({ step }) => step.name);
 
@@ -308,7 +311,7 @@ describe.each(Object.values(registry))("$kind", (definition) => {
       return outcome;
     });
 
-  const undone = definition.undo.map(({ name }) => name);
+  const undone = plannedNames(definition.undo);
   test.concurrent.each(undone)("%s of the undo run twice is run once", async (name) => {
     let runs = 0;
     const twice = withStep(definition, name, (step) => async (context) => {
@@ -342,7 +345,7 @@ describe.each(Object.values(registry))("$kind", (definition) => {
     },
   );
 
-  const rescued = definition.rescue?.steps.map(({ name }) => name) ?? [];
+  const rescued = plannedNames(definition.rescue?.steps ?? []);
   const last = names.at(-1) ?? "";
   /** Fails at its last step for as long as that is so. */
   const failing = (changed: AnyDefinition, isSo: () => boolean) =>

@@ -320,7 +320,7 @@ export function defineOperation<Facts extends AnyFacts>(
 ): AnyDefinition {
   // Facts are parsed by definition.facts before any step sees them, so widening the parameter is sound.
   const declared = { ...definition, undo: definition.undo ?? [] } as unknown as AnyDefinition;
-  const ofSteps = plannedSteps(declared).flatMap(({ step: { undo = [] } }) => [undo]);
+  const ofSteps = everyStep(declared).flatMap(({ step: { undo = [] } }) => [undo]);
   const derived = ofSteps.reverse().flat();
   if (definition.undo !== undefined && derived.length > 0)
     throw new Error(`${definition.kind} says twice how it is undone: by its steps, and by itself`);
