@@ -304,6 +304,11 @@ export const destroyDroplet = (
         context.remember({ createAskedAt: undefined, createEndedAt: undefined });
       const ends = new Set<string>();
       for (const id of all) {
+        // Listed still after its end was asked for: a look at it would say no more.
+        if (facts.endAskedIn?.[id] === operation.round && tagged.some((one) => one.id === id)) {
+          ends.add("going");
+          continue;
+        }
         const isKept = () => after === undefined || id !== known || facts.keptDropletId === id;
         ends.add(await ensureDestroyed(context, id, isKept));
       }

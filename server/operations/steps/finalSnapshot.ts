@@ -15,7 +15,15 @@ import {
 } from "#server/operations/engine/define.ts";
 import { nextSequence } from "#server/operations/engine/sequence.ts";
 import { findDroplet, sameAccount, secondLookMs } from "./dropletPresence.ts";
-import { type ActionFacts, actionFacts, actionsOf, ensureAction, isSwitchedOff } from "./power.ts";
+import {
+  type ActionFacts,
+  actionFacts,
+  actionsOf,
+  askedFor,
+  ensureAction,
+  isSwitchedOff,
+  isUnderWay,
+} from "./power.ts";
 
 export const snapshotFacts = {
   ...actionFacts,
@@ -76,6 +84,10 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
     async (context) => {
       const { instance, operation, providers, now } = context;
       const { dropletId } = instance;
+      const taking = () =>
+        later<SnapshotFacts>({ afterMs: nextLook(context), progress: { label: "Taking the snapshot" } });
+      // While DigitalOcean works on it, one request a look is enough.
+      if (await isUnderWay(context, "snapshot")) return taking();
       const nothing = (why: string) => [{ at: now(), text: `${why} There's nothing to take a snapshot of.` }];
       if (dropletId === null) return skipped({ log: nothing("It has no droplet.") });
       const droplet = await findDroplet(context, dropletId);
@@ -92,15 +104,15 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
       // DigitalOcean would not take a snapshot of one that never started.
       if (droplet.status === "new" && instance.answeredAt === null)
         return skipped({ facts: { keptDropletId: dropletId }, log: nothing("Its droplet never started.") });
-      const taken = (await providers.digitalocean.snapshotsOfDroplet(dropletId)).find((one) =>
-        one.name.endsWith(ending(operation.id)),
-      );
+      const isGoingOff = droplet.status !== "off" && askedFor(context, "shutdown") !== undefined;
+      const listed = isGoingOff ? [] : await providers.digitalocean.snapshotsOfDroplet(dropletId);
+      const taken = listed.find((one) => one.name.endsWith(ending(operation.id)));
       if (taken !== undefined) return kept(context, dropletId, taken);
       if (!(await isSwitchedOff(context, droplet)))
         return later({ afterMs: 500, progress: { label: "Switching off" } });
       const wanted = `${instance.slug}${ending(operation.id)}`;
       await ensureAction(context, droplet, { type: "snapshot", name: wanted });
-      return later({ afterMs: nextLook(context), progress: { label: "Taking the snapshot" } });
+      return taking();
     },
   );
 

@@ -35,6 +35,19 @@ export const actionsOf = (
 ): { askedAt: number; id?: number | undefined }[] =>
   Object.entries(asked).flatMap(([key, entry]) => (key.endsWith(` ${type}`) ? [entry] : []));
 
+const keyOf = ({ step, operation }: Context, type: DropletAction["type"]) =>
+  `${step} ${operation.round} ${type}`;
+
+/** What this step has asked for of this type in this round. */
+export const askedFor = (context: Context, type: DropletAction["type"]) =>
+  context.facts.actions?.[keyOf(context, type)];
+
+/** Whether DigitalOcean is at work on what this step has asked for in this round; false when that isn't known. */
+export async function isUnderWay(context: Context, type: DropletAction["type"]): Promise<boolean> {
+  const id = askedFor(context, type)?.id;
+  return id !== undefined && (await context.providers.digitalocean.getAction(id)).status === "in-progress";
+}
+
 /** Asks for an action once and says how it stands. An errored one is asked for again by the next attempt. */
 export async function ensureAction(
   context: Context,
@@ -42,8 +55,8 @@ export async function ensureAction(
   action: DropletAction,
 ): Promise<{ status: "in-progress" | "completed"; askedAt: number }> {
   const { facts, providers, monotonic } = context;
-  const key = `${context.step} ${context.operation.round} ${action.type}`;
-  const known = facts.actions?.[key];
+  const key = keyOf(context, action.type);
+  const known = askedFor(context, action.type);
   const remember = (entry: { askedAt: number; id?: number } | undefined) => {
     const { [key]: _gone, ...others } = facts.actions ?? {};
     context.remember({ actions: entry === undefined ? others : { ...others, [key]: entry } });
