@@ -108,7 +108,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a cancelled spawn leaves its record",
-    focus: { faults: ["slow-boot", "playbook-fails"] },
+    focus: { actions: ["restart"], faults: ["playbook-hangs", "playbook-fails"] },
     file: `${operations}/spawn.ts`,
     from: 'removeDns("undo-dns", "Remove the DNS record"),',
     to: "",
