@@ -74,6 +74,18 @@ describe.each(["README.md", "docs/production.md", "docs/decisions/"])("what %s p
   });
 });
 
+test("the commands that repeat the checks name tests that exist", () => {
+  const files = globSync(
+    "{app,server,db,docs,local-cloud,start,bench,simulation,crash-test,ansible,e2e}/**/*.{test,spec}.{ts,tsx}",
+    { cwd: root },
+  );
+  const named = [...read("docs/promises.md").matchAll(/`npm run (?:unit|e2e) -- ([^`]+)`/g)].flatMap(
+    ([, names = ""]) => names.split(" ").filter((name) => /^[\w./-]+\.(test|spec)/.test(name)),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((name) => !files.some((file) => file.includes(name)))).toEqual([]);
+});
+
 test("no row is under another heading", () => {
   expect(new Set(rows.map(({ place }) => place))).toEqual(
     new Set(["README.md", "docs/production.md", "docs/decisions/"]),
