@@ -76,9 +76,8 @@ export async function startWorker(env: Env, compose = createEngine): Promise<voi
   async function stop(): Promise<void> {
     clearInterval(sweeper);
     sender.stop();
-    health.stop();
     const allEnded = await Promise.race([
-      runner.stop().then(() => true),
+      Promise.all([runner.stop(), health.stop()]).then(() => true),
       clock.wait(stopWithinMs).then(() => false),
     ]);
     if (!allEnded) report("stopping with steps still running; the next worker resumes them");

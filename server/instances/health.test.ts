@@ -1,6 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { events, healthHours, instances, operations } from "#db/schema.ts";
+import { writeSetting } from "#db/settings.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
 import { begin, createTestEngine, insertInstance, only } from "#server/operations/testing/testEngine.ts";
@@ -25,6 +26,13 @@ beforeEach(() => {
   });
 });
 afterEach(() => world.close());
+
+/** Has the engine's timers fire when the test lets time pass. */
+function drive() {
+  const timers = testTimers(world.clock);
+  Object.assign(world.engine, { after: timers.after, wait: timers.wait });
+  return timers;
+}
 
 const rowOf = (id: string) => world.db.select().from(instances).where(eq(instances.id, id)).get();
 const eventCount = () => world.db.select().from(events).all().length;
@@ -120,8 +128,7 @@ test("an idle day writes 24 rows for each instance", async () => {
 test("an hour's counts and median survive a stop, and a crash loses no more than they", async () => {
   const id = insertInstance(world.db);
   world.clock.now = 1_800_000_000_000;
-  const timers = testTimers(world.clock);
-  world.engine.after = timers.after;
+  const timers = drive();
   const lasting = [8, 2000, 9, 5000, 10, 11, 12];
   answer = () => ({ ...good, ms: lasting.shift() ?? 0 });
   const live = async (rounds: number) => {
@@ -131,9 +138,9 @@ test("an hour's counts and median survive a stop, and a crash loses no more than
   };
   const first = await live(3);
   expect(hoursOf(id)).toEqual([]);
-  first.stop();
+  await first.stop();
   expect(hoursOf(id)).toMatchObject([{ up: 2, slow: 1, down: 0, medianMs: 9 }]);
-  (await live(2)).stop();
+  await (await live(2)).stop();
   expect(hoursOf(id)).toMatchObject([{ up: 3, slow: 2, down: 0, medianMs: 10 }]);
   await live(2);
   // It is killed: nobody stops it, and its successor knows nothing of its rounds.
@@ -270,8 +277,7 @@ test("a round is one transaction, and a later operation's word counts more", asy
 
 test("is driven by the engine's clock, one round after the other", async () => {
   insertInstance(world.db);
-  const timers = testTimers(world.clock);
-  world.engine.after = timers.after;
+  const timers = drive();
   let asked = 0;
   answer = async () => {
     asked += 1;
@@ -285,7 +291,64 @@ test("is driven by the engine's clock, one round after the other", async () => {
   expect(asked).toBe(1);
   await timers.pass(170_000);
   expect(asked).toBe(2);
-  health.stop();
+  const stopped = health.stop();
   await timers.pass(600_000);
+  await stopped;
   expect(asked).toBe(2);
+});
+
+test("of several workers one asks, and another one goes on when it stops", async () => {
+  const id = insertInstance(world.db);
+  world.clock.now = 1_800_000_000_000;
+  const timers = drive();
+  const asked = { first: 0, second: 0 };
+  const watchAs = (name: keyof typeof asked) => {
+    const probe = only<Probe>("probe", {
+      answer: async () => {
+        asked[name] += 1;
+        return good;
+      },
+    });
+    return watchHealth({ ...world.engine, providers: only<Providers>("providers", { probe }) });
+  };
+  const first = watchAs("first");
+  await timers.pass(1000);
+  const second = watchAs("second");
+  await timers.pass(299_000);
+  expect(asked).toEqual({ first: 10, second: 0 });
+  await first.stop();
+  expect(hoursOf(id)).toMatchObject([{ up: 10 }]);
+  await timers.pass(60_000);
+  expect(asked).toEqual({ first: 10, second: 2 });
+  await second.stop();
+  expect(hoursOf(id)).toMatchObject([{ up: 12 }]);
+});
+
+test("a worker whose turn has passed to another one asks no more, and says nothing of the round it was in", async () => {
+  const id = insertInstance(world.db);
+  world.clock.now = 1_800_000_000_000;
+  const timers = drive();
+  let asked = 0;
+  let isHanging = false;
+  world.engine.providers = only<Providers>("providers", {
+    probe: only<Probe>("probe", {
+      answer: (_url, { signal } = {}) => {
+        asked += 1;
+        return new Promise((resolve) => {
+          if (isHanging) signal?.addEventListener("abort", () => resolve(silent), { once: true });
+          else resolve(good);
+        });
+      },
+    }),
+  });
+  const health = watchHealth(world.engine);
+  await timers.pass(60_000);
+  isHanging = true;
+  await timers.pass(30_000);
+  expect(asked).toBe(3);
+  writeSetting(world.db, "health-lease", { holder: "another", until: world.clock.now + 3_600_000 });
+  await timers.pass(600_000);
+  expect(asked).toBe(3);
+  expect(hoursOf(id)).toMatchObject([{ up: 2, down: 0 }]);
+  await health.stop();
 });

@@ -7,6 +7,7 @@ import { appendEvent } from "#server/operations/engine/events.ts";
 import type { Answer } from "#server/providers/probe.ts";
 import { repeat } from "#server/repeat.ts";
 import { report } from "#server/report.ts";
+import { underLease } from "#server/underLease.ts";
 import { lastAnswer, lastRound, noteRound } from "./healthHistory.ts";
 import { addToHour, count, type HourSoFar, hourOf, missesAllowed, noAnswers } from "./healthHours.ts";
 
@@ -25,20 +26,48 @@ export type HealthMemory = {
 };
 export const newHealthMemory = (): HealthMemory => ({ misses: new Map(), hours: new Map(), over: [] });
 
-/** Looks at every running instance's own URL now and then, and says when one falls silent or answers again. */
-export function watchHealth(engine: Engine): { stop: () => void } {
+/**
+ * Looks at every running instance's own URL now and then, and says when one falls silent or answers again. Of several
+ * workers one does it, until it stops or loses its lease; then another one begins within {@link everyMs}. `stop` resolves
+ * once what was counted is written down and the lease given back.
+ */
+export function watchHealth(engine: Engine): { stop: () => Promise<void> } {
   const memory = newHealthMemory();
-  const rounds = repeat(engine, everyMs, "could not check the instances", () => lookAtAll(engine, memory));
+  const stopped = new AbortController();
+  let watching: Promise<void> = Promise.resolve();
+  const attempts = repeat(engine, everyMs, "could not check the instances", () => {
+    watching = underLease(engine, "health", (lost) =>
+      watchUntil(engine, memory, AbortSignal.any([lost, stopped.signal])),
+    );
+    return watching;
+  });
   return {
-    stop() {
-      rounds.stop();
-      try {
-        writeHours(engine, memory);
-      } catch (error) {
-        report("could not count the last answers", error);
-      }
+    async stop() {
+      attempts.stop();
+      stopped.abort();
+      // Why it failed is reported by then.
+      await watching.catch(() => {});
     },
   };
+}
+
+/** One round after the other. */
+async function watchUntil(engine: Engine, memory: HealthMemory, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    try {
+      await lookAtAll(engine, memory, ended);
+    } catch (error) {
+      report("could not check the instances", error);
+    }
+    await engine.wait(everyMs, ended).catch(() => {});
+  }
+  // Whoever goes on counts by itself.
+  memory.misses.clear();
+  try {
+    writeHours(engine, memory);
+  } catch (error) {
+    report("could not count the last answers", error);
+  }
 }
 
 const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
@@ -65,18 +94,24 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
 
 /**
  * One look at all instances that should answer. Of an instance that answers as it did before nothing is written: that it
- * answered in this round is said once for all of them (see noteRound), and how it answered is a row for each hour.
+ * answered in this round is said once for all of them (see noteRound), and how it answered is a row for each hour. A round
+ * that is cut short by the signal says nothing.
  */
-export async function lookAtAll(engine: Engine, memory: HealthMemory): Promise<void> {
+export async function lookAtAll(engine: Engine, memory: HealthMemory, signal?: AbortSignal): Promise<void> {
   const { misses, hours } = memory;
   const began = engine.now();
   const rows = queries(engine.db).answering.all();
   const answers = new Map<string, Answer>();
   const waiting = rows.values();
+  const options = signal === undefined ? {} : { signal };
   const askOn = async () => {
-    for (const row of waiting) answers.set(row.id, await engine.providers.probe.answer(engine.urlOf(row)));
+    for (const row of waiting) {
+      if (signal?.aborted === true) return;
+      answers.set(row.id, await engine.providers.probe.answer(engine.urlOf(row), options));
+    }
   };
   await Promise.all(Array.from({ length: probesAtOnce }, askOn));
+  if (signal?.aborted === true) return;
   for (const id of misses.keys()) if (answers.get(id)?.ok !== false) misses.delete(id);
   for (const [id, answer] of answers) if (!answer.ok) misses.set(id, (misses.get(id) ?? 0) + 1);
   const now = engine.now();

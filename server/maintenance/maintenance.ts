@@ -1,12 +1,12 @@
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { report } from "#server/report.ts";
 import { withTimeLimit } from "#server/timeLimit.ts";
+import { underLease } from "#server/underLease.ts";
 import { startDueBackups, startDueRestoreTests } from "./dueBackups.ts";
 import { purgeExpired } from "./expiry.ts";
 import { removeOldHealthHours } from "./healthHistory.ts";
 import { tidyBackupStore, tidyPlaybookRuns } from "./interruptedWork.ts";
 import { noteLateSnapshots } from "./lateSnapshots.ts";
-import { underLease } from "./lease.ts";
 import { noteLostDroplets } from "./lostDroplets.ts";
 import { packOldLogs } from "./oldLogs.ts";
 import { removeOldSnapshots } from "./oldSnapshots.ts";

@@ -8,6 +8,16 @@ export function testTimers(clock: { now: number }) {
     waiting.add(timer);
     return () => waiting.delete(timer);
   };
+  const wait: Clock["wait"] = (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const cancel = after(ms, resolve);
+      const giveUp = () => {
+        cancel();
+        reject(signal?.reason);
+      };
+      if (signal?.aborted === true) giveUp();
+      else signal?.addEventListener("abort", giveUp, { once: true });
+    });
 
   /** Moves the clock forward; whatever was asked for by then is called in its order. */
   async function pass(ms: number): Promise<void> {
@@ -24,7 +34,7 @@ export function testTimers(clock: { now: number }) {
     clock.now = end;
   }
 
-  return { after, pass };
+  return { after, wait, pass };
 }
 
 /** Resolves once everything that waits for nothing outside has had its turn. */

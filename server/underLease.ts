@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type Db, write } from "#db/client.ts";
 import { readSetting, removeSetting, writeSetting } from "#db/settings.ts";
-import type { Clock } from "#server/clock.ts";
-import { newId } from "#server/ids.ts";
-import { report } from "#server/report.ts";
+import type { Clock } from "./clock.ts";
+import { newId } from "./ids.ts";
+import { report } from "./report.ts";
 
 const leaseMs = 60_000;
 const renewEveryMs = 20_000;
