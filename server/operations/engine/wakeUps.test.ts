@@ -124,3 +124,20 @@ test("a job that PostgreSQL neither takes nor refuses is given up, and swept up"
   await until(() => added.length > 0);
   expect(added[0]?.operationId).toBe(id);
 });
+
+test("of very many a few are handed over at once, so that none spends its time in line", async () => {
+  const ids = Array.from({ length: 60 }, () => operationDueAt(Date.now() - 5));
+  let now = 0;
+  let most = 0;
+  const slow = createWaker(world.db, realClock, async (_task, payload) => {
+    now += 1;
+    most = Math.max(most, now);
+    await flushed();
+    now -= 1;
+    added.push({ ...payload, runAt: undefined, at: Date.now() });
+  });
+  for (const id of ids) slow.wake(id);
+  await until(() => added.length === ids.length);
+  expect(most).toBe(10);
+  expect(new Set(added.map(({ operationId }) => operationId))).toEqual(new Set(ids));
+});

@@ -13,6 +13,12 @@ import { preparedQueries } from "./preparedQueries.ts";
 const keptMs = 60_000;
 
 /**
+ * How many are handed over side by side. Each has a time limit, and with a thousand at once most of that would be
+ * spent on waiting for a connection.
+ */
+const atOnce = 10;
+
+/**
  * Hands wake-ups from SQLite's outbox to the queue. PostgreSQL may be away, slow or empty, and this process may end:
  * what was not handed over stays unsent and is swept up again, here or by a successor.
  */
@@ -23,6 +29,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
   /** What was due and went to PostgreSQL, and when. */
   const handedOver = new Map<string, { dueAt: number; at: number }>();
   const timers = new Map<string, () => void>();
+  const inTurn = createTurns(atOnce);
 
   async function send(operationId: string): Promise<void> {
     queued.delete(operationId);
@@ -59,7 +66,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
     queued.add(operationId);
     const before = tail.get(operationId) ?? Promise.resolve();
     const mine = before
-      .then(() => send(operationId))
+      .then(() => inTurn(() => send(operationId)))
       .catch((error: unknown) => report("could not hand a wake-up to PostgreSQL; retrying", error))
       .finally(() => {
         if (tail.get(operationId) === mine) tail.delete(operationId);
@@ -80,4 +87,21 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
   }
 
   return { wake, sweep };
+}
+
+/** Lets so much work run at once; the rest has its turn in the order it came. */
+function createTurns(most: number): (work: () => Promise<void>) => Promise<void> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running === most) await new Promise<void>((begin) => waiting.push(begin));
+    else running += 1;
+    try {
+      await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
 }
