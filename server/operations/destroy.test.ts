@@ -50,7 +50,7 @@ test("with another team's token nothing is touched, and Retry goes on with the r
   const { cloud, db, engine, play, row, spawned } = world;
   const id = await spawned();
   const { droplets } = cloud;
-  cloud.accountId = "another-team";
+  world.restartAs("another-team");
   cloud.droplets = [];
   const failed = await play(press(id));
   expect(failed).toMatchObject({
@@ -60,7 +60,7 @@ test("with another team's token nothing is touched, and Retry goes on with the r
   expect(row(id)).toMatchObject({ dropletId: droplets[0]?.id, destroyedAt: null });
   expect(cloud.asked.filter((one) => !one.startsWith("GET"))).toEqual([]);
 
-  cloud.accountId = "our-team";
+  world.restartAs("our-team");
   cloud.droplets = droplets;
   retryOperation(engine, failed.id, joe);
   expect((await play(failed.id)).state).toBe("done");
@@ -134,13 +134,13 @@ test("Destroy waits for what any earlier operation may have bought", async () =>
 });
 
 test("what a spawn asked another team for is not called gone, however long ago that was", async () => {
-  const { cloud, clock, db, engine, play } = world;
+  const { clock, db, engine, play } = world;
   const id = insertInstance(db, { status: "spawning" });
   const spawn = begin(engine, id, registry.spawn);
   const asked = { createAskedAt: clock.now, accountId: "our-team" };
   db.update(operations).set({ state: "failed", facts: asked }).where(eq(operations.id, spawn)).run();
   db.update(instances).set({ status: "failed" }).run();
-  cloud.accountId = "another-team";
+  world.restartAs("another-team");
   clock.now += 60 * minute;
   expect(await play(press(id))).toMatchObject({
     state: "failed",

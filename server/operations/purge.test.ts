@@ -81,7 +81,7 @@ test.each(["cancelled", "failed"] as const)(
 test("a removal that is begun with another team's token leaves Bring back its snapshot", async () => {
   const { cloud, db, engine, play, web } = world;
   const { instanceId, slug } = await destroyed();
-  cloud.accountId = "another-team";
+  world.restartAs("another-team");
   const [kept] = rowsThere();
   const operationId = purgeInstance(engine, { instanceId, confirm: slug }, joe);
   expect((await play(operationId)).state).toBe("failed");

@@ -181,7 +181,7 @@ test("another team's token neither forgets our records nor makes any", async () 
   const { records } = cloud;
   const operationId = press(id);
   await play(operationId, () => world.stepOf(operationId, "snapshot")?.state === "done");
-  cloud.accountId = "another-team";
+  world.restartAs("another-team");
   cloud.records = [];
   expect((await play(operationId)).failure?.userMessage).toMatch(/different DigitalOcean team/);
   expect(

@@ -173,11 +173,11 @@ test("a droplet that is gone is said to be, and noted, so that the page promises
 });
 
 test("what is bought is bought by the team that was noted", async () => {
-  const { cloud, db, engine, play, row, spawned } = world;
+  const { db, engine, play, row, spawned } = world;
   const id = await spawned();
   expect(row(id).accountId).toBe("our-team");
   db.update(instances).set({ status: "destroyed", destroyedAt: 1 }).where(eq(instances.id, id)).run();
-  cloud.accountId = "another-team";
+  world.restartAs("another-team");
   const operation = await play(begin(engine, id, registry["bring-back"], { imageId: 5 }));
   expect(operation.failure?.userMessage).toMatch(/different DigitalOcean team/);
   expect(creates()).toBe(0);

@@ -10,9 +10,12 @@ export const secondLookMs = 3000;
 /** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
 export const visibilityWindowMs = 60_000;
 
+/** A token is of one team for ever, and another token needs another process: crowds share an answer. */
+const sameTokenMs = 60_000;
+
 /** The team of the token in use. Fails when the operation's droplet was bought with another one's. */
 export async function sameAccount({ facts, instance, providers }: Context): Promise<string> {
-  const { id } = await providers.digitalocean.account();
+  const { id } = await providers.digitalocean.account(sameTokenMs);
   const bought = facts.accountId ?? (facts.throwaway === true ? undefined : instance.accountId) ?? id;
   if (bought === id) return id;
   throw new StepFailure(

@@ -156,14 +156,16 @@ export function createCloudWorld() {
   const { playbooks, probe } = createTestPlaybooks();
   const archive = testArchive();
   const ran: string[] = [];
-  const digitalocean = createDigitalOcean({
-    ...{ token: "test", apiUrl: "http://cloud.test", fetch: cloud.fetch, random: () => 0.5 },
-    now: engine.now,
-    monotonic: engine.monotonic,
-    wait: async (ms) => {
-      clock.now += ms;
-    },
-  });
+  const newClient = () =>
+    createDigitalOcean({
+      ...{ token: "test", apiUrl: "http://cloud.test", fetch: cloud.fetch, random: () => 0.5 },
+      now: engine.now,
+      monotonic: engine.monotonic,
+      wait: async (ms) => {
+        clock.now += ms;
+      },
+    });
+  const digitalocean = newClient();
   engine.providers = only<Providers>("providers", {
     digitalocean,
     transfer: createTestTransfer(archive),
@@ -196,6 +198,11 @@ export function createCloudWorld() {
   return {
     ...world,
     cloud,
+    /** The token is replaced by one of this team, and the worker started again. */
+    restartAs(team: string): void {
+      cloud.accountId = team;
+      engine.providers.digitalocean = newClient();
+    },
     /** What playbooks were run, and where. */
     ran,
     archive,

@@ -286,6 +286,24 @@ test("finds its key on a later page", async () => {
   expect((await client().ensureSshKey("n", "ssh-ed25519 KEY2 x")).id).toBe(2);
 });
 
+test("a crowd that wants to know whose the token is asks once, and whoever wants to know it now asks", async () => {
+  const clock = { now: 0 };
+  respond = () => ({
+    status: 200,
+    body: { account: { uuid: "u", email: "e", status: "active", droplet_limit: 1 } },
+  });
+  const cloud = createDigitalOcean({ token, apiUrl, monotonic: () => clock.now });
+  await Promise.all(Array.from({ length: 50 }, () => cloud.account(60_000)));
+  clock.now = 59_999;
+  expect((await cloud.account(60_000)).id).toBe("u");
+  expect(seen).toHaveLength(1);
+  await cloud.account();
+  expect(seen).toHaveLength(2);
+  clock.now += 60_000;
+  await cloud.account(60_000);
+  expect(seen).toHaveLength(3);
+});
+
 test("an hour's allowance that is spent is handed back with the time to wait", async () => {
   const clock = { now: 1_800_000_000_000 };
   const waits: number[] = [];

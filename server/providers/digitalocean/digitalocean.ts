@@ -80,6 +80,11 @@ export function createDigitalOcean(
     return { entries: snapshots.map(toSnapshot), ...rest };
   };
 
+  const sharedAccount = createSharedRead(async () => {
+    const { account } = await api.ask({ method: "GET", path: "account" }, schemas.accountAnswer);
+    const { email, status, droplet_limit: dropletLimit, team, uuid } = account;
+    return { id: team?.uuid ?? uuid, email, status, dropletLimit };
+  }, monotonic);
   const sharedDroplets = createSharedRead(async () => (await readOnce(dropletPage)).entries, monotonic);
   const settledDroplets = createSharedRead(() => readSettled(dropletPage), monotonic);
 
@@ -115,19 +120,18 @@ export function createDigitalOcean(
 
   const domains = new Set<string>();
 
-  // Answers that several callers wait for (the list, the key) are asked for by the account itself: whoever gives up
+  // Answers that several callers wait for (the list, the key, the account) are asked for by the account itself: whoever gives up
   // must not take them from the others.
   const methods = (api: Requester) => ({
     ...createDns(api, domains),
     ...createInventory(api),
     requestCount: api.count,
 
-    /** Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. */
-    async account() {
-      const { account } = await api.ask({ method: "GET", path: "account" }, schemas.accountAnswer);
-      const { email, status, droplet_limit: dropletLimit, team, uuid } = account;
-      return { id: team?.uuid ?? uuid, email, status, dropletLimit };
-    },
+    /**
+     * Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. Asked now, or
+     * for whoever it will do, not longer ago than `maxAgeMs`.
+     */
+    account: (maxAgeMs = 0) => sharedAccount(maxAgeMs),
 
     /** The public half of our key at DigitalOcean; asked once in a process' life, its list has a narrow limit. */
     async ensureSshKey(
