@@ -1,5 +1,6 @@
 import { request as plainRequest } from "node:http";
-import { request as tlsRequest } from "node:https";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { createSecureContext } from "node:tls";
 import { z } from "zod";
 
 export type Answer = {
@@ -73,6 +74,19 @@ export function createProbe(): Probe {
   };
 }
 
+/**
+ * Each look is a connection and a handshake of its own, as a new visitor's is: what a kept one hides is a certificate
+ * that is over, and a name that leads elsewhere. Only what all have in common, the certificates we trust, is made once.
+ */
+const tlsAgent = () => {
+  madeTlsAgent ??= new TlsAgent({
+    ...{ keepAlive: false, maxCachedSessions: 0 },
+    secureContext: createSecureContext(),
+  });
+  return madeTlsAgent;
+};
+let madeTlsAgent: TlsAgent | undefined;
+
 function get(
   url: URL,
   timeoutMs: number,
@@ -81,13 +95,14 @@ function get(
 ): Promise<{ status: number; body: string }> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const isLocal = url.hostname === "localhost" || url.hostname.endsWith(".localhost");
-  const send = url.protocol === "https:" ? tlsRequest : plainRequest;
+  const isTls = url.protocol === "https:";
+  const send = isTls ? tlsRequest : plainRequest;
   return new Promise((resolve, reject) => {
     const request = send(
       url,
       {
         signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-        agent: false,
+        agent: isTls ? tlsAgent() : false,
         headers: { host: url.host, accept: "application/json", ...headers },
         ...(isLocal ? { hostname: "127.0.0.1", servername: url.hostname } : {}),
       },
