@@ -1,10 +1,14 @@
 "use client";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { LiveProvider } from "#app/live.tsx";
-import { ToastProvider } from "#app/ui/toast.tsx";
+import { loadOpenMenu } from "#app/ui/menu.tsx";
+import { loadShownToast, ToastProvider } from "#app/ui/toast.tsx";
+import { whenIdle } from "#app/ui/whenIdle.ts";
 import { Sidebar } from "./_shell/sidebar.tsx";
 
 export default function DashboardLayout({ children }: { children: ReactNode }) {
+  // What a press may need at once. Whatever could not be loaded is asked for again by the press.
+  useEffect(() => whenIdle(() => void Promise.allSettled([loadOpenMenu(), loadShownToast()])), []);
   return (
     <LiveProvider>
       <ToastProvider>

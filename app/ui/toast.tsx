@@ -1,35 +1,36 @@
 "use client";
-import { Toast } from "radix-ui";
-import { createContext, type ReactNode, useCallback, useContext, useState } from "react";
+import { type ComponentType, createContext, type ReactNode, useCallback, useContext, useState } from "react";
 
 type Say = (userMessage: string) => void;
 const ToastContext = createContext<Say | undefined>(undefined);
 
+export type ShownToastProps = { id: number; userMessage: string; onClosed: () => void };
+
+/** What a sentence needs once it is said. */
+export const loadShownToast = () => import("./shownToast.tsx");
+
 /** Says what was done where nothing else on the page shows it. The newest sentence replaces the one before. */
 export function ToastProvider({ children }: { children: ReactNode }) {
-  const [said, setSaid] = useState<{ id: number; userMessage: string }>();
-  const say = useCallback<Say>(
-    (userMessage) => setSaid((before) => ({ id: (before?.id ?? 0) + 1, userMessage })),
-    [],
-  );
+  const [said, setSaid] = useState<{
+    id: number;
+    userMessage: string;
+    ShownToast: ComponentType<ShownToastProps>;
+  }>();
+  const say = useCallback<Say>(async (userMessage) => {
+    const { ShownToast } = await loadShownToast();
+    setSaid((before) => ({ id: (before?.id ?? 0) + 1, userMessage, ShownToast }));
+  }, []);
   return (
-    <Toast.Provider duration={4000} label="Note" swipeDirection="down">
+    <>
       <ToastContext.Provider value={say}>{children}</ToastContext.Provider>
       {said !== undefined && (
-        <Toast.Root
-          key={said.id}
-          type="background"
-          onOpenChange={(open) => !open && setSaid((now) => (now?.id === said.id ? undefined : now))}
-          className="animate-[rise_180ms_cubic-bezier(.2,0,0,1)] rounded-[10px] bg-raised px-4 py-3 text-sm shadow-pop data-[swipe=move]:translate-y-(--radix-toast-swipe-move-y)"
-        >
-          <Toast.Description>{said.userMessage}</Toast.Description>
-        </Toast.Root>
+        <said.ShownToast
+          id={said.id}
+          userMessage={said.userMessage}
+          onClosed={() => setSaid((now) => (now?.id === said.id ? undefined : now))}
+        />
       )}
-      <Toast.Viewport
-        label="Notes"
-        className="fixed right-6 bottom-6 z-50 w-max max-w-[calc(100vw-32px)] max-md:right-4 max-md:bottom-36"
-      />
-    </Toast.Provider>
+    </>
   );
 }
 

@@ -2,14 +2,13 @@
 import { Check, Ellipsis, History, OctagonAlert, RefreshCw, ShieldCheck } from "lucide-react";
 import dynamic from "next/dynamic";
 import Link from "next/link";
-import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { age, bytes, counted, duration, exact, useNow } from "#app/time.ts";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Days } from "#app/ui/days.tsx";
+import { Menu } from "#app/ui/menu.tsx";
 import { Empty } from "#app/ui/notice.tsx";
-import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
 import type { BackupReason, BackupView, Refusals } from "#server/api/views.ts";
 
 const RestoreDialog = dynamic(
@@ -91,12 +90,9 @@ function Row(props: {
 }) {
   const { backup, named, now, refusals, onAsk } = props;
   const connection = useConnection();
-  const { choose, onCloseAutoFocus } = useMenuChoice(onAsk);
   const offline = connection.live ? null : offlineReason;
   const bad = backup.state === "good" ? null : "Only a good backup can be restored.";
   const counts = Object.entries(backup.counts).map(([what, count]) => counted(count, what));
-  const item =
-    "touch flex min-h-9 cursor-pointer items-center rounded-[6px] px-2.5 text-sm outline-none data-highlighted:bg-hover data-disabled:text-ink-3";
   const taken = backup.takenAt ?? backup.createdAt;
   return (
     <div className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-2.5 max-md:items-start md:grid-cols-[minmax(0,4fr)_minmax(0,2fr)_minmax(0,2fr)_minmax(0,4fr)_auto]">
@@ -140,33 +136,18 @@ function Row(props: {
             </span>
           </span>
         </Button>
-        <DropdownMenu.Root>
-          <DropdownMenu.Trigger
-            className={buttonClass("bare")}
-            aria-label={`More actions for the backup of ${backup.company}, ${exact(taken)}`}
-          >
-            <Ellipsis size={15} strokeWidth={1.9} aria-hidden />
-          </DropdownMenu.Trigger>
-          <DropdownMenu.Portal>
-            <DropdownMenu.Content
-              align="end"
-              sideOffset={6}
-              onCloseAutoFocus={onCloseAutoFocus}
-              className="z-50 w-60 rounded-[10px] bg-raised p-1.5 shadow-pop"
-            >
-              <DropdownMenu.Item className={item} disabled={bad !== null} onSelect={() => choose("new")}>
-                Restore as a new instance
-              </DropdownMenu.Item>
-              <DropdownMenu.Item
-                className={item}
-                disabled={bad !== null || refusals?.["test-restore"] !== undefined}
-                onSelect={() => choose("test")}
-              >
-                Test restore
-              </DropdownMenu.Item>
-            </DropdownMenu.Content>
-          </DropdownMenu.Portal>
-        </DropdownMenu.Root>
+        <Menu
+          label={`More actions for the backup of ${backup.company}, ${exact(taken)}`}
+          className={buttonClass("bare")}
+          align="end"
+          width="w-60"
+          items={[
+            { label: "Restore as a new instance", reason: bad, onChoose: () => onAsk("new") },
+            { label: "Test restore", reason: bad ?? refusals["test-restore"], onChoose: () => onAsk("test") },
+          ]}
+        >
+          <Ellipsis size={15} strokeWidth={1.9} aria-hidden />
+        </Menu>
       </span>
     </div>
   );

@@ -2,12 +2,11 @@
 import { useMutation } from "@tanstack/react-query";
 import { Archive, AtSign, Braces, Ellipsis, History, RotateCw, Trash2 } from "lucide-react";
 import dynamic from "next/dynamic";
-import { DropdownMenu } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
-import { useMenuChoice } from "#app/ui/useMenuChoice.ts";
+import { Menu } from "#app/ui/menu.tsx";
 import type { InstanceDetail, OperationKind } from "#server/api/views.ts";
 import { currentOperation } from "./currentOperation.ts";
 import { useStartedOperation } from "./useStartedOperation.ts";
@@ -209,40 +208,17 @@ function More({
   reason: (kind: OperationKind) => string | null;
   onChoose: (asked: Asked) => void;
 }) {
-  const { choose, onCloseAutoFocus } = useMenuChoice(onChoose);
   return (
-    <DropdownMenu.Root>
-      <DropdownMenu.Trigger className={buttonClass("plain")} aria-label="More actions">
-        <Ellipsis {...icon} />
-      </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content
-          align="end"
-          sideOffset={6}
-          onCloseAutoFocus={onCloseAutoFocus}
-          className="z-50 w-64 rounded-[10px] bg-raised p-1.5 shadow-pop"
-        >
-          {menu
-            .filter(({ asks }) => (reason("power-on") === null ? asks !== "off" : asks !== "on"))
-            .map(({ asks, kind, label }) => {
-              const why = reason(kind);
-              return (
-                <DropdownMenu.Item
-                  key={asks}
-                  aria-disabled={why !== null || undefined}
-                  className="touch flex min-h-9 cursor-pointer flex-col justify-center rounded-[6px] px-2.5 py-1.5 text-sm outline-none data-highlighted:bg-hover aria-disabled:cursor-not-allowed aria-disabled:text-ink-3"
-                  onSelect={(event) => {
-                    if (why === null) choose(asks);
-                    else event.preventDefault();
-                  }}
-                >
-                  {label}
-                  {why !== null && <span className="text-ink-3">{why}</span>}
-                </DropdownMenu.Item>
-              );
-            })}
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
-    </DropdownMenu.Root>
+    <Menu
+      label="More actions"
+      className={buttonClass("plain")}
+      align="end"
+      width="w-64"
+      items={menu
+        .filter(({ asks }) => (reason("power-on") === null ? asks !== "off" : asks !== "on"))
+        .map(({ asks, kind, label }) => ({ label, reason: reason(kind), onChoose: () => onChoose(asks) }))}
+    >
+      <Ellipsis {...icon} />
+    </Menu>
   );
 }
