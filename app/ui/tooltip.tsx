@@ -1,31 +1,77 @@
 "use client";
-import { Tooltip as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 
+/** How long the pointer rests before the text shows, ms. */
+const restMs = 200;
+
+const places = {
+  top: "[position-area:top] [position-try-fallbacks:flip-block]",
+  right: "[position-area:right] [position-try-fallbacks:flip-inline]",
+};
+
+/**
+ * Shows a text beside what is pointed at or reached by keyboard; Escape hides it. It is for the eyes: what it says must
+ * be part of the child's name or description too.
+ */
 export function Tooltip({
   text,
   side = "top",
   children,
 }: {
   text: string;
-  side?: "top" | "right";
+  side?: keyof typeof places;
   children: ReactNode;
 }) {
+  const around = useRef<HTMLSpanElement>(null);
+  const tip = useRef<HTMLSpanElement>(null);
+  const rest = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [open, setOpen] = useState(false);
+  const close = () => {
+    clearTimeout(rest.current);
+    setOpen(false);
+  };
+  useEffect(() => () => clearTimeout(rest.current), []);
+  useEffect(() => {
+    if (!open) return;
+    const child = around.current?.firstElementChild;
+    tip.current?.showPopover(child instanceof HTMLElement ? { source: child } : {});
+    const closeByKey = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      // The dialog around it stays.
+      event.stopPropagation();
+      setOpen(false);
+    };
+    window.addEventListener("keydown", closeByKey, { capture: true });
+    return () => window.removeEventListener("keydown", closeByKey, { capture: true });
+  }, [open]);
   return (
-    <Radix.Provider delayDuration={200}>
-      <Radix.Root>
-        <Radix.Trigger asChild>{children}</Radix.Trigger>
-        <Radix.Portal>
-          <Radix.Content
-            side={side}
-            sideOffset={6}
-            className="z-50 max-w-72 rounded-[6px] bg-ink px-2.5 py-1.5 text-sm text-on-ink"
-            aria-hidden
-          >
+    // biome-ignore lint/a11y/noStaticElementInteractions: it has no box, and only watches its child
+    <span
+      ref={around}
+      className="contents"
+      onPointerEnter={(event) => {
+        if (event.pointerType !== "touch") rest.current = setTimeout(() => setOpen(true), restMs);
+      }}
+      onPointerLeave={close}
+      onPointerDown={close}
+      onFocus={(event) => event.target.matches(":focus-visible") && setOpen(true)}
+      onBlur={close}
+    >
+      {children}
+      {open && (
+        <span
+          ref={tip}
+          popover="hint"
+          aria-hidden
+          onToggle={(event) => event.newState === "closed" && setOpen(false)}
+          // The padding lets the pointer cross from the child to the text without leaving either.
+          className={`inset-auto border-0 bg-transparent p-1.5 ${places[side]}`}
+        >
+          <span className="block max-w-72 rounded-[6px] bg-ink px-2.5 py-1.5 text-sm text-on-ink">
             {text}
-          </Radix.Content>
-        </Radix.Portal>
-      </Radix.Root>
-    </Radix.Provider>
+          </span>
+        </span>
+      )}
+    </span>
   );
 }
