@@ -1,6 +1,9 @@
 "use client";
-import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useDeferredValue } from "react";
+
+const RowsInSight = lazy(() =>
+  import("./rowsInSight.tsx").then((module) => ({ default: module.RowsInSight })),
+);
 
 /** From so many rows on only those in sight are drawn. */
 export const manyRows = 100;
@@ -17,68 +20,33 @@ type Props<Item> = {
 
 /** A list that the page scrolls. Each item carries its key as `data-row`. */
 export function Rows<Item>(props: Props<Item>) {
-  if (props.virtual) return <RowsInSight {...props} />;
+  const { items, keyOf, estimate, virtual, children } = props;
+  // While its code is on the way, a list that has grown long stays as it was.
+  const isLong = useDeferredValue(virtual);
   return (
-    <ul>
-      {props.items.map((item) => (
-        <li key={props.keyOf(item)} data-row={props.keyOf(item)}>
-          {props.children(item)}
-        </li>
-      ))}
-    </ul>
+    <Suspense fallback={<AllRows {...props} />}>
+      {isLong ? (
+        <RowsInSight keys={items.map(keyOf)} estimate={estimate}>
+          {(index) => {
+            const item = items[index];
+            return item === undefined ? null : children(item);
+          }}
+        </RowsInSight>
+      ) : (
+        <AllRows {...props} />
+      )}
+    </Suspense>
   );
 }
 
-function RowsInSight<Item>({ items, keyOf, estimate, children }: Props<Item>) {
-  const list = useRef<HTMLUListElement>(null);
-  const [top, setTop] = useState(0);
-  // Whatever grows or shrinks above the list moves it.
-  useLayoutEffect(() => {
-    const measure = () => {
-      if (list.current !== null) setTop(list.current.getBoundingClientRect().top + scrollY);
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(document.body);
-    return () => observer.disconnect();
-  }, []);
-  const rows = useWindowVirtualizer({
-    count: items.length,
-    estimateSize: () => estimate,
-    getItemKey: (index) => {
-      const item = items[index];
-      return item === undefined ? index : keyOf(item);
-    },
-    scrollMargin: top,
-    overscan: 12,
-    // The row with the focus stays, however far it is scrolled away: a removed one would lose the focus.
-    rangeExtractor: (range) => {
-      const indexes = defaultRangeExtractor(range);
-      const focused = document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;
-      const at = focused === undefined ? -1 : items.findIndex((item) => keyOf(item) === focused);
-      return at === -1 || indexes.includes(at) ? indexes : [...indexes, at].sort((a, b) => a - b);
-    },
-  });
+function AllRows<Item>({ items, keyOf, children }: Props<Item>) {
   return (
-    <ul ref={list} className="relative" style={{ height: rows.getTotalSize() }}>
-      {rows.getVirtualItems().map(({ index, start, key }) => {
-        const item = items[index];
-        if (item === undefined) return null;
-        return (
-          <li
-            key={key}
-            ref={rows.measureElement}
-            data-index={index}
-            data-row={keyOf(item)}
-            aria-setsize={items.length}
-            aria-posinset={index + 1}
-            className="absolute inset-x-0 top-0"
-            style={{ transform: `translateY(${start - top}px)` }}
-          >
-            {children(item)}
-          </li>
-        );
-      })}
+    <ul>
+      {items.map((item) => (
+        <li key={keyOf(item)} data-row={keyOf(item)}>
+          {children(item)}
+        </li>
+      ))}
     </ul>
   );
 }

@@ -1,15 +1,19 @@
 "use client";
+import { usePrefetchQuery } from "@tanstack/react-query";
+import dynamic from "next/dynamic";
 import { useState } from "react";
 import { useConnection, useWatchedLog } from "#app/live.tsx";
 import { aboutLeft, timeLeft } from "#app/progress/segments.ts";
 import { Steps } from "#app/progress/steps.tsx";
 import { Track } from "#app/progress/track.tsx";
 import { clock, duration, exact, useNow } from "#app/time.ts";
+import { useTRPC } from "#app/trpc.tsx";
 import { tabletUp, useMedia } from "#app/ui/useMedia.ts";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
-import { Log } from "./log/log.tsx";
 import { LogBar } from "./log/logBar.tsx";
 import { whatFailed } from "./whatFailed.ts";
+
+const Log = dynamic(() => import("./log/log.tsx").then((module) => module.Log), { ssr: false });
 
 /** One operation: the clock, what it is doing, and its log. */
 export function OperationPanel({
@@ -22,6 +26,8 @@ export function OperationPanel({
   const connection = useConnection();
   const [chosen, setChosen] = useState<string>();
   useWatchedLog(operation.id);
+  // The lines come at the same time as what shows them.
+  usePrefetchQuery(useTRPC().operations.log.queryOptions({ operationId: operation.id }));
   const isPhone = !useMedia(tabletUp);
   const step = chosen ?? (operation.state === "failed" ? whatFailed(operation).step?.name : undefined);
   return (
@@ -41,11 +47,9 @@ export function OperationPanel({
       {isPhone ? (
         <LogBar instance={instance} operation={operation} step={step} />
       ) : (
-        <Log
-          operation={operation}
-          step={step}
-          className="border-line max-lg:border-t lg:sticky lg:top-0 lg:h-dvh lg:border-l"
-        />
+        <div className="flex min-w-0 grow flex-col border-line bg-sunken max-lg:border-t lg:sticky lg:top-0 lg:h-dvh lg:border-l">
+          <Log operation={operation} step={step} />
+        </div>
       )}
     </div>
   );

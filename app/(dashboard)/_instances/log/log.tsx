@@ -9,16 +9,7 @@ import { LogTicks } from "./logTicks.tsx";
 import { useLogLines } from "./useLogLines.ts";
 
 /** The log of an operation, or of one of its steps: follows, pauses, is searched, copied and kept. */
-export function Log({
-  operation,
-  step,
-  className,
-}: {
-  operation: OperationView;
-  step: string | undefined;
-  /** How it stands among its neighbours. */
-  className: string;
-}) {
+export function Log({ operation, step }: { operation: OperationView; step: string | undefined }) {
   const all = useLogLines(operation, step);
   const say = useToast();
   const [paused, setPaused] = useState<number>();
@@ -57,7 +48,7 @@ export function Log({
   }
 
   return (
-    <section aria-label="Log" className={`flex min-w-0 grow flex-col bg-sunken ${className}`}>
+    <section aria-label="Log" className="flex min-h-0 min-w-0 grow flex-col bg-sunken">
       <div className="flex h-13 shrink-0 items-center gap-1 border-b border-line px-5 max-md:pr-2">
         <h2 className="mr-1 font-semibold">Log</h2>
         <span className="min-w-0 grow truncate text-ink-2">

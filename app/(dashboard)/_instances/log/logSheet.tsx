@@ -53,7 +53,7 @@ export function LogSheet({ instance, operation, step, opener, onClose }: Props) 
               {clock((operation.endedAt ?? now) - operation.createdAt)}
             </span>
           </div>
-          <Log operation={operation} step={step} className="min-h-0" />
+          <Log operation={operation} step={step} />
           <Dialog.Close className="flex h-14 shrink-0 items-center justify-center gap-2 border-t border-line text-ink-2 -outline-offset-2">
             <ChevronDown size={16} strokeWidth={1.9} aria-hidden />
             Back to the steps
