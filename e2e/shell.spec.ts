@@ -1,0 +1,70 @@
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright/test";
+import { expect, test } from "./fixtures.ts";
+
+const kib = 1024;
+
+/** What the scripts that a page asks for weigh on the wire, in bytes; without those for old browsers only. */
+async function scriptsOf(page: Page, path: string): Promise<number> {
+  const html = await (await page.request.get(path)).text();
+  const addresses = [...html.matchAll(/<script\b[^>]*>/g)]
+    .filter(([tag]) => !/\bnomodule\b/i.test(tag))
+    .flatMap(([tag]) => tag.match(/\bsrc="([^"]+)"/)?.[1] ?? []);
+  let bytes = 0;
+  for (const address of new Set(addresses))
+    bytes += gzipSync(await (await page.request.get(address)).body()).length;
+  return bytes;
+}
+
+test("the list and an instance's page load less than 200 KiB of JavaScript before they show", async ({
+  page,
+}) => {
+  for (const path of ["/", "/instances/anything"]) {
+    const bytes = await scriptsOf(page, path);
+    expect(bytes, path).toBeGreaterThan(100 * kib);
+    expect(bytes, path).toBeLessThan(200 * kib);
+  }
+});
+
+test("a menu opens by keyboard before its code has been loaded, and gives the focus back", async ({
+  page,
+}) => {
+  // Nothing is fetched ahead: the press itself has to.
+  await page.addInitScript(() => {
+    window.requestIdleCallback = () => 0;
+  });
+  for (const key of ["Enter", "Space", "ArrowDown"]) {
+    await page.goto("/");
+    const button = page.getByRole("complementary").getByRole("button", { name: /^Account of ./ });
+    await button.focus();
+    for (const _ of ["first", "again"]) {
+      await page.keyboard.press(key);
+      await expect(page.getByRole("menuitem", { name: "System" })).toBeFocused();
+      await page.keyboard.press("ArrowDown");
+      await expect(page.getByRole("menuitem", { name: "Light" })).toBeFocused();
+      await page.keyboard.press("Escape");
+      await expect(page.getByRole("menu")).toHaveCount(0);
+      await expect(button).toBeFocused();
+    }
+  }
+});
+
+test("where the navigation has icons only, its words show beside what is pointed at or reached by keyboard", async ({
+  page,
+}) => {
+  await page.setViewportSize({ width: 900, height: 700 });
+  const link = page.getByRole("complementary").getByRole("link", { name: "Backups" });
+  const tip = page.locator("[popover]");
+  await link.hover();
+  await expect(tip).toHaveText("Backups");
+  const [place, beside] = [await tip.boundingBox(), await link.boundingBox()];
+  expect(place?.x).toBeGreaterThanOrEqual((beside?.x ?? 0) + (beside?.width ?? 0));
+  expect(Math.abs((place?.y ?? 0) - (beside?.y ?? 0))).toBeLessThan(20);
+  await page.keyboard.press("Escape");
+  await expect(tip).toHaveCount(0);
+  await link.focus();
+  await page.keyboard.press("Tab");
+  await expect(tip).toHaveText("Activity");
+  await page.keyboard.press("Tab");
+  await expect(tip).toHaveText("Drift");
+});
