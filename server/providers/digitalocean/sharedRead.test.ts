@@ -18,18 +18,36 @@ beforeEach(() => {
   reads = [];
 });
 
-test("a slow read is shared however long it takes, then reused while it is young", async () => {
+test("a read is shared while it takes, then reused while it is young", async () => {
   const read = make();
   const first = read(1000);
-  clock = 5000;
+  clock = 200;
   const second = read(1000);
   reads[0]?.resolve(1);
   expect(await Promise.all([first, second])).toEqual([1, 1]);
-  clock = 0;
+  clock = 999;
   expect(await read(1000)).toBe(1);
   clock = 1000;
   void read(1000);
   expect(reads).toHaveLength(2);
+});
+
+test("one that took long is reused for as long again, but not by who wants the truth from now on", async () => {
+  const read = make();
+  const first = read(1000);
+  clock = 5000;
+  reads[0]?.resolve(1);
+  await first;
+  clock = 9999;
+  expect(await read(1000)).toBe(1);
+  expect(reads).toHaveLength(1);
+  void read(0);
+  expect(reads).toHaveLength(2);
+  reads[1]?.resolve(2);
+  await settled();
+  clock = 10_999;
+  void read(1000);
+  expect(reads).toHaveLength(3);
 });
 
 test("who wants the truth from now on waits for the next read, and shares it", async () => {
