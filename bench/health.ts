@@ -16,6 +16,7 @@ import { lastRound } from "#server/instances/healthHistory.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { createTestEngine, insertInstance, only, realClock } from "#server/operations/testing/testEngine.ts";
 import { createProbe } from "#server/providers/probe.ts";
+import { nodeArgs, workerHeap } from "#start/services.ts";
 
 /**
  * The processor's share of looking at many running instances, as the worker does it: its rounds at their interval, its
@@ -79,7 +80,7 @@ async function measure(count: number, certificate?: Certificate): Promise<Health
 /** A process that runs this file; one that is given a certificate trusts it. */
 const start = (...args: string[]) =>
   fork(import.meta.filename, args, {
-    execArgv: ["--max-semi-space-size=8", "--import", "tsx"],
+    execArgv: nodeArgs("bench/health.ts", ...workerHeap).slice(0, -1),
     env: { ...process.env, NODE_EXTRA_CA_CERTS: args.find((one) => one.endsWith("cert.pem")) },
   });
 
