@@ -156,7 +156,7 @@ async function health(): Promise<void> {
   const { plain, tls } = await measureHealth(2000);
   const row = (figure: string, { share }: HealthShare) =>
     grows(figure, percent(share), "≤ 5 %", share <= 0.05);
-  row("processor share of health at 2,000, of a core", plain);
+  row("processor share of health at 2,000 instances, of a core", plain);
   row("… over TLS, a full handshake each time", tls);
 }
 
@@ -165,7 +165,12 @@ async function thousandSpawns(): Promise<void> {
   const spawns = 1000;
   const found = await measureThousand(spawns, say);
   const { memory, requests } = found;
-  grows("1,000 spawns at once within the limits, done", String(found.done), "all", found.done === spawns);
+  grows(
+    "1,000 spawns at once within DigitalOcean's limits, done",
+    String(found.done),
+    "all",
+    found.done === spawns,
+  );
   grows("… of their requests answered with 429", String(requests.refused), "0", requests.refused === 0);
   const least = fewest(spawns);
   const side = (figure: string, value: number, limit: number) =>
