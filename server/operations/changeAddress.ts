@@ -18,6 +18,7 @@ import {
 } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { ensureRecord, forgetRecords, keepRecords, recordMayCome, removeOwnRecords } from "./steps/dns.ts";
+import { findOwnDroplet } from "./steps/dropletPresence.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
@@ -145,6 +146,9 @@ export const changeAddress = defineOperation<Facts>({
   steps: [
     undoneBy(
       step<Facts>("new-dns", "Create the new DNS record", async (context) => {
+        // A record that leads to a droplet which is gone leads to whoever gets its address next.
+        const found = await findOwnDroplet(context);
+        if ("outcome" in found) return found.outcome;
         const record = await ensureRecord(context, placesOf(context).next);
         return done({ rows: (tx) => keepRecords(tx, context, [record]) });
       }),

@@ -175,6 +175,16 @@ test("a move that failed is freed by Cancel, and by Destroy when it can't be tak
   }
 });
 
+test("a move makes no record that would lead to a droplet which is gone", async () => {
+  const { cloud, play, row, spawned } = world;
+  const id = await spawned({ slug: "acme" });
+  cloud.droplets = [];
+  const failed = await play(await move(id, "acme-moved"));
+  expect(failed.failure?.userMessage).toMatch(/droplet is gone/);
+  expect(row(id).dropletGoneAt).not.toBeNull();
+  expect(namesThere()).toEqual([`acme ${row(id).ipAddress}`]);
+});
+
 test("another team's token neither forgets our records nor makes any", async () => {
   const { cloud, db, play, spawned } = world;
   const id = await spawned({ slug: "acme" });

@@ -1,4 +1,4 @@
-import { type StepContext, StepFailure } from "#server/operations/engine/define.ts";
+import { later, type Outcome, type StepContext, StepFailure } from "#server/operations/engine/define.ts";
 import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import { type MachineFacts, machineOf } from "./machineFacts.ts";
 
@@ -59,4 +59,30 @@ export async function findDroplet(
   if (missedAt === undefined) missed(monotonic());
   else if (monotonic() - missedAt >= secondLookMs) return "gone";
   return "unclear";
+}
+
+/**
+ * The operation's droplet, for a step that can do nothing without it; until it's clear whether it's there, what the step
+ * answers. One that is gone is noted, and the step fails.
+ */
+export async function findOwnDroplet<Facts extends MachineFacts>(
+  context: StepContext<Facts>,
+): Promise<{ droplet: Droplet } | { outcome: Outcome<Facts> }> {
+  const { instance, now } = context;
+  const { dropletId } = machineOf(context);
+  const found = dropletId === undefined ? "gone" : await findDroplet(context, dropletId);
+  if (found === "unclear")
+    return {
+      outcome: later({
+        afterMs: secondLookMs,
+        progress: { label: "Checking whether the droplet is still there" },
+      }),
+    };
+  if (found !== "gone") return { droplet: found };
+  if (dropletId !== undefined && instance.dropletGoneAt === null)
+    return { outcome: later({ afterMs: 0, instance: { dropletGoneAt: now() } }) };
+  throw new StepFailure(
+    "The droplet is gone: someone deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
+    `droplet ${dropletId ?? "unknown"} was not found`,
+  );
 }

@@ -6,13 +6,12 @@ import {
   poll,
   type Step,
   type StepContext,
-  StepFailure,
   skipped,
 } from "#server/operations/engine/define.ts";
 import type { Droplet, DropletAction } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";
-import { findDroplet, secondLookMs } from "./dropletPresence.ts";
-import { type MachineFacts, machineOf } from "./machineFacts.ts";
+import { findOwnDroplet } from "./dropletPresence.ts";
+import type { MachineFacts } from "./machineFacts.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
 const actions = z.record(
@@ -133,21 +132,8 @@ function powerStep<Facts extends ActionFacts>(
     if (when?.(context) === false) return skipped();
     if (await isUnsettled(context))
       return later({ progress: { label: "DigitalOcean is still busy with this droplet" } });
-    const { instance, now } = context;
-    const { dropletId } = machineOf(context);
-    const droplet = dropletId === undefined ? "gone" : await findDroplet(context, dropletId);
-    if (droplet === "unclear")
-      return later({
-        afterMs: secondLookMs,
-        progress: { label: "Checking whether the droplet is still there" },
-      });
-    if (droplet !== "gone") return run(context, droplet);
-    if (dropletId !== undefined && instance.dropletGoneAt === null)
-      return later({ afterMs: 0, instance: { dropletGoneAt: now() } });
-    throw new StepFailure(
-      "The droplet is gone: someone deleted it at DigitalOcean. Destroy the instance, then bring it back from its newest backup.",
-      `droplet ${dropletId ?? "unknown"} was not found`,
-    );
+    const found = await findOwnDroplet(context);
+    return "droplet" in found ? run(context, found.droplet) : found.outcome;
   });
 }
 
