@@ -18,6 +18,8 @@ export type Disk = {
   /** The version that is unpacked and was last started. */
   software: string | undefined;
   environment: { url: string; variables: Record<string, string>; redirectFrom: string[] } | undefined;
+  /** The version that has opened the data last; undefined while other data is in its place. */
+  openedBy: string | undefined;
   /** Whether the service starts with the machine; it runs while the machine does. */
   isStarted: boolean;
   data: Post[] | undefined;
@@ -32,6 +34,7 @@ export type Disk = {
 export const emptyDisk = (): Disk => ({
   software: undefined,
   environment: undefined,
+  openedBy: undefined,
   isStarted: false,
   data: undefined,
   unpacked: undefined,
@@ -127,6 +130,7 @@ export function swap(disk: Disk, before: string, isInterrupted: boolean): void {
   disk.data = undefined;
   if (isInterrupted) throw new DiskError("The connection broke in the middle of the swap.");
   disk.data = disk.unpacked;
+  disk.openedBy = undefined;
   disk.unpacked = undefined;
 }
 
@@ -137,6 +141,7 @@ export function back(disk: Disk, names: readonly string[]): void {
     const kept = disk.before.get(name);
     if (kept === undefined) continue;
     disk.data = kept;
+    disk.openedBy = undefined;
     disk.before.delete(name);
   }
 }

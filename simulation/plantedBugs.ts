@@ -249,6 +249,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: "",
   },
   {
+    name: "after an upgrade that got stuck the version from before is installed on the newer data",
+    focus: { actions: ["upgrade", "restart"], faults: ["playbook-fails"], episodes: 12 },
+    file: `${operations}/upgrade.ts`,
+    from: 'if (state === "failed") leaveNewer(tx, operation);',
+    to: "",
+  },
+  {
     name: "a cancelled restore keeps the backup's data",
     focus: { actions: ["restore"], faults: ["old-version-answers"], episodes: 5, isBusy: true },
     file: `${operations}/steps/restoreData.ts`,

@@ -98,6 +98,7 @@ export function createPlaybooks(
     const task = (name: string, ms: number, work: Task["work"]): Task => ({ name, ms, work });
     const start = task("Start the intranet", 300, ({ disk }) => {
       disk.isStarted = true;
+      disk.openedBy = disk.software;
     });
     const stop = task("Stop the intranet", 200, ({ disk }) => {
       disk.isStarted = false;

@@ -254,6 +254,14 @@ export function createRules(
       broken("a safety backup comes first", `${run} moved ${unsaved.join(", ")} aside, in no backup`);
   }
 
+  /** What a newer version has written, an older one may be unable to read: only who asks for it installs it there. */
+  function installed({ disk: { software = "", openedBy = "" } }: SimDroplet, run: string): void {
+    const [operationId = "", step] = run.split("-");
+    const isAskedFor = operation.get(operationId)?.kind === "upgrade" && step === "install";
+    if (software < openedBy && !isAskedFor)
+      broken("no older version opens the data", `${run} installs ${software} on data of ${openedBy}`);
+  }
+
   /** A backup that is called good holds what its manifest says, where backups live. */
   function calledGood(key: string): void {
     const row = findBackup.get(key);
@@ -383,6 +391,7 @@ export function createRules(
     },
     diskChanged(droplet, run, task) {
       const owner = instanceOf(droplet);
+      if (task === taskNames.software) installed(droplet, run);
       if (owner !== undefined) {
         if (task === taskNames.swap) sinceSwap.set(owner, []);
         followWayBack(owner, run, task);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { backups, instances } from "#db/schema.ts";
@@ -5,8 +6,12 @@ import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
 import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
+import { createFolderStore } from "#server/providers/backups/folderStore.ts";
+import { verifyArchive } from "#server/providers/backups/verify.ts";
 import { cancelOperation } from "./cancelAndRetry.ts";
+import { registry } from "./registry.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
+import { begin } from "./testing/testEngine.ts";
 
 let world: ReturnType<typeof createCloudWorld>;
 beforeEach(() => {
@@ -109,6 +114,39 @@ describe("from a snapshot", () => {
     await play(press(id));
     expect((await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe))).state).toBe("done");
     expect(toldTo(vars, id)).toMatchObject({ url: `http://acme.${domain}`, slug: "acme", redirect_from: [] });
+  });
+
+  test("of a droplet whose upgrade got stuck, it works with the version its page says", async () => {
+    const { engine, folder, play, row, spawned, web } = world;
+    const id = await spawned();
+    engine.providers = {
+      ...engine.providers,
+      backups: createFolderStore(join(folder, "backups")),
+      verifyArchive,
+    };
+    const { playbooks } = engine.providers;
+    const readRun: typeof playbooks.readRun = async (key, ...rest) =>
+      /-(rescue-)?install-/.test(key)
+        ? { state: "failed", events: [], cursor: 1 }
+        : playbooks.readRun(key, ...rest);
+    engine.providers = { ...engine.providers, playbooks: { ...playbooks, readRun } };
+    const upgrade = { version: "2.14.0", previousVersion: "2.13.0" };
+    expect((await play(begin(engine, id, registry.upgrade, upgrade))).state).toBe("failed");
+    // What the snapshot holds is what was installed last, or half of it.
+    const vars = told();
+    const { probe } = engine.providers;
+    const installed = () => String(toldTo(vars, id)?.version ?? "a half");
+    const answer: typeof probe.answer = async (url, options) => ({
+      ...(await probe.answer(url, options)),
+      version: installed(),
+    });
+    await play(press(id));
+    engine.providers = { ...engine.providers, probe: { ...probe, answer } };
+    world.ran.length = 0;
+    expect((await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe))).state).toBe("done");
+    expect(world.ran).toEqual([`provision on ${row(id).ipAddress}`]);
+    expect(installed()).toBe(row(id).version);
+    expect(row(id).version).toBe("2.14.0");
   });
 
   test("of before its variables were edited, it works with the new ones", async () => {

@@ -11,6 +11,7 @@ import { intranetVars } from "./steps/intranetVars.ts";
 import { machineFacts } from "./steps/machineFacts.ts";
 import { playbookFacts, playbookStep } from "./steps/playbook.ts";
 import { emailReady } from "./steps/readyMail.ts";
+import { reinstallVars } from "./steps/reapplyConfiguration.ts";
 import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
 type Facts = SourceFacts & { previousSlug: string };
@@ -18,6 +19,11 @@ type Context = StepContext<Facts>;
 
 /** Without a snapshot it begins with a bare droplet and a backup's data. */
 const isFromBackup = ({ facts }: Context) => facts.source !== undefined;
+/** A snapshot holds the software of its droplet, which an upgrade may have left half way. */
+const softwareVars = (context: Context) => {
+  if (isFromBackup(context)) return intranetVars(context, { version: version(context) });
+  return context.facts.softwareMayDiffer === true ? reinstallVars(context) : undefined;
+};
 const version = ({ facts, instance }: Context) => facts.source?.version ?? instance.version;
 
 /**
@@ -61,13 +67,12 @@ export const bringBack = defineOperation<Facts>({
     dropletReady("droplet-ready"),
     playbookStep("provision", "Provision with Ansible", {
       playbook: "provision",
-      vars: (context) =>
-        isFromBackup(context) ? intranetVars(context, { version: version(context) }) : undefined,
+      vars: softwareVars,
     }),
     // The snapshot works with the address and the variables of its time, or with those of a change that had failed.
     playbookStep("reconfigure", "Set its address and variables with Ansible", {
       playbook: "reconfigure",
-      vars: (context) => (isFromBackup(context) ? undefined : intranetVars(context)),
+      vars: (context) => (softwareVars(context) === undefined ? intranetVars(context) : undefined),
     }),
     undoneBy(
       createDns("create-dns", "Create the DNS record"),

@@ -109,6 +109,24 @@ function breakStep({ engine }: World, kind: keyof typeof starts, name: string, w
   return broken;
 }
 
+/** An operation that has failed with its last step, as has its way back with the step of this name. */
+async function stuckAt(world: World, kind: keyof typeof starts, name: string, when: "before" | "after") {
+  const { engine } = world;
+  const definition = breakStep(world, kind, "app-ready", "after");
+  const stuck = { isStuck: true };
+  const wrapped = withStep(engine.registry[kind], name, (run) => async (context) => {
+    if (!stuck.isStuck) return run(context);
+    if (when === "after") await run(context);
+    throw refuses();
+  });
+  engine.registry = { ...engine.registry, [kind]: wrapped };
+  const operationId = starts[kind](world);
+  await world.play(operationId);
+  expect(operationOf(engine.db, operationId).state).toBe("failed");
+  stuck.isStuck = false;
+  return { operationId, definition };
+}
+
 async function expectAsBefore(world: World): Promise<void> {
   expect(await world.lost()).toEqual([]);
   expect(world.droplet.posts).toContain("after the backup");
@@ -197,18 +215,7 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
     async (name) => {
       for (const when of ["before", "after"] as const) {
         const world = await createWorld();
-        const definition = breakStep(world, kind, "app-ready", "after");
-        const stuck = { isStuck: true };
-        const wrapped = withStep(world.engine.registry[kind], name, (run) => async (context) => {
-          if (!stuck.isStuck) return run(context);
-          if (when === "after") await run(context);
-          throw refuses();
-        });
-        world.engine.registry = { ...world.engine.registry, [kind]: wrapped };
-        const operationId = starts[kind](world);
-        await world.play(operationId);
-        expect(operationOf(world.engine.db, operationId).state).toBe("failed");
-        stuck.isStuck = false;
+        const { operationId, definition } = await stuckAt(world, kind, name, when);
         retryOperation(world.engine, operationId, "joe");
         await world.play(operationId);
         await expectAsBefore(world);
@@ -220,6 +227,49 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
       }
     },
   );
+});
+
+describe("after an upgrade whose way back got stuck", () => {
+  const rescues = (registry.upgrade.rescue?.steps ?? []).map((step) => step.name);
+  const cases = rescues.flatMap((name) => [
+    { name, when: "before" as const },
+    // After the last one everything is as it was before.
+    ...(name === rescues.at(-1) ? [] : [{ name, when: "after" as const }]),
+  ]);
+
+  test.each(cases)(
+    "$when $name, a restore ends with the version its page says, or fails, and no older one opens the data",
+    async ({ name, when }) => {
+      const world = await createWorld();
+      await stuckAt(world, "upgrade", name, when);
+      const restore = starts.restore(world);
+      await world.play(restore);
+      const { state, failure } = operationOf(world.engine.db, restore);
+      expect(world.droplet.openedByOlder).toEqual([]);
+      if (name === "rescue-data") {
+        expect({ state, failure }).toMatchObject({
+          state: "failed",
+          failure: { userMessage: expect.stringMatching(/data may be incomplete/) },
+        });
+      } else {
+        expect({ state, failure }).toEqual({ state: "done", failure: null });
+        expect(world.droplet).toMatchObject({ isUp: true, version: world.version() });
+      }
+      // What a way back dumped and couldn't store is kept on the droplet.
+      const kept = new Set([...world.droplet.archives.values()].flat());
+      expect((await world.lost()).filter((post) => !kept.has(post))).toEqual([]);
+    },
+  );
+
+  test.each(cases)("$when $name, Cancel goes back to the version from before", async ({ name, when }) => {
+    const world = await createWorld();
+    const { operationId } = await stuckAt(world, "upgrade", name, when);
+    cancelOperation(world.engine, operationId, "joe");
+    await world.play(operationId);
+    expect(operationOf(world.engine.db, operationId).state).toBe("cancelled");
+    await expectAsBefore(world);
+    expect(world.droplet.openedByOlder).toEqual([]);
+  });
 });
 
 test("a new version that does not answer gives way to the one from before, with all that was written", async () => {

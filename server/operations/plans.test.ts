@@ -21,7 +21,7 @@ const plans: { [Kind in keyof typeof registry]?: { steps: string; undo: string; 
   },
   backup: { steps: "dump store verify", undo: "undo-backup" },
   restore: {
-    steps: "settle dump store verify send put-back app-ready",
+    steps: "settle-software settle dump store verify send put-back app-ready",
     undo: "undo-backup undo-dump undo-data undo-ready undo-store undo-verify",
     rescue: "rescue-dump rescue-data rescue-ready rescue-store rescue-verify",
   },
@@ -43,13 +43,13 @@ const plans: { [Kind in keyof typeof registry]?: { steps: string; undo: string; 
     undo: "undo-reconfigure undo-ready",
     rescue: "rescue-reconfigure rescue-ready",
   },
-  restart: { steps: "reboot settle app-ready", undo: "" },
+  restart: { steps: "reboot settle-software settle app-ready", undo: "" },
   "power-off": { steps: "switch-off", undo: "undo-off undo-ready" },
-  "power-on": { steps: "switch-on settle app-ready", undo: "undo-on" },
+  "power-on": { steps: "switch-on settle-software settle app-ready", undo: "undo-on" },
   resize: {
-    steps: "switch-off resize switch-on settle app-ready",
-    undo: "undo-off undo-size undo-on undo-settle undo-ready",
-    rescue: "rescue-off rescue-size rescue-on rescue-settle rescue-ready",
+    steps: "switch-off resize switch-on settle-software settle app-ready",
+    undo: "undo-off undo-size undo-on undo-settle-software undo-settle undo-ready",
+    rescue: "rescue-off rescue-size rescue-on rescue-settle-software rescue-settle rescue-ready",
   },
   upgrade: {
     steps: "dump store verify install app-ready",

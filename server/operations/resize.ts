@@ -18,7 +18,7 @@ const asBefore = (prefix: string) => [
     size: ({ facts, instance }: Context) => facts.previousSize?.slug ?? instance.size,
   }),
   switchOn<Facts>(`${prefix}-on`, "Switch the droplet on again"),
-  reapplyConfiguration<Facts>(`${prefix}-settle`),
+  ...reapplyConfiguration<Facts>(`${prefix}-settle`),
   appReady<Facts>(`${prefix}-ready`, {
     learned: ({ facts }) =>
       facts.previousSize === undefined
@@ -53,7 +53,7 @@ export const resize = defineOperation<Facts>({
       size: ({ facts, instance }) => facts.size?.slug ?? instance.size,
     }),
     switchOn("switch-on", "Switch the droplet on"),
-    reapplyConfiguration("settle"),
+    ...reapplyConfiguration<Facts>("settle"),
     appReady("app-ready", {
       learned: ({ facts }) =>
         facts.size === undefined

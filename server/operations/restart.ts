@@ -28,7 +28,11 @@ export const restart = defineOperation<Facts>({
   allowed: whileOn,
   whileRunning: "is being restarted",
   appliesConfiguration: true,
-  steps: [reboot("reboot", "Restart the droplet"), reapplyConfiguration("settle"), appReady("app-ready")],
+  steps: [
+    reboot("reboot", "Restart the droplet"),
+    ...reapplyConfiguration<Facts>("settle"),
+    appReady("app-ready"),
+  ],
 });
 
 /** Switches the droplet off. It keeps its data and its address, and costs the same. */
@@ -77,7 +81,7 @@ export const powerOn = defineOperation<Facts>({
       switchOn<Facts>("switch-on", "Switch the droplet on"),
       switchOff("undo-on", "Switch the droplet off again"),
     ),
-    reapplyConfiguration("settle"),
+    ...reapplyConfiguration<Facts>("settle"),
     appReady("app-ready"),
   ],
 });

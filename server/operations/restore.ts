@@ -58,7 +58,7 @@ export const restore = defineOperation<Facts>({
   whileRunning: "is being restored",
   appliesConfiguration: true,
   steps: [
-    reapplyConfiguration("settle"),
+    ...reapplyConfiguration<Facts>("settle"),
     ...backupSteps(
       { reason: () => "before-restore", stop: true },
       {

@@ -1,4 +1,7 @@
+import { eq } from "drizzle-orm";
 import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { instances, type JsonObject } from "#db/schema.ts";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
 import { defineOperation, type StepContext } from "./engine/define.ts";
@@ -60,12 +63,40 @@ const goBack = (part: "rescue" | "undo") => {
     playbookStep<Facts>(`${part}-install`, "Install the previous version", {
       playbook: "provision",
       vars: (context) => (begun(context) ? intranetVars(context, { version: previous(context) }) : undefined),
-      learned: () => ({ facts: noWayBack }),
+      learned: (context) => ({ facts: noWayBack, instance: { version: previous(context) } }),
     }),
     appReady<Facts>(`${part}-ready`, { when: answeredBefore, version: previous }),
     ...replaced.store,
   ];
 };
+
+const newer = (one: string, other: string) =>
+  one.localeCompare(other, "en", { numeric: true }) > 0 ? one : other;
+
+/**
+ * Half way, either version may have opened the data last. The newer one can read it in any case: that is what whatever
+ * comes next installs, unless it is this operation that goes on, or back.
+ */
+function leaveNewer(tx: Tx, operation: { instanceId: string; facts: JsonObject }): void {
+  const known = facts.parse(operation.facts);
+  const { version, previousVersion } = known;
+  if (version === undefined || previousVersion === undefined || !begun({ facts: known })) return;
+  tx.update(instances)
+    .set({ version: newer(version, previousVersion) })
+    .where(eq(instances.id, operation.instanceId))
+    .run();
+}
+
+const facts = z
+  .object({
+    ...machineFacts,
+    ...playbookFacts,
+    ...dumpFacts,
+    ...sourceFacts,
+    version: z.string(),
+    previousVersion: z.string(),
+  })
+  .partial();
 
 /**
  * Another version of the software. It is backed up first, with the app stopped, so that nothing is written that is not
@@ -80,21 +111,13 @@ export const upgrade = defineOperation<Facts>({
     cancelled: "The intranet kept its version and data. A finished backup of them stays in the list.",
     failed: unlessStuck("The intranet kept its version and data."),
   },
-  facts: z
-    .object({
-      ...machineFacts,
-      ...playbookFacts,
-      ...dumpFacts,
-      ...sourceFacts,
-      version: z.string(),
-      previousVersion: z.string(),
-    })
-    .partial(),
+  facts,
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
   whileRunning: "is being updated",
   appliesConfiguration: true,
+  changesSoftware: true,
   steps: [
     ...backupSteps(
       { reason: () => "before-upgrade", stop: true },
@@ -115,5 +138,8 @@ export const upgrade = defineOperation<Facts>({
   ],
   rescue: { redoFrom: "dump", steps: goBack("rescue") },
   undo: [removeBackup("undo-backup", "Remove the unfinished backup"), ...goBack("undo")],
-  ended: endBackup,
+  ended: (tx, operation, state, now) => {
+    endBackup(tx, operation, state, now);
+    if (state === "failed") leaveNewer(tx, operation);
+  },
 });

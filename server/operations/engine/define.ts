@@ -293,10 +293,12 @@ export type OperationDefinition<Facts> = {
    * operations of the instance are told what it asked for.
    */
   leavesRequests?: true;
-  /** Once it's done, the intranet works with the address, names and variables of its row. */
+  /** Once it's done, the intranet works with the version, address, names and variables of its row. */
   appliesConfiguration?: true;
   /** It tells the intranet others than its row has, so that these may be in effect when it is left half way. */
   changesConfiguration?: true;
+  /** It installs another version than its row has, of which half may be there when it is left half way. */
+  changesSoftware?: true;
   /** The button on the Drift page that begins it. */
   driftAction?: DriftAction;
   /** All it does is put drift right: the next round of reconciliation has nothing to wait for. */

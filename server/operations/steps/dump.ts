@@ -122,10 +122,12 @@ const keyOf = ({ instance, operation }: Context, backupId: string) =>
   `${instance.slug}.${instance.domain}/${new Date(operation.createdAt).toISOString().replaceAll(":", "-")}-${backupId}.tar.gz`;
 
 /** Whether the operation has changed something with this step, and has not gone back since. */
-export const changedBy = (name: string) => (context: Context) => {
-  const { wayBack: first, runs } = context.facts;
-  return first !== undefined && (runs?.[name]?.round ?? -1) >= first.round;
-};
+export const changedBy =
+  (name: string) =>
+  ({ facts }: Pick<Context, "facts">) => {
+    const { wayBack: first, runs } = facts;
+    return first !== undefined && (runs?.[name]?.round ?? -1) >= first.round;
+  };
 
 /** Whether the operation may have stopped the app to dump its data. */
 export const stoppedApp = ({ facts }: Context) => facts.runs?.dump !== undefined;

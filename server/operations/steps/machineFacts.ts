@@ -18,6 +18,10 @@ export const machineFacts = {
   hostKey: z.string(),
   /** The intranet may work with another address or other variables than its row says. */
   mayDifferFromRow: z.boolean(),
+  /** Its software may be another version than its row says, or half of one. */
+  softwareMayDiffer: z.boolean(),
+  /** Other data was being put in its data's place when that broke off. */
+  dataMayBeHalf: z.boolean(),
   /** The droplet is the operation's own and will be thrown away: the instance's row does not know it. */
   throwaway: z.boolean(),
   /** The snapshot the droplet is made from. */

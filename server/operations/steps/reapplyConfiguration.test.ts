@@ -99,6 +99,22 @@ test("an instance whose move has failed is given its own address again", async (
   expect(told).toMatchObject({ url: `http://acme.${domain}`, slug: "acme" });
 });
 
+test("an instance whose upgrade got stuck is given the version its row says, with address and variables", async () => {
+  const { engine, play, ran, row, spawned, stepOf } = world;
+  const id = await spawned();
+  isBroken = true;
+  const versions = { version: "2.14.0", previousVersion: "2.13.0" };
+  expect((await play(begin(engine, id, registry.upgrade, versions))).state).toBe("failed");
+  isBroken = false;
+  ran.length = 0;
+  const restart = await power(id, "restart");
+  expect(restart.state).toBe("done");
+  expect(ran).toEqual([`provision on ${row(id).ipAddress}`]);
+  expect(stepOf(restart.id, "settle")).toBeUndefined();
+  // It had not begun to install anything.
+  expect(row(id)).toMatchObject({ status: "running", version: "2.13.0" });
+});
+
 test("once that is done, and where nothing has failed, no operation has the step", async () => {
   const { spawned, stepOf } = world;
   const well = await power(await spawned(), "restart");

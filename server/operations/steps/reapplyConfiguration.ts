@@ -3,15 +3,18 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { operations, steps } from "#db/schema.ts";
-import type { Step } from "#server/operations/engine/define.ts";
+import { type Step, type StepContext, StepFailure } from "#server/operations/engine/define.ts";
 import { kindsThat, registry } from "#server/operations/registry.ts";
 import { intranetVars } from "./intranetVars.ts";
+import type { MachineFacts } from "./machineFacts.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 
 const queries = prepared((tx: Pick<Tx, "select">) => {
   const isOfInstance = eq(operations.instanceId, given("instanceId"));
   const applying = kindsThat(({ appliesConfiguration }) => appliesConfiguration === true);
-  const changing = kindsThat(({ changesConfiguration }) => changesConfiguration === true);
+  const changing = kindsThat(
+    ({ changesConfiguration, changesSoftware }) => changesConfiguration === true || changesSoftware === true,
+  );
   const lastReapplied = tx
     .select({ sequence: max(operations.sequence) })
     .from(operations)
@@ -42,27 +45,65 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
 const runsOf = z.object(playbookFacts).partial();
 
 /**
- * Whether the intranet may work with another address, other names or other variables than its row says: an operation that changes
- * them has failed half way, and nothing has put that right since.
+ * What of the intranet may differ from its row, as facts of an operation that begins: an operation that changes it has
+ * failed half way, and nothing has put that right since.
  */
-export const mayDifferFromRow = (tx: Tx, instanceId: string): boolean =>
-  queries(tx)
+export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts> {
+  const left = queries(tx)
     .failedSince.all({ instanceId })
-    .some(({ id, kind, facts }) =>
-      // Without a rescue it goes back only when it's cancelled.
-      registry[kind].rescue === undefined
-        ? runsOf.parse(facts).runs?.reconfigure !== undefined
-        : queries(tx).stuck.get({ operationId: id }) !== undefined,
+    .map(({ id, kind, facts }) => ({
+      definition: registry[kind],
+      runs: runsOf.parse(facts).runs,
+      stuckAt: queries(tx)
+        .stuck.all({ operationId: id })
+        .map(({ name }) => name),
+    }))
+    // Without a rescue it goes back only when it's cancelled.
+    .filter(({ definition, runs, stuckAt }) =>
+      definition.rescue === undefined ? runs?.reconfigure !== undefined : stuckAt.length > 0,
     );
+  const software = left.filter(({ definition }) => definition.changesSoftware === true);
+  return {
+    ...(left.length > software.length ? { mayDifferFromRow: true } : {}),
+    ...(software.length > 0 ? { softwareMayDiffer: true } : {}),
+    ...(software.some(({ stuckAt }) => stuckAt.some((name) => name.endsWith("-data")))
+      ? { dataMayBeHalf: true }
+      : {}),
+  };
+}
 
 /**
- * Gives the intranet the address, the names and the variables that its row says. Part of the plan only where an earlier operation
- * may have left others in effect, so that no operation calls an intranet running that works with those.
+ * What the playbook that installs the software is told where there is data already. An installation begins with none
+ * where it finds none: half of what was there must not look like an intranet that is well.
  */
-export const reapplyConfiguration = <Facts extends PlaybookFacts>(name: string): Step<Facts> => ({
-  ...playbookStep<Facts>(name, "Set its address and variables with Ansible", {
-    playbook: "reconfigure",
-    vars: (context) => intranetVars(context),
-  }),
-  isPlanned: (facts) => facts.mayDifferFromRow === true,
-});
+export function reinstallVars<Facts extends PlaybookFacts>(context: StepContext<Facts>) {
+  if (context.facts.dataMayBeHalf === true)
+    throw new StepFailure(
+      "An earlier upgrade failed while the previous data was being put back, so the data may be incomplete. Restore a backup as a new instance.",
+      "the data's step of the upgrade's way back has failed",
+    );
+  return intranetVars(context);
+}
+
+/**
+ * Gives the intranet the version, the address, the names and the variables that its row says. Part of the plan only where
+ * an earlier operation may have left others in effect, so that no operation calls an intranet running that works with
+ * those.
+ */
+export const reapplyConfiguration = <Facts extends PlaybookFacts>(name: string): Step<Facts>[] => [
+  {
+    ...playbookStep<Facts>(`${name}-software`, "Install its version with Ansible", {
+      playbook: "provision",
+      vars: reinstallVars,
+    }),
+    isPlanned: (facts) => facts.softwareMayDiffer === true,
+  },
+  {
+    ...playbookStep<Facts>(name, "Set its address and variables with Ansible", {
+      playbook: "reconfigure",
+      vars: (context) => intranetVars(context),
+    }),
+    // The installation sets them as well.
+    isPlanned: (facts) => facts.mayDifferFromRow === true && facts.softwareMayDiffer !== true,
+  },
+];

@@ -63,6 +63,11 @@ export function createDataDroplet(version: string) {
     /** Versions that come up and never answer. */
     broken: new Set<string>(),
     acknowledged,
+    archives,
+    /** The version that has opened the data last; unknown once other data is put in its place. */
+    openedBy: undefined as string | undefined,
+    /** Where a version was started on data that a newer one had opened. */
+    openedByOlder: [] as string[],
     post(text: string): void {
       if (!droplet.isUp) return;
       droplet.posts.push(text);
@@ -74,6 +79,9 @@ export function createDataDroplet(version: string) {
     provision: ({ version: next }) => {
       droplet.version = String(next);
       droplet.isUp = true;
+      const { openedBy = "", version } = droplet;
+      if (openedBy > version) droplet.openedByOlder.push(`${version} after ${openedBy}`);
+      droplet.openedBy = version;
       return true;
     },
     backup: ({ backup_id, stop, tidy_kept, tidy_archives }) => {
@@ -90,6 +98,7 @@ export function createDataDroplet(version: string) {
       if (!kept.has(String(restore_id))) {
         kept.set(String(restore_id), droplet.posts);
         droplet.posts = [...posts];
+        droplet.openedBy = undefined;
       }
       droplet.isUp = leave_stopped !== true;
       return true;
