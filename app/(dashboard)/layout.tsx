@@ -20,7 +20,7 @@ export default function DashboardLayout({ children }: { children: ReactNode }) {
         </a>
         <div className="md:flex">
           <Sidebar />
-          <main id="content" className="min-w-0 grow pb-24 md:pb-0">
+          <main id="content" tabIndex={-1} className="outline-none min-w-0 grow pb-24 md:pb-0">
             {children}
           </main>
         </div>

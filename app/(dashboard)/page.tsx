@@ -94,12 +94,12 @@ export default function InstancesPage() {
         <div>
           <h1 className="text-page font-semibold tracking-[-0.02em]">Instances</h1>
           {hasAny && <Sum sums={sums} />}
-          {live.count > 0 && (
+          {live.droplets > 0 && (
             <p className="mt-1 text-ink-3 tabular-nums md:hidden">{money(live.monthlyCents)} a month</p>
           )}
         </div>
         <div className="flex items-center gap-6 max-md:hidden">
-          {live.count > 0 && (
+          {live.droplets > 0 && (
             <p className="text-right">
               <span className="block text-lead tabular-nums">{money(live.monthlyCents)} a month</span>
               <span className="block text-sm text-ink-3">

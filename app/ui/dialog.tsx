@@ -39,7 +39,9 @@ export function Dialog(props: {
           // Radix only knows its own Trigger, and would leave the focus behind the dialog.
           onCloseAutoFocus={(event) => {
             event.preventDefault();
-            if (opener instanceof HTMLElement) opener.focus();
+            if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+            // It has gone with what was removed.
+            else document.getElementById("content")?.focus();
           }}
           className="fixed z-50 max-h-[92dvh] overflow-auto bg-raised p-6 shadow-pop max-md:inset-x-0 max-md:bottom-0 max-md:rounded-t-[14px] md:left-1/2 md:top-1/2 md:w-[560px] md:-translate-x-1/2 md:-translate-y-1/2 md:rounded-[14px]"
         >

@@ -37,8 +37,12 @@ export function SelectionBar({
       <p role="status" className="mr-3 tabular-nums max-md:grow">
         <strong className="font-semibold whitespace-nowrap">{count} selected</strong>
         <span className="text-ink-2 max-md:block max-md:text-sm">
-          <span className="max-md:sr-only">, </span>
-          <span className="whitespace-nowrap">{money(monthlyCents)} a month</span>
+          {monthlyCents > 0 && (
+            <>
+              <span className="max-md:sr-only">, </span>
+              <span className="whitespace-nowrap">{money(monthlyCents)} a month</span>
+            </>
+          )}
           {unseen > 0 && <span className="whitespace-nowrap">, {unseen} hidden</span>}
         </span>
       </p>

@@ -1,5 +1,5 @@
 import { Camera, Globe, KeyRound, type LucideIcon, Server } from "lucide-react";
-import { age, day, money } from "#app/time.ts";
+import { age, day, money, roughly } from "#app/time.ts";
 import type { DriftAction, DriftView, Finding } from "#server/api/views.ts";
 
 type Group = "orphaned" | "missing" | "changed";
@@ -106,7 +106,7 @@ export function consequence({ finding, instance, monthlyCents }: DriftView, acti
         : `Everything on it is lost, and no snapshot is taken.${saves}`;
     case "orphaned-snapshot":
       return action === "adopt"
-        ? `${company} can then be brought back from it, as it was on ${day(finding.createdAt)}. It keeps costing ${money(monthlyCents)} a month.`
+        ? `${company} can then be brought back from it, as it was on ${day(finding.createdAt)}. It keeps costing ${roughly(monthlyCents)} a month.`
         : `${company} can’t be brought back from it any more.${saves}`;
     case "orphaned-record":
       return `Visitors no longer reach ${finding.address} under this name.`;

@@ -3,6 +3,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
+import { Confirm } from "#app/ui/confirm.tsx";
 import { TextField } from "#app/ui/field.tsx";
 import { Notice, Skeleton } from "#app/ui/notice.tsx";
 
@@ -12,9 +13,18 @@ export function People() {
   const me = useQuery(trpc.session.me.queryOptions());
   const query = useQuery(trpc.settings.people.queryOptions(undefined, { staleTime: 0 }));
   const again = { onSettled: () => void query.refetch() };
-  const remove = useMutation(trpc.settings.removePerson.mutationOptions(again));
+  const [removing, setRemoving] = useState<{ id: string; name: string; email: string }>();
+  const remove = useMutation(
+    trpc.settings.removePerson.mutationOptions({
+      // The row goes first: what had the focus is gone when the dialog closes, and the page takes it.
+      onSuccess: async () => {
+        await query.refetch();
+        setRemoving(undefined);
+      },
+    }),
+  );
   const endSessions = useMutation(trpc.settings.endSessions.mutationOptions(again));
-  const problem = remove.error ?? endSessions.error;
+  const problem = endSessions.error;
   return (
     <section aria-labelledby="people">
       <h2 id="people" className="border-b border-line pb-2 text-lead font-semibold">
@@ -49,7 +59,10 @@ export function People() {
                 look="danger-line"
                 aria-label={`Remove ${person.name}`}
                 reason={person.id === me.data?.id ? "You can't remove yourself." : null}
-                onClick={() => remove.mutate({ id: person.id })}
+                onClick={() => {
+                  remove.reset();
+                  setRemoving(person);
+                }}
               >
                 Remove
               </Button>
@@ -57,6 +70,18 @@ export function People() {
           </li>
         ))}
       </ul>
+      {removing !== undefined && (
+        <Confirm
+          title={`Remove ${removing.name}?`}
+          description={`${removing.email} is signed out everywhere and can't sign in again. What they did stays in the activity.`}
+          confirm="Remove"
+          danger
+          sending={remove.isPending}
+          error={remove.error}
+          onConfirm={() => remove.mutate({ id: removing.id })}
+          onClose={() => setRemoving(undefined)}
+        />
+      )}
       <AddPerson onAdded={() => void query.refetch()} />
       <ChangePassword />
     </section>

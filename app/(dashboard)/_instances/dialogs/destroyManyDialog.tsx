@@ -26,7 +26,7 @@ export function DestroyManyDialog({ chosen, onClose }: { chosen: Chosen; onClose
       danger
       onOpenChange={onClose}
       title={`Destroy ${count} ${count === 1 ? "instance" : "instances"}?`}
-      description={`Each droplet is destroyed only once its snapshot is complete.${without} They cost ${money(chosen.monthlyCents)} a month now. Their snapshots will cost $0.06 per GB a month.`}
+      description={`Each droplet is destroyed only once its snapshot is complete.${without} ${chosen.monthlyCents === 0 ? "They cost nothing now." : `They cost ${money(chosen.monthlyCents)} a month now.`} Their snapshots will cost $0.06 per GB a month.`}
     >
       <ul
         aria-label="Instances to destroy"
