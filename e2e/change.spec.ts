@@ -88,7 +88,7 @@ test("another name: the intranet shows it, and so does the page", async ({ page 
   await page.goto("/instances/hav");
   await page.getByRole("button", { name: "More actions" }).click();
   await page.getByRole("menuitem", { name: "Rename" }).click();
-  const dialog = page.getByRole("alertdialog");
+  const dialog = page.getByRole("dialog");
   await expect(dialog.getByLabel("Company")).toHaveValue("Hav Bakeri");
   await dialog.getByLabel("Contact email").fill("post@hav");
   await expect(dialog.getByText("The ending is missing.")).toBeVisible();
