@@ -26,8 +26,9 @@ function addOperation(
   instanceId: string,
   state: "running" | "done" | "failed",
   sequence: number,
+  batchId: string | null = null,
 ) {
-  const own = { id, instanceId, state, sequence, kind: "backup" as const };
+  const own = { id, instanceId, state, sequence, batchId, kind: "backup" as const };
   world.db
     .insert(operations)
     .values({ ...own, facts: {}, createdBy: "joe", createdAt: sequence })
@@ -115,6 +116,15 @@ test("sums count every status, and the money of what has a droplet", async () =>
   expect(underWay.map((row) => row.company)).toEqual(["None yet"]);
   const found = await joe.instances.found({ search: "two" });
   expect(found.sums).toEqual([{ status: "running", count: 1, droplets: 1, monthlyCents: 2400 }]);
+});
+
+test("so have the rows of what one click began", async () => {
+  addOperation("over", add("Over"), "done", 1, "together");
+  addOperation("failed", add("Failed"), "failed", 2, "together");
+  addOperation("live", add("Under way"), "running", 3, "together");
+  const { instances: rows } = await joe.instances.batch({ batchId: "together" });
+  const steps = rows.map(({ operation }) => [operation?.id, operation?.steps.length] as const);
+  expect(Object.fromEntries(steps)).toEqual({ over: 0, failed: 0, live: 1 });
 });
 
 test("a row has its newest operation, with steps only while that is live", async () => {

@@ -93,10 +93,10 @@ function rowView(
   };
 }
 
-/** What one click began with many instances: each with that click's operation, whatever came after it. */
+/** What one click began with many instances: each with that click's operation, as slim as the list's, whatever came after it. */
 export function batchRows(env: Env, tx: Tx, batchId: string): InstanceRow[] {
   const batch = tx.select().from(operations).where(eq(operations.batchId, batchId)).all();
-  const views = operationViews(tx, batch);
+  const views = operationViews(tx, batch, "of live ones");
   return rowsWith(
     env,
     tx,

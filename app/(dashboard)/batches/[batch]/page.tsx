@@ -83,8 +83,12 @@ function Line({ row }: { row: InstanceRow }) {
       </Link>
       <StatusWord status={row.status} />
       <div>
-        <p className="mb-1.5 text-sm text-ink-2 tabular-nums">{words}</p>
-        <Track operation={operation} size="row" frozen={!connection.live} />
+        <p className="text-sm text-ink-2 tabular-nums">{words}</p>
+        {runs && (
+          <div className="mt-1.5">
+            <Track operation={operation} size="row" frozen={!connection.live} />
+          </div>
+        )}
       </div>
     </li>
   );
