@@ -267,8 +267,7 @@ export const operations = sqliteTable(
     index("operations_by_instance").on(table.instanceId, table.sequence),
     index("operations_by_state").on(table.state),
     index("operations_by_batch").on(table.batchId),
-    // The plus keeps a query that says the same from the index by state, which holds all that ever ended.
-    index("operations_to_pack").on(table.endedAt).where(sql`+state = 'done' and log_packed_at is null`),
+    index("operations_to_pack").on(table.endedAt).where(sql`log_packed_at is null and ended_at is not null`),
     index("operations_by_kind").on(table.kind, table.state, table.endedAt),
     index("operations_by_instance_kind").on(table.instanceId, table.kind, table.state),
     index("operations_failed").on(table.instanceId, table.sequence).where(sql`state = 'failed'`),

@@ -1,8 +1,9 @@
-import { and, asc, eq, lt, sql } from "drizzle-orm";
+import { and, asc, eq, lt, not, sql } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { events, operations, packedLogs } from "#db/schema.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
+import { canBeResumed } from "#server/operations/engine/resumable.ts";
 import { packLines } from "#server/operations/packedLogs.ts";
 import { logLineOf } from "#server/operations/queries.ts";
 
@@ -15,8 +16,14 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => ({
   oldest: tx
     .select({ id: operations.id })
     .from(operations)
-    // Word for word as operations_to_pack has it.
-    .where(and(sql`+state = 'done' and log_packed_at is null`, lt(operations.endedAt, given("before"))))
+    .where(
+      and(
+        // In the words of operations_to_pack.
+        sql`log_packed_at is null`,
+        lt(operations.endedAt, given("before")),
+        not(canBeResumed() ?? sql`false`),
+      ),
+    )
     .orderBy(asc(operations.endedAt))
     .limit(1)
     .prepare(),
@@ -32,8 +39,8 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => ({
 type Packing = Pick<Engine, "db" | "now" | "wait" | "keepLogsMs">;
 
 /**
- * Packs the logs of operations that were done long ago: nobody retries those, so that nothing is ever added. Each part of
- * a log moves in one transaction. The log reads the same at any moment, and a crash leaves what has not moved to the
+ * Packs the logs of operations that ended long ago and that nobody can retry or cancel any more, so that nothing is ever
+ * added. Each part of a log moves in one transaction. The log reads the same at any moment, and a crash leaves what has not moved to the
  * next round.
  */
 export async function packOldLogs(engine: Packing, signal: AbortSignal): Promise<void> {
