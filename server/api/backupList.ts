@@ -21,7 +21,7 @@ const isBad = sql`(state = 'failed' or restore_test_failure is not null)`;
 const filters = {
   all: sql`true`,
   tested: sql`(restore_tested_at is not null and not ${isBad})`,
-  untested: sql`(state = 'good' and restore_tested_at is null)`,
+  untested: sql`(state = 'good' and restore_tested_at is null and not ${isBad})`,
   bad: isBad,
 } as const satisfies Record<string, SQL>;
 const filterNames = ["all", "tested", "untested", "bad"] as const;
