@@ -7,7 +7,14 @@ import type {
   LogLine,
   OperationView,
 } from "#server/api/views.ts";
-import { applyToBatch, applyToDetail, applyToLog, applyToPages, newestChanges } from "./applyEvent.ts";
+import {
+  applyToBatch,
+  applyToDetail,
+  applyToLog,
+  applyToPages,
+  lastAnswer,
+  newestChanges,
+} from "./applyEvent.ts";
 import { operationView as operation, instanceRow as row } from "./testing/testViews.ts";
 
 const plan: InstanceDetail["backupPlan"] = {
@@ -136,4 +143,17 @@ test("of each operation only the newest change is kept, and the page is the same
     instance: { ...row("a", "running"), operations: [] as OperationView[] } as InstanceDetail,
   };
   expect(applyToDetail(detail, kept)).toEqual(applyToDetail(detail, all));
+});
+
+test("a round says of those that run, owe no answer and were left alone that they have answered", () => {
+  const well = { status: "running", silentSince: null, answeredAt: 5, operation: { endedAt: 7 } } as const;
+  expect(lastAnswer(well, undefined)).toBe(5);
+  expect(lastAnswer(well, 9)).toBe(9);
+  expect(lastAnswer({ ...well, answeredAt: null }, 9)).toBe(9);
+  expect(lastAnswer({ ...well, answeredAt: 10 }, 9)).toBe(10);
+  expect(lastAnswer({ ...well, operation: null }, 9)).toBe(9);
+  expect(lastAnswer({ ...well, operation: { endedAt: 9 } }, 9)).toBe(5);
+  expect(lastAnswer({ ...well, operation: { endedAt: null } }, 9)).toBe(5);
+  expect(lastAnswer({ ...well, silentSince: 6 }, 9)).toBe(5);
+  expect(lastAnswer({ ...well, status: "unreachable" }, 9)).toBe(5);
 });

@@ -1,4 +1,11 @@
-import type { ChangeEvent, InstanceDetail, InstanceRow, LineEvent, LogLine } from "#server/api/views.ts";
+import type {
+  ChangeEvent,
+  InstanceDetail,
+  InstanceRow,
+  LineEvent,
+  LogLine,
+  OperationView,
+} from "#server/api/views.ts";
 
 /** Snapshots brought up to date by the events that came after them. Pure: the same events always give the same page. */
 
@@ -20,6 +27,28 @@ export function newestChanges(
   }
   return [...newest.values()];
 }
+
+/**
+ * When an instance last answered, once all were asked in a round that began at `round`: one that runs, owes no answer and
+ * was with no operation meanwhile has answered in it.
+ */
+export const lastAnswer = (
+  {
+    status,
+    silentSince,
+    answeredAt,
+    operation,
+  }: Pick<InstanceRow, "status" | "silentSince" | "answeredAt"> & {
+    operation: Pick<OperationView, "endedAt"> | null;
+  },
+  round: number | undefined,
+): number | null =>
+  round !== undefined &&
+  status === "running" &&
+  silentSince === null &&
+  (operation === null || (operation.endedAt !== null && operation.endedAt < round))
+    ? Math.max(answeredAt ?? 0, round)
+    : answeredAt;
 
 /**
  * The rows of all pages that were read, each as its newest page or event has it, and those that only events have told

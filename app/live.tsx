@@ -11,7 +11,7 @@ import {
   useRef,
   useState,
 } from "react";
-import type { ChangeEvent, EventView, LineEvent } from "#server/api/views.ts";
+import type { ChangeEvent, EventView, LineEvent, NewsEvent } from "#server/api/views.ts";
 import { newestChanges } from "./applyEvent.ts";
 import { isUnauthorized, useTRPC } from "./trpc.tsx";
 
@@ -23,9 +23,6 @@ const burstMs = 16;
 /** How long what instances add up to may lag behind, ms. */
 const recountMs = 500;
 
-/** How often pages ask when their instances last answered, ms: while the status stays, that is no event. */
-const answersEveryMs = 60_000;
-
 /** Why a command cannot be sent while the connection is lost. */
 export const offlineReason = "Available once you're reconnected.";
 
@@ -34,6 +31,7 @@ type Connection = { live: boolean; since: number };
 const ConnectionContext = createContext<Connection | undefined>(undefined);
 const ChangesContext = createContext<readonly ChangeEvent[] | undefined>(undefined);
 const LinesContext = createContext<readonly LineEvent[] | undefined>(undefined);
+const RoundContext = createContext<number | undefined>(undefined);
 const WatchContext = createContext<((operationId: string | undefined) => void) | undefined>(undefined);
 
 /** Holds the page's one subscription: every change of an instance, and the log of the operation that is watched. */
@@ -58,14 +56,16 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       void queryClient.invalidateQueries({ queryKey: trpc.operations.log.queryKey({ operationId }) });
   }, [queryClient, trpc, from, operationId]);
 
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.hidden) return;
-      void queryClient.invalidateQueries({ queryKey: trpc.instances.list.pathKey() });
-      void queryClient.invalidateQueries({ queryKey: trpc.instances.get.queryKey() });
-    }, answersEveryMs);
-    return () => clearInterval(timer);
-  }, [queryClient, trpc]);
+  const [round, setRound] = useState<number>();
+  const hear = useCallback(
+    ({ kind, at }: NewsEvent) => {
+      if (kind === "answers") setRound(at);
+      const { instances, drift, outbox } = trpc;
+      const read = { answers: instances.health, drift: drift.list, outbox: outbox.list }[kind];
+      void queryClient.invalidateQueries({ queryKey: read.pathKey() });
+    },
+    [queryClient, trpc],
+  );
 
   // Another operation's log needs a new stream: it begins where the page is, so nothing is missed or repeated.
   const newest = useRef<number>(undefined);
@@ -75,7 +75,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   }, []);
 
   const recount = useRecount();
-  const waiting = useRef<EventView[]>([]);
+  const waiting = useRef<(ChangeEvent | LineEvent)[]>([]);
   const drawing = useRef<ReturnType<typeof setTimeout>>(undefined);
   const draw = useCallback(() => {
     const events = waiting.current;
@@ -97,12 +97,13 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const add = useCallback(
     (event: EventView) => {
       setConnection((before) => (before.live ? before : { live: true, since: Date.now() }));
+      if (isNews(event)) return hear(event);
       if ((newest.current ?? 0) >= event.id) return;
       newest.current = event.id;
       waiting.current.push(event);
       if (drawing.current === undefined) draw();
     },
-    [draw],
+    [draw, hear],
   );
   const stream = useSubscription(
     trpc.live.subscriptionOptions(
@@ -137,12 +138,17 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     <ConnectionContext.Provider value={connection}>
       <WatchContext.Provider value={watchFrom}>
         <ChangesContext.Provider value={changes}>
-          <LinesContext.Provider value={lines}>{children}</LinesContext.Provider>
+          <LinesContext.Provider value={lines}>
+            <RoundContext.Provider value={round}>{children}</RoundContext.Provider>
+          </LinesContext.Provider>
         </ChangesContext.Provider>
       </WatchContext.Provider>
     </ConnectionContext.Provider>
   );
 }
+
+const isNews = (event: EventView): event is NewsEvent =>
+  event.kind === "answers" || event.kind === "drift" || event.kind === "outbox";
 
 /** Asks anew for what instances add up to when events have changed it: at once, then at most every `recountMs`. */
 function useRecount(): (changes: readonly ChangeEvent[]) => void {
@@ -185,6 +191,9 @@ export const useConnection = () => useProvided(ConnectionContext);
 
 /** What has changed since the page was opened: of each operation the newest. */
 export const useChanges = () => useProvided(ChangesContext);
+
+/** When the newest round began in which all instances were asked; undefined until that is known. */
+export const useRound = () => useContext(RoundContext);
 
 /** The lines that have come of the operation that is watched. */
 export const useLines = () => useProvided(LinesContext);

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Db, write } from "#db/client.ts";
+import { saveReconciliationState } from "#server/drift/state.ts";
 import type { Env } from "#server/env.ts";
+import { noteRound } from "#server/instances/healthHistory.ts";
+import { noteOutboxMail } from "#server/mail/outbox.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import { createTestEngine, insertInstance } from "#server/operations/testing/testEngine.ts";
 import { type Live, watchEvents } from "./liveFeed.ts";
@@ -91,4 +94,25 @@ test("a commit that could not be read is read again, without another one", { tim
   commitLines(1);
   expect((await waits).map(({ id }) => id)).toEqual([1]);
   expect(failures).toBeGreaterThan(2);
+});
+
+test("what is of no one instance is told as it stands, and once for each change", {
+  timeout: 10_000,
+}, async () => {
+  noteRound(world.db, { at: 5 });
+  watch();
+  const told = openPage();
+  expect(await told(1)).toEqual([{ id: 0, at: 5, kind: "answers" }]);
+  write(world.db, (tx) => {
+    noteRound(tx, { at: 6 });
+    saveReconciliationState(tx, { checkedAt: 7 });
+  });
+  expect(await told(2)).toEqual([
+    { id: 0, at: 6, kind: "answers" },
+    { id: 0, at: 7, kind: "drift" },
+  ]);
+  commitLines(1);
+  expect((await told(1)).map(({ id, kind }) => ({ id, kind }))).toEqual([{ id: 1, kind: "log" }]);
+  noteOutboxMail(world.db, 8);
+  expect(await told(1)).toEqual([{ id: 1, at: 8, kind: "outbox" }]);
 });

@@ -2,12 +2,15 @@ import Database from "better-sqlite3";
 import { asc, gt, max } from "drizzle-orm";
 import type { Db } from "#db/client.ts";
 import { events } from "#db/schema.ts";
+import { reconciliationState } from "#server/drift/state.ts";
 import type { Env } from "#server/env.ts";
+import { lastRound } from "#server/instances/healthHistory.ts";
 import { instanceRows } from "#server/instances/queries.ts";
+import { newestOutboxMail } from "#server/mail/outbox.ts";
 import { packedLines } from "#server/operations/packedLogs.ts";
 import { logLineOf } from "#server/operations/queries.ts";
 import { report } from "#server/report.ts";
-import type { EventView } from "./views.ts";
+import type { EventView, NewsEvent } from "./views.ts";
 
 /** How often SQLite is asked, for microseconds, whether another process has committed. */
 const lookEveryMs = 20;
@@ -38,6 +41,7 @@ export function watchEvents(env: Env, db: Db): Live {
   let seen = version.get();
   let newest = lastEventId(db);
   let recent: EventView[] = [];
+  let news = readNews(db);
   const waiting = new Set<() => void>();
   let followers = 0;
   let isFailing = false;
@@ -65,9 +69,11 @@ export function watchEvents(env: Env, db: Db): Live {
       return true;
     }
     const piece = read(env, db, newest);
+    const before = JSON.stringify(news);
+    news = readNews(db);
     newest = piece.readTo;
     recent = [...recent, ...piece.views].slice(-2 * pageSize);
-    if (piece.views.length > 0) for (const wake of [...waiting]) wake();
+    if (piece.views.length > 0 || JSON.stringify(news) !== before) for (const wake of [...waiting]) wake();
     return piece.isLast;
   }
 
@@ -83,13 +89,22 @@ export function watchEvents(env: Env, db: Db): Live {
 
   async function* follow({ afterId, operationId, signal }: Parameters<Live["follow"]>[0]) {
     let cursor = afterId;
+    // Whoever comes is told how these stand: it may have been away.
+    const told = new Map<NewsEvent["kind"], number>();
+    if (followers === 0) news = readNews(db);
     followers += 1;
     try {
       while (!signal.aborted) {
         const { views, readTo, isLast } = after(cursor, operationId);
         for (const event of views) if (event.kind !== "log" || event.operationId === operationId) yield event;
         cursor = readTo;
-        if (views.length > 0 || !isLast) continue;
+        if (!isLast) continue;
+        for (const { kind, at } of news) {
+          if (told.get(kind) === at) continue;
+          told.set(kind, at);
+          yield { id: cursor, at, kind };
+        }
+        if (views.length > 0) continue;
         await new Promise<void>((resolve) => {
           const wake = () => {
             waiting.delete(wake);
@@ -110,6 +125,20 @@ export function watchEvents(env: Env, db: Db): Live {
   }
 
   return { follow, close };
+}
+
+/** How what is of no one instance stands: the moment of the last change of each kind. */
+function readNews(db: Db): Omit<NewsEvent, "id">[] {
+  const { checkedAt, failure } = reconciliationState(db);
+  const moments = {
+    answers: lastRound(db)?.at,
+    drift: Math.max(checkedAt ?? 0, failure?.at ?? 0) || undefined,
+    outbox: newestOutboxMail(db),
+  };
+  return (["answers", "drift", "outbox"] as const).flatMap((kind) => {
+    const at = moments[kind];
+    return at === undefined ? [] : [{ kind, at }];
+  });
 }
 
 /** A piece of the events: those that pages show, up to which id all were read, and whether it reaches the newest. */

@@ -223,4 +223,9 @@ export type ChangeEvent = {
   kind: "instance" | "operation" | "step";
   row: InstanceRow;
 };
-export type EventView = LineEvent | ChangeEvent;
+/**
+ * Something has changed that is of no one instance: all that should answer have been asked (`at`: when that round began),
+ * DigitalOcean was compared with our records, or a mail came into the outbox. Its id is that of the event before it.
+ */
+export type NewsEvent = { id: number; at: number; kind: "answers" | "drift" | "outbox" };
+export type EventView = LineEvent | ChangeEvent | NewsEvent;

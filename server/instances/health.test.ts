@@ -44,7 +44,7 @@ const lastAnswerOf = (id: string) => {
 const hoursOf = (id: string) =>
   world.db.select().from(healthHours).where(eq(healthHours.instanceId, id)).all();
 
-test("only a change of status is an event, and when it last answered is known all the same", async () => {
+test("only that it owes an answer, does no longer, or has another status is an event, and when it last answered is known all the same", async () => {
   const id = insertInstance(world.db);
   for (let round = 0; round < 3; round += 1) {
     world.clock.now += 30_000;
@@ -62,11 +62,11 @@ test("only a change of status is an event, and when it last answered is known al
     expect(lastAnswerOf(id)).toBe(answeredAt);
   }
   expect(rowOf(id)).toMatchObject({ status: "unreachable", silentSince });
-  expect(eventCount()).toBe(1);
+  expect(eventCount()).toBe(2);
   answer = () => good;
   await lookAtAll(world.engine, memory);
   expect(rowOf(id)).toMatchObject({ status: "running", silentSince: null });
-  expect(eventCount()).toBe(2);
+  expect(eventCount()).toBe(3);
 });
 
 test("of what an operation has kept from being asked nothing is claimed until the next round", async () => {

@@ -149,7 +149,7 @@ function writeHours({ db }: Engine, memory: HealthMemory): void {
   memory.hours.clear();
 }
 
-/** Writes down how an instance answered, if that is news. Only a change of its status is an event that pages hear of. */
+/** Writes down how an instance answered, if that is news. That it owes an answer, or does no longer, is an event. */
 function noteAnswer(
   tx: Tx,
   now: number,
@@ -173,7 +173,8 @@ function noteAnswer(
     const answeredAt = lastAnswer(tx, current, lastRound(tx)) ?? current.answeredAt;
     ask.noteSilence.run({ id, status, answeredAt, since: current.silentSince ?? now });
   }
-  if (status === current.status) return "news";
-  appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
-  return "status";
+  // That it answers for the first time is for the round to say.
+  if (status !== current.status || !answer.ok || current.silentSince !== null)
+    appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
+  return status === current.status ? "news" : "status";
 }

@@ -1,10 +1,13 @@
 import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
+import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances, type MailKind, mail, operations, users } from "#db/schema.ts";
+import { readSetting, writeSetting } from "#db/settings.ts";
 import { spawnerItself } from "#server/api/views.ts";
 import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
+import { outboxId } from "#server/providers/mail/mail.ts";
 
 /** Mail is written here, in the transaction of what it reports, and sent by the one sender: see sender.ts. */
 
@@ -130,12 +133,21 @@ export function abandonedMail(
   return { count: all?.count ?? 0, failure: last.failure ?? "" };
 }
 
+const newestName = "outbox";
+const newestSchema = z.object({ at: z.number() });
+
+/** When the newest mail came that is kept here: asked with every commit, so that it has a row of its own. */
+export const newestOutboxMail = (tx: Pick<Tx, "select">): number | undefined =>
+  readSetting(tx, newestName, newestSchema)?.at;
+export const noteOutboxMail = (tx: Pick<Tx, "insert">, at: number): void =>
+  writeSetting(tx, newestName, { at });
+
 /** The newest mails that were not sent but kept here, because there is no Resend key. */
 export const outboxViews = (tx: Pick<Tx, "select">) =>
   tx
     .select()
     .from(mail)
-    .where(and(eq(mail.providerId, "outbox"), isNotNull(mail.sentAt)))
+    .where(and(eq(mail.providerId, outboxId), isNotNull(mail.sentAt)))
     .orderBy(desc(mail.sentAt))
     .limit(200)
     .all()

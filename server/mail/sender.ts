@@ -11,10 +11,11 @@ import { stepsOf } from "#server/operations/engine/outcome.ts";
 import { lastGoodBackups } from "#server/operations/goodBackups.ts";
 import { registry } from "#server/operations/registry.ts";
 import { isProviderError } from "#server/providers/errors.ts";
-import type { Mailer } from "#server/providers/mail/mail.ts";
+import { type Mailer, outboxId } from "#server/providers/mail/mail.ts";
 import { repeat } from "#server/repeat.ts";
 import { report } from "#server/report.ts";
 import { withTimeLimit } from "#server/timeLimit.ts";
+import { noteOutboxMail } from "./outbox.ts";
 import type { FailedMail } from "./templates/failed.tsx";
 import type { OrphanMail } from "./templates/orphan.tsx";
 import type { ReadyMail } from "./templates/ready.tsx";
@@ -133,7 +134,11 @@ async function deliver(mailbox: Mailbox, row: Row): Promise<void> {
     const { id } = await withTimeLimit(mailbox, sendWithinMs, (signal) =>
       mailer.send({ to: row.recipient, subject, html, text, idempotencyKey: row.id }, signal),
     );
-    queries(db).noteSent.run({ id: row.id, at: mailbox.now(), providerId: id });
+    const at = mailbox.now();
+    write(db, (tx) => {
+      queries(tx).noteSent.run({ id: row.id, at, providerId: id });
+      if (id === outboxId) noteOutboxMail(tx, at);
+    });
   } catch (error) {
     noteFault(mailbox, row, error, isHandedOver);
   }

@@ -5,16 +5,12 @@ import { useTRPC } from "#app/trpc.tsx";
 import type { HourView, InstanceDetail } from "#server/api/views.ts";
 import { healthInWords, hourInWords } from "./healthWords.ts";
 
-/** As often as instances are asked: what was found is no event, and comes only when it is fetched. */
-const refetchEveryMs = 30_000;
-
 /** How the instance is now, and how it answered in the last 24 hours. */
 export function Health({ instance, now }: { instance: InstanceDetail; now: number }) {
   const trpc = useTRPC();
   const isOver = instance.status === "destroyed";
   const health = useQuery({
     ...trpc.instances.health.queryOptions({ instanceId: instance.id }),
-    refetchInterval: refetchEveryMs,
     enabled: !isOver,
   }).data;
   const answeredAt = health?.answeredAt ?? instance.answeredAt;

@@ -1,7 +1,8 @@
 "use client";
 import Link from "next/link";
 import { type CSSProperties, memo } from "react";
-import { useConnection } from "#app/live.tsx";
+import { lastAnswer } from "#app/applyEvent.ts";
+import { useConnection, useRound } from "#app/live.tsx";
 import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
 import { StatusWord } from "#app/status.tsx";
@@ -82,6 +83,7 @@ function Doing({ row }: { row: InstanceRow }) {
   const busy = groupOf[row.status] === "underWay" && row.operation !== null;
   const now = useNow(1000, !connection.live);
   const { operation } = row;
+  const answeredAt = lastAnswer(row, useRound());
   if (busy && operation !== null) {
     const left = timeLeft(operation.steps, now);
     return (
@@ -101,8 +103,8 @@ function Doing({ row }: { row: InstanceRow }) {
       ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.userMessage ?? ""}`
       : row.status === "unreachable" && row.silentSince !== null
         ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
-        : row.status === "running" && row.answeredAt !== null
-          ? `Answered ${age(row.answeredAt, now)}`
+        : row.status === "running" && answeredAt !== null
+          ? `Answered ${age(answeredAt, now)}`
           : row.destroyedAt !== null
             ? age(row.destroyedAt, now)
             : "";

@@ -9,7 +9,7 @@ import { Page } from "#app/ui/pageFrame.tsx";
 export default function OutboxPage() {
   const trpc = useTRPC();
   const now = useNow(30_000);
-  const query = useQuery(trpc.outbox.list.queryOptions(undefined, { staleTime: 0, refetchInterval: 5000 }));
+  const query = useQuery(trpc.outbox.list.queryOptions(undefined, { staleTime: 0 }));
   const [openId, setOpenId] = useState<string>();
   const mails = query.data?.mails ?? [];
   const open = mails.find((mail) => mail.id === openId) ?? mails[0];

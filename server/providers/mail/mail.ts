@@ -69,12 +69,15 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
   });
 }
 
+/** What a mail's row names as its provider's id while it is kept here. */
+export const outboxId = "outbox";
+
 /** Without a Resend key: the mail stays where it is and is shown on the outbox page. */
 export function createOutboxMailer(): Mailer {
   return {
     kind: "outbox",
     idempotentForMs: Number.POSITIVE_INFINITY,
-    send: async () => ({ id: "outbox" }),
+    send: async () => ({ id: outboxId }),
     check: async () => ({
       ok: true,
       userMessage: "RESEND_API_KEY is not set, so mail stays on the Outbox page.",
