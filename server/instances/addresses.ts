@@ -58,7 +58,7 @@ const lookUpWithinMs = 3000;
  * Whether a DNS record at DigitalOcean uses the address already that we didn't make. False while DigitalOcean doesn't
  * say: the step that makes ours looks again.
  */
-async function hasForeignRecord(
+export async function hasForeignRecord(
   { db, deadline, digitalocean }: RecordFinder,
   { slug, domain }: Place,
   instanceId = "",

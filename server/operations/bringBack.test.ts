@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { backups, instances } from "#db/schema.ts";
+import { aliases, backups, instances } from "#db/schema.ts";
 import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { destroyInstance } from "#server/instances/commands/destroyInstance.ts";
@@ -11,7 +11,7 @@ import { verifyArchive } from "#server/providers/backups/verify.ts";
 import { cancelOperation } from "./cancelAndRetry.ts";
 import { registry } from "./registry.ts";
 import { createCloudWorld } from "./testing/testCloud.ts";
-import { begin } from "./testing/testEngine.ts";
+import { begin, insertInstance } from "./testing/testEngine.ts";
 
 let world: ReturnType<typeof createCloudWorld>;
 beforeEach(() => {
@@ -163,6 +163,71 @@ describe("from a snapshot", () => {
     await play(press(id));
     expect((await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe))).state).toBe("done");
     expect(toldTo(vars, id)).toMatchObject({ environment_variables: { WELCOME_TEXT: "set 2" } });
+  });
+});
+
+describe("an earlier address that led to it", () => {
+  const day = 86_400_000;
+  /** One that has moved, and whose old address leads to the new one for thirty days, destroyed since. */
+  async function destroyed(): Promise<string> {
+    const { engine, play, row, spawned, web } = world;
+    const id = await spawned({ slug: "acme" });
+    const move = { instanceId: id, slug: "moved", domain: row(id).domain, redirectDays: 30 };
+    expect((await play(await changeAddress({ ...web, ...engine }, move, joe))).state).toBe("done");
+    await play(press(id));
+    expect({ records: world.cloud.records, redirects: redirects() }).toEqual({ records: [], redirects: [] });
+    return id;
+  }
+  const redirects = () =>
+    world.db
+      .select()
+      .from(aliases)
+      .all()
+      .map(({ slug, role }) => `${slug}: ${role}`);
+  const names = () => world.cloud.records.map(({ name }) => name).sort();
+  const back = async (instanceId: string, slug?: string) =>
+    world.play(await bringBack({ ...world.web, ...world.engine }, { instanceId, slug }, joe));
+
+  test("leads there again while its time isn't over, also after a cancelled attempt", async () => {
+    const { engine, cloud, play, web } = world;
+    const id = await destroyed();
+    const first = await bringBack({ ...web, ...engine }, { instanceId: id }, joe);
+    await play(first, () => cloud.records.length > 0);
+    cancelOperation(engine, first, joe);
+    expect((await play(first)).state).toBe("cancelled");
+    expect({ names: names(), redirects: redirects() }).toEqual({ names: [], redirects: [] });
+    expect((await back(id)).state).toBe("done");
+    expect({ names: names(), redirects: redirects() }).toEqual({
+      names: ["acme", "moved"],
+      redirects: ["acme: redirect"],
+    });
+  });
+
+  test("doesn't once its time is over", async () => {
+    const id = await destroyed();
+    world.clock.now += 31 * day;
+    expect((await back(id)).state).toBe("done");
+    expect({ names: names(), redirects: redirects() }).toEqual({ names: ["moved"], redirects: [] });
+  });
+
+  test("becomes its own when it comes back there", async () => {
+    const id = await destroyed();
+    expect((await back(id, "acme")).state).toBe("done");
+    expect({ names: names(), redirects: redirects() }).toEqual({ names: ["acme"], redirects: [] });
+  });
+
+  test("doesn't where somebody else has it by now", async () => {
+    const id = await destroyed();
+    insertInstance(world.db, { slug: "acme" });
+    expect((await back(id)).state).toBe("done");
+    expect({ names: names(), redirects: redirects() }).toEqual({ names: ["moved"], redirects: [] });
+  });
+
+  test("doesn't where a DNS record uses it that isn't ours", async () => {
+    const id = await destroyed();
+    world.cloud.addRecord("acme", "198.51.100.7");
+    expect((await back(id)).state).toBe("done");
+    expect(redirects()).toEqual([]);
   });
 });
 

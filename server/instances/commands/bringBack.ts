@@ -1,7 +1,10 @@
-import { eq } from "drizzle-orm";
-import { instances } from "#db/schema.ts";
+import { and, desc, eq } from "drizzle-orm";
+import { z } from "zod";
+import { aliases, instances, operations } from "#db/schema.ts";
+import { newId } from "#server/ids.ts";
 import {
   addressTaken,
+  hasForeignRecord,
   isTaken,
   type RecordFinder,
   refuseForeignRecord,
@@ -9,10 +12,32 @@ import {
 import { sourceOf } from "#server/operations/goodBackups.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
+import { redirectFact } from "#server/operations/steps/machineFacts.ts";
+
+const facts = z.object({ redirects: z.array(redirectFact).default([]) });
+
+/** What else led to the instance when it was destroyed, and may again: no record that isn't ours uses it. */
+async function redirectsOf(web: OperationStarter & RecordFinder, instanceId: string) {
+  const destroyed = web.db
+    .select({ facts: operations.facts })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.instanceId, instanceId),
+        eq(operations.kind, "destroy"),
+        eq(operations.state, "done"),
+      ),
+    )
+    .orderBy(desc(operations.sequence))
+    .get();
+  const { redirects } = facts.parse(destroyed?.facts ?? {});
+  const isForeign = await Promise.all(redirects.map((place) => hasForeignRecord(web, place, instanceId)));
+  return redirects.filter((_, index) => isForeign[index] === false);
+}
 
 /**
  * A destroyed instance returns from what was kept of it last, at its own address, or at `slug` when that has been taken
- * meanwhile.
+ * meanwhile. Earlier addresses lead to it again for as long as they were to.
  */
 export async function bringBack(
   web: OperationStarter & RecordFinder,
@@ -21,6 +46,7 @@ export async function bringBack(
 ): Promise<string> {
   const { domain, slug: own } = instanceOf(web.db, input.instanceId);
   await refuseForeignRecord(web, { slug: input.slug ?? own, domain }, input.instanceId);
+  const redirects = await redirectsOf(web, input.instanceId);
   return startOperation(web, {
     instanceId: input.instanceId,
     kind: "bring-back",
@@ -49,6 +75,13 @@ export async function bringBack(
         })
         .where(eq(instances.id, instance.id))
         .run();
+      for (const place of redirects) {
+        const isOwn = place.slug === slug && place.domain === instance.domain;
+        if (isOwn || place.expiresAt <= web.now() || isTaken(tx, place, instance.id)) continue;
+        tx.insert(aliases)
+          .values({ id: newId(), instanceId: instance.id, role: "redirect", ...place })
+          .run();
+      }
       return {
         what: `brought ${instance.company} back`,
         facts: { ...start, ...(slug === instance.slug ? {} : { previousSlug: instance.slug }) },

@@ -327,7 +327,12 @@ export const destroyDroplet = (
       const clear = { createAskedAt: undefined, createEndedAt: undefined, lateUntil: undefined };
       return done({
         ...gone,
-        facts: { ...gone.facts, ...clear, missedAt: undefined, endAskedIn: undefined },
+        facts: {
+          ...{ ...gone.facts, ...clear, missedAt: undefined, endAskedIn: undefined },
+          redirects: context.aliases.flatMap(({ role, slug, domain, expiresAt }) =>
+            role === "redirect" && expiresAt !== null ? [{ slug, domain, expiresAt }] : [],
+          ),
+        },
         // Its names led to nothing but the droplet.
         ...(facts.throwaway === true
           ? {}

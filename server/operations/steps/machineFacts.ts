@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Instance, Known, StepContext } from "#server/operations/engine/define.ts";
 
 const record = z.object({ id: z.number(), domain: z.string(), name: z.string(), address: z.string() });
+export const redirectFact = z.object({ slug: z.string(), domain: z.string(), expiresAt: z.number() });
 const askedRecord = record.omit({ id: true }).extend({ at: z.number(), endsBy: z.number().optional() });
 
 /** What the steps that deal with a droplet and its names learn and leave for each other. Moments are monotonic. */
@@ -36,6 +37,8 @@ export const machineFacts = {
   missedAt: z.record(z.string(), z.number()),
   /** In which round a droplet's end was asked for, by its id. */
   endAskedIn: z.record(z.string(), z.number()),
+  /** What led to the instance besides its own name when its droplet was destroyed, for Bring back. */
+  redirects: z.array(redirectFact),
   /** The A records made for the instance, and those asked for without a clear answer so far. */
   records: z.array(record),
   recordsAsked: z.array(askedRecord),
