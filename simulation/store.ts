@@ -105,7 +105,7 @@ const gone = (key: string) =>
     userMessage: "This backup no longer exists.",
     detail: key,
     retryable: false,
-    isMissing: true,
+    code: "not-found",
   });
 const storedOf = (content: Buffer): Stored => ({
   bytes: content.length,

@@ -1,3 +1,12 @@
+/**
+ * What the program may decide by, where that is more than whether to try again; nothing reads the sentences.
+ *
+ * - `not-found`: what was asked for isn't there.
+ * - `busy`: DigitalOcean still works on another action of this droplet.
+ * - `unknown-ssh-key`: DigitalOcean no longer has the SSH key that a droplet was to be made with.
+ */
+export type ProviderErrorCode = "not-found" | "busy" | "unknown-ssh-key";
+
 /** What a {@link ProviderError} is made of. */
 export type ProviderErrorInit = {
   userMessage: string;
@@ -5,12 +14,12 @@ export type ProviderErrorInit = {
   retryable: boolean;
   retryAfterMs?: number | undefined;
   unclear?: boolean;
-  isMissing?: boolean;
+  code?: ProviderErrorCode | undefined;
   cause?: unknown;
 };
 
 /**
- * The one error every provider throws. `sentence` is written for the person in front of the
+ * The one error every provider throws. `userMessage` is written for the person in front of the
  * dashboard: it names the thing, the cause and the way out. `detail` is for the log.
  * Whoever throws it masks secrets first: neither text may contain one, and `cause` must not either.
  */
@@ -23,8 +32,7 @@ export class ProviderError extends Error {
   readonly detail: string;
   /** The effect may have happened all the same: look before doing it again. */
   readonly unclear: boolean;
-  /** What was asked for is not there. */
-  readonly isMissing: boolean;
+  readonly code: ProviderErrorCode | undefined;
 
   constructor(init: ProviderErrorInit) {
     super(init.userMessage, init.cause === undefined ? undefined : { cause: init.cause });
@@ -34,7 +42,7 @@ export class ProviderError extends Error {
     this.retryAfterMs = init.retryAfterMs;
     this.detail = init.detail;
     this.unclear = init.unclear ?? false;
-    this.isMissing = init.isMissing ?? false;
+    this.code = init.code;
   }
 }
 

@@ -311,7 +311,7 @@ async function readBack({ providers, signal, monotonic }: Context, backup: z.inf
   try {
     return await providers.verifyArchive(providers.backups, backup.key, backup, signal);
   } catch (error) {
-    if (!(error instanceof ProviderError) || !error.isMissing) throw error;
+    if (!(error instanceof ProviderError) || error.code !== "not-found") throw error;
     if (backup.at !== undefined && monotonic() - backup.at < shownWithinMs) return "late";
     const userMessage = "The backup was stored, but is missing now. Check the backup store, then try again.";
     return { ok: false as const, userMessage, detail: error.detail };

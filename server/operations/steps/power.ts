@@ -81,8 +81,7 @@ export async function ensureAction(
     if (error instanceof ProviderError && error.unclear) return { status: "in-progress", askedAt };
     remember(undefined);
     // One action at a time: what is under way comes to its end first.
-    if (error instanceof ProviderError && /pending event/i.test(error.detail))
-      return { status: "in-progress", askedAt };
+    if (error instanceof ProviderError && error.code === "busy") return { status: "in-progress", askedAt };
     throw error;
   }
   return { status: "in-progress", askedAt };

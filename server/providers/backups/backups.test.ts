@@ -101,7 +101,7 @@ describe.each(stores)("%s", (kind, create) => {
     expect(await store().find("nothing")).toBeUndefined();
     await expect(store().get("nothing")).rejects.toMatchObject({
       userMessage: "This backup no longer exists. Choose another one.",
-      isMissing: true,
+      code: "not-found",
     });
     await store().remove("nothing");
     await store().put("gone", Readable.from([Buffer.from("x")]));

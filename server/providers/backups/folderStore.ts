@@ -113,7 +113,7 @@ function failure(error: unknown, what: string): ProviderError {
     userMessage: userMessages[code] ?? "The backup folder couldn't be used. Try again.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
-    isMissing: code === "ENOENT",
+    ...(code === "ENOENT" ? { code: "not-found" } : {}),
     cause: error,
   });
 }

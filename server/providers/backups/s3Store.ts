@@ -197,7 +197,7 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
     detail:
       `${what}: ${name} ${status === 0 ? "" : status} ${error instanceof Error ? error.message : ""}`.trim(),
     retryable: known[name] === undefined || passing.has(name),
-    isMissing: name === "NoSuchKey",
+    ...(name === "NoSuchKey" ? { code: "not-found" } : {}),
     cause: error,
   });
 }

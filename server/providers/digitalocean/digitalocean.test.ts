@@ -119,6 +119,16 @@ test.each([
   expect(JSON.stringify(error) + String(error)).not.toContain(token);
 });
 
+test.each([
+  [422, "Droplet already has a pending event.", "busy"],
+  [422, "invalid key identifiers for Droplet creation.", "unknown-ssh-key"],
+  [404, "The resource you were accessing could not be found.", "not-found"],
+  [422, "You specified an invalid size for Droplet creation.", undefined],
+])("an answer of %i (%s) has the code %s", async (status, message, code) => {
+  respond = () => refused(status, message);
+  expect(await failureOf(client().createDroplet(wish))).toHaveProperty("code", code);
+});
+
 test("a create is sent once, and says when its outcome is unclear", async () => {
   respond = () => "silence";
   expect(await failureOf(client({ timeoutMs: 50 }).createDroplet(wish))).toMatchObject({

@@ -174,7 +174,7 @@ export function createDigitalOcean(
         const call = { method: "POST", path: "droplets", body: { ...body, ssh_keys: [sshKeyId] } } as const;
         return toDroplet((await api.ask(call, schemas.dropletAnswer)).droplet);
       } catch (error) {
-        if (error instanceof ProviderError && /invalid key identifiers/.test(error.detail)) keys.clear();
+        if (error instanceof ProviderError && error.code === "unknown-ssh-key") keys.clear();
         throw error;
       }
     },

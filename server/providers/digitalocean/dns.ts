@@ -59,7 +59,7 @@ export function createDns(api: Requester, domains: Set<string>) {
         const call = { method: "POST", path, body: body(name, address) } as const;
         return (await api.ask(call, recordAnswer)).domain_record;
       } catch (error) {
-        if (error instanceof ProviderError && /404/.test(error.detail)) domains.delete(domain);
+        if (error instanceof ProviderError && error.code === "not-found") domains.delete(domain);
         throw error;
       }
     },

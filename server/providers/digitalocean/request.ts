@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { ProviderError } from "#server/providers/errors.ts";
 import { type Budget, BudgetSpent } from "./budget.ts";
+import { refusalFor } from "./refusals.ts";
 import { errorAnswer } from "./schemas.ts";
-import { pendingEvent, sentenceFor } from "./sentences.ts";
 import { explainSilence } from "./silence.ts";
 
 type Call = {
@@ -70,7 +70,7 @@ export function createRequester(options: RequesterOptions): Requester {
     } catch (error) {
       if (!(error instanceof BudgetSpent)) throw error;
       throw new ProviderError({
-        userMessage: sentenceFor(429, ""),
+        ...refusalFor(429),
         detail: `${method} /v2/${path}: ${error.message}`,
         retryable: true,
         retryAfterMs: error.ms,
@@ -84,7 +84,7 @@ export function createRequester(options: RequesterOptions): Requester {
     // fetch would refuse such a header with an error that quotes it, token and all.
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new ProviderError({
-        userMessage: sentenceFor(401, ""),
+        ...refusalFor(401),
         detail: "The token holds characters that no HTTP header may carry.",
         retryable: false,
       });
@@ -130,6 +130,7 @@ export function createRequester(options: RequesterOptions): Requester {
     const { status } = response;
     const parsed = errorAnswer.safeParse(parseJson(text));
     const message = parsed.success ? parsed.data.message : `HTTP ${status}`;
+    const refused = refusalFor(status, message);
     let retryAfterMs: number | undefined;
     if (status === 429) {
       const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
@@ -144,10 +145,10 @@ export function createRequester(options: RequesterOptions): Requester {
       budget.pauseFor(retryAfterMs);
     }
     return new ProviderError({
-      userMessage: sentenceFor(status, message),
+      ...refused,
       detail: `${what}: ${status} ${message}`,
-      retryable: status === 429 || status === 408 || status >= 500 || pendingEvent.test(message),
-      retryAfterMs: pendingEvent.test(message) ? 3000 : retryAfterMs,
+      retryable: status === 429 || status === 408 || status >= 500 || refused.code === "busy",
+      retryAfterMs: refused.code === "busy" ? 3000 : retryAfterMs,
       unclear: method === "POST" && (status >= 500 || status === 408),
     });
   }
@@ -182,7 +183,7 @@ export function createRequester(options: RequesterOptions): Requester {
       const { status, json } = await send(call, caller);
       if (status === 404)
         throw new ProviderError({
-          userMessage: "DigitalOcean no longer knows it.",
+          ...refusalFor(404),
           detail: `${call.method} /v2/${call.path}: 404`,
           retryable: false,
         });

@@ -13,7 +13,6 @@ import {
   runFolder,
   VARIABLES_FILE,
 } from "./command.ts";
-import { CANCELLED_LINE, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
 import { checkInstallation } from "./installation.ts";
 import {
   BEFORE_THE_FIRST_TASK,
@@ -83,8 +82,8 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
       events.push(...linesOf(event, position, total, secrets));
     }
     let reached = fresh.at(-1)?.counter ?? cursor;
-    const lastLine = LAST_LINES[outcome];
-    if (lastLine !== undefined) {
+    const last = LAST_LINES[outcome];
+    if (last !== undefined) {
       // It comes after the last event there is, once: its counter is the one after it.
       const end = (await readJobEvents(eventsFolder, 0, true)).at(-1)?.counter ?? 0;
       if (cursor <= end) {
@@ -97,7 +96,7 @@ export function createAnsibleRunner(given: AnsibleRunnerOptions): PlaybookRunner
         const at = Date.now();
         const lastWords = outcome === "lost" ? maskSecrets(await lastWordsOf(folder), secrets) : "";
         if (lastWords !== "") events.push({ at, line: lastWords, ...task });
-        events.push({ at, line: lastLine, ...task, ...failed });
+        events.push({ at, ...last, ...task, ...failed });
       }
     }
     if (ended) {
@@ -203,10 +202,10 @@ const STATES: Record<Outcome, PlaybookState> = {
   lost: "lost",
 };
 
-const LAST_LINES: Partial<Record<Outcome, string>> = {
-  timeout: TIMED_OUT_LINE,
-  cancelled: CANCELLED_LINE,
-  lost: LOST_LINE,
+const LAST_LINES: Partial<Record<Outcome, Pick<PlaybookEvent, "line" | "ended">>> = {
+  timeout: { ended: "timed-out", line: "The run took too long and was stopped." },
+  cancelled: { ended: "cancelled", line: "The run was cancelled." },
+  lost: { ended: "lost", line: "The run's process is gone and left no result." },
 };
 
 async function outcomeOf(folder: string): Promise<Outcome> {

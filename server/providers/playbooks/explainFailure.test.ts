@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CANCELLED_LINE, explainFailure, LOST_LINE, TIMED_OUT_LINE } from "./explainFailure.ts";
+import { explainFailure } from "./explainFailure.ts";
 import type { PlaybookEvent } from "./playbooks.ts";
 
 function failed(line: string, name = "Unpack the intranet's software"): PlaybookEvent {
@@ -43,21 +43,28 @@ describe("explainFailure", () => {
   });
 
   it("knows a run that took too long, and where it was", () => {
-    expect(explainFailure([failed(TIMED_OUT_LINE, "Start the intranet")]).userMessage).toBe(
+    const ended = { ...failed("It was stopped.", "Start the intranet"), ended: "timed-out" as const };
+    expect(explainFailure([ended]).userMessage).toBe(
       'Setting up the droplet took too long and was stopped. It had reached the step "Start the intranet". Try again.',
     );
   });
 
   it("knows a lost run, and one that stopped before its first task", () => {
-    expect(explainFailure([{ at: 0, line: LOST_LINE }]).userMessage).toMatch(/interrupted/);
-    expect(explainFailure([{ at: 0, line: CANCELLED_LINE }]).userMessage).toBe("Ansible was stopped.");
+    expect(explainFailure([{ at: 0, line: "It is gone.", ended: "lost" }]).userMessage).toMatch(
+      /interrupted/,
+    );
+    expect(explainFailure([{ at: 0, line: "It was cancelled.", ended: "cancelled" }]).userMessage).toBe(
+      "Ansible was stopped.",
+    );
+    // What a task prints decides nothing.
+    expect(explainFailure([failed("The run was cancelled.")]).userMessage).toMatch(/^The step/);
     // A task that failed before does not hide why it ended.
     const both = [
       failed("fatal: no", "Start the intranet"),
       { at: 1, line: "OSError: no" },
-      { at: 2, line: LOST_LINE },
+      { at: 2, line: "It is gone.", ended: "lost" as const },
     ];
-    expect(explainFailure(both).detail).toBe(`${LOST_LINE} OSError: no`);
+    expect(explainFailure(both).detail).toBe("It is gone. OSError: no");
     const early = explainFailure([
       { at: 0, line: "ERROR! the playbook: provision.yml could not be found" },
       { at: 0, line: "" },

@@ -1,11 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import type { PlaybookEvent } from "./playbooks.ts";
 
-/** The last line of a run that ended for a reason of its own; the driver writes them. */
-export const TIMED_OUT_LINE = "The run took too long and was stopped.";
-export const LOST_LINE = "The run's process is gone and left no result.";
-export const CANCELLED_LINE = "The run was cancelled.";
-
 /** Causes seen in practice, most telling first. `{task}` is the failing task's name. */
 const CAUSES: readonly { pattern: RegExp; userMessage: string }[] = [
   {
@@ -53,7 +48,7 @@ export function explainFailure(events: readonly PlaybookEvent[]): { userMessage:
   const last = failures.at(-1);
   if (last === undefined) return explainWithoutTask(events);
   const text = stripVTControlCharacters(failures.map((event) => event.line).join("\n"));
-  if (text.includes(TIMED_OUT_LINE)) {
+  if (failures.some(({ ended }) => ended === "timed-out")) {
     const where = last.task === undefined ? "" : ` It had reached the step "${last.task.name}".`;
     return {
       userMessage: `Setting up the droplet took too long and was stopped.${where} Try again.`,
@@ -74,18 +69,20 @@ export function explainFailure(events: readonly PlaybookEvent[]): { userMessage:
 const linesOf = (events: readonly PlaybookEvent[]) =>
   events.map((event) => stripVTControlCharacters(event.line)).filter((line) => line.trim() !== "");
 
-/** A run that did not come to an end of its own; undefined for the others. */
+/** A run that was ended from outside; undefined for the others. */
 function explainInterruption(
   events: readonly PlaybookEvent[],
 ): { userMessage: string; detail: string } | undefined {
-  const [before = "", last] = ["", ...linesOf(events)].slice(-2);
-  if (last === CANCELLED_LINE)
+  const end = events.at(-1)?.ended;
+  if (end === "cancelled")
     return { userMessage: "Ansible was stopped.", detail: "The run was cancelled from outside." };
-  if (last === LOST_LINE)
+  if (end === "lost") {
+    const [before = "", last = ""] = ["", ...linesOf(events)].slice(-2);
     return {
       userMessage: "Ansible was interrupted on the Spawner's own machine and left no result. Try again.",
-      detail: `${LOST_LINE} ${before}`.trim(),
+      detail: `${last} ${before}`.trim(),
     };
+  }
   return undefined;
 }
 

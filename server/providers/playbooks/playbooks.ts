@@ -34,6 +34,8 @@ export type PlaybookEvent = {
   task?: PlaybookTask;
   /** This line says why the run failed: see `explainFailure`. */
   failed?: true;
+  /** The last line of a run that was ended; `lost`: its process is gone and left no result. */
+  ended?: "timed-out" | "cancelled" | "lost";
 };
 
 export type PlaybookTask = { index: number; total: number; name: string };
