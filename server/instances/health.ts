@@ -1,4 +1,5 @@
 import { eq, inArray } from "drizzle-orm";
+import pLimit from "p-limit";
 import { type Tx, write } from "#db/client.ts";
 import { given, prepared, setTo } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
@@ -102,15 +103,11 @@ export async function lookAtAll(engine: Engine, memory: HealthMemory, signal?: A
   const began = engine.now();
   const rows = queries(engine.db).answering.all();
   const answers = new Map<string, Answer>();
-  const waiting = rows.values();
   const options = signal === undefined ? {} : { signal };
-  const askOn = async () => {
-    for (const row of waiting) {
-      if (signal?.aborted === true) return;
-      answers.set(row.id, await engine.providers.probe.answer(engine.urlOf(row), options));
-    }
-  };
-  await Promise.all(Array.from({ length: probesAtOnce }, askOn));
+  await pLimit(probesAtOnce).map(rows, async (row) => {
+    if (signal?.aborted === true) return;
+    answers.set(row.id, await engine.providers.probe.answer(engine.urlOf(row), options));
+  });
   if (signal?.aborted === true) return;
   for (const id of misses.keys()) if (answers.get(id)?.ok !== false) misses.delete(id);
   for (const [id, answer] of answers) if (!answer.ok) misses.set(id, (misses.get(id) ?? 0) + 1);

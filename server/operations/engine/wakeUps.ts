@@ -1,4 +1,5 @@
 import { eq } from "drizzle-orm";
+import pLimit from "p-limit";
 import type { Db } from "#db/client.ts";
 import { wakeUps } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
@@ -29,7 +30,7 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
   /** What was due and went to PostgreSQL, and when. */
   const handedOver = new Map<string, { dueAt: number; at: number }>();
   const timers = new Map<string, () => void>();
-  const inTurn = createTurns(atOnce);
+  const inTurn = pLimit(atOnce);
 
   async function send(operationId: string): Promise<void> {
     queued.delete(operationId);
@@ -87,21 +88,4 @@ export function createWaker(db: Db, clock: Clock, addJob: AddJob) {
   }
 
   return { wake, sweep };
-}
-
-/** Lets so much work run at once; the rest has its turn in the order it came. */
-function createTurns(most: number): (work: () => Promise<void>) => Promise<void> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running === most) await new Promise<void>((begin) => waiting.push(begin));
-    else running += 1;
-    try {
-      await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
-  };
 }

@@ -4,8 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFolderStore } from "./folderStore.ts";
+import { createTarReader } from "./tar.ts";
 import { verifyArchive } from "./verify.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-verify-"));
@@ -54,4 +56,50 @@ test("what is no archive is found", async () => {
     ok: false,
     userMessage: expect.stringContaining("can't be opened"),
   });
+});
+
+/** A header of a tar entry, with its checksum. */
+function header(name: string, type: string, bytes: number): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name);
+  block.write(`${bytes.toString(8).padStart(11, "0")} `, 124);
+  block.write(type, 156);
+  block.write("ustar\u000000", 257);
+  block.fill(" ", 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return block;
+}
+
+test("a name that takes 64 MB is not read into memory", async () => {
+  const mb = 1024 * 1024;
+  const part = Buffer.alloc(mb, "p");
+  const endless = Readable.from(
+    (function* () {
+      yield header("pax", "x", 64 * mb);
+      for (let count = 0; count < 64; count += 1) yield part;
+      yield header("posts.json", "0", 0);
+      yield Buffer.alloc(1024);
+    })(),
+  );
+  const tar = createTarReader();
+  const held = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const before = held();
+  let most = 0;
+  const watched = endless.map((chunk: Buffer) => {
+    most = Math.max(most, held() - before);
+    return chunk;
+  });
+  await pipeline(watched, tar.stream);
+  expect(tar.entries).toEqual([{ name: "posts.json", bytes: 0 }]);
+  expect(tar.isComplete()).toBe(true);
+  expect(most).toBeLessThan(48 * mb);
+});
+
+test("a damaged header is found", async () => {
+  const broken = header("posts.json", "0", 0);
+  broken[0] = 0x71;
+  await expect(
+    pipeline(Readable.from([broken, Buffer.alloc(1024)]), createTarReader().stream),
+  ).rejects.toThrow(/checksum/i);
 });

@@ -1,4 +1,3 @@
-import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { ProviderError } from "#server/providers/errors.ts";
@@ -21,18 +20,8 @@ export async function verifyArchive(
   const content = await store.get(key, signal);
   const { through, result } = digestOf();
   const tar = createTarReader();
-  const reader = new Writable({
-    write(chunk: Buffer, _encoding, next) {
-      try {
-        tar.push(chunk);
-        next();
-      } catch (error) {
-        next(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-  });
   let fault: unknown;
-  const opened = await pipeline(content, through, createGunzip(), reader, {
+  const opened = await pipeline(content, through, createGunzip(), tar.stream, {
     ...(signal === undefined ? {} : { signal }),
   }).then(
     () => true,
