@@ -182,6 +182,8 @@ export const instances = sqliteTable(
     index("instances_by_slug").on(table.slug, table.createdAt),
     index("instances_by_group").on(sql.raw(rankExpression), table.sortName, table.id),
     index("instances_by_status").on(table.status, table.sortName, table.id),
+    index("instances_next_backup").on(table.nextBackupAt),
+    index("instances_next_restore_test").on(table.nextRestoreTestAt),
     index("instances_sums").on(table.status, table.dropletId, table.dropletGoneAt, table.priceMonthlyCents),
   ],
 );
@@ -494,6 +496,7 @@ export const backups = sqliteTable(
     index("backups_sums")
       .on(table.bytes, table.state, table.restoreTestedAt, table.restoreTestFailure)
       .where(sql`state in ('running', 'good', 'failed')`),
+    index("backups_removing").on(table.sequence).where(sql`state = 'removing'`),
     index("backups_good").on(table.instanceId, table.takenAt).where(sql`state = 'good'`),
   ],
 );

@@ -95,7 +95,7 @@ export function backupsSummary(tx: Reader, now: number) {
     .from(backups)
     .where(isThere)
     .get();
-  const stale = staleInstances(tx, now, staleNamed);
+  const stale = staleInstances(tx, now, { limit: staleNamed });
   return {
     ...backedUpSince(tx, now - dayMs),
     ...(sums ?? { all: 0, tested: 0, untested: 0, bad: 0, bytes: 0 }),

@@ -1,7 +1,8 @@
-import { and, isNull, sql } from "drizzle-orm";
+import { and, gt, isNull, lte, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
 import { oldestMs } from "./backupPlan.ts";
+import type { Page } from "./pages.ts";
 
 type Reader = Pick<Tx, "select">;
 
@@ -17,11 +18,22 @@ const isStale = (now: number) =>
     > case ${every} when 'day' then ${oldestMs.day} when 'week' then ${oldestMs.week} end`;
 
 /** The instances whose newest good backup is older than their plan means it to be, by name; and how many there are. */
-export const staleInstances = (tx: Reader, now: number, limit = -1) =>
+export const staleInstances = (
+  tx: Reader,
+  now: number,
+  { limit = -1, page }: { limit?: number; page?: Page } = {},
+) =>
   tx
     .select({ instance: instances, lastGoodAt, all: sql<number>`count(*) over ()` })
     .from(instances)
-    .where(and(isNull(instances.destroyedAt), sql`${every} <> 'never'`, isStale(now)))
+    .where(
+      and(
+        page && and(gt(instances.id, page.after), lte(instances.id, page.upTo)),
+        isNull(instances.destroyedAt),
+        sql`${every} <> 'never'`,
+        isStale(now),
+      ),
+    )
     .orderBy(instances.sortName, instances.id)
     .limit(limit)
     .all();

@@ -8,22 +8,27 @@ import { testRestore } from "#server/backups/commands/testRestore.ts";
 import { nextBackup, nextRestoreTest } from "#server/instances/backupPlan.ts";
 import type { Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
+import { instanceOf } from "#server/operations/startOperation.ts";
 import { attempt } from "./attempt.ts";
 import { eachWithin } from "./eachWithin.ts";
 
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
 
+/** All may be due at once: the whole row is read when its turn comes. */
+const named = { id: instances.id, slug: instances.slug };
+type Named = Pick<Instance, keyof typeof named>;
+
 const dueBackups = prepared((tx: Pick<Tx, "select">) =>
   tx
-    .select()
+    .select(named)
     .from(instances)
     .where(lte(instances.nextBackupAt, given("now")))
     .prepare(),
 );
 const dueProofs = prepared((tx: Pick<Tx, "select">) =>
   tx
-    .select()
+    .select(named)
     .from(instances)
     .where(lte(instances.nextRestoreTestAt, given("now")))
     .prepare(),
@@ -32,8 +37,11 @@ const dueProofs = prepared((tx: Pick<Tx, "select">) =>
 export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const due = dueBackups(engine.db).all({ now });
-  const fault = ({ slug }: Instance) => `could not start the due backup of ${slug}`;
-  const begin = ({ id, backupPlan, status }: Instance) => {
+  const fault = ({ slug }: Named) => `could not start the due backup of ${slug}`;
+  const begin = ({ id }: Named) => {
+    const { backupPlan, status, nextBackupAt: dueAt } = instanceOf(engine.db, id);
+    // Its plan may have been changed while others had their turn.
+    if (dueAt === null || dueAt > now) return;
     // Known before anything begins: a plan that cannot be read begins none, instead of one each minute.
     const planned = nextBackup(backupPlan, now);
     const begun =
@@ -48,8 +56,10 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
 export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
   const due = dueProofs(engine.db).all({ now });
-  const fault = ({ slug }: Instance) => `could not start the due test restore of ${slug}`;
-  const begin = ({ id, backupPlan }: Instance) => {
+  const fault = ({ slug }: Named) => `could not start the due test restore of ${slug}`;
+  const begin = ({ id }: Named) => {
+    const { backupPlan, nextRestoreTestAt: dueAt } = instanceOf(engine.db, id);
+    if (dueAt === null || dueAt > now) return;
     const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));
     const nextRestoreTestAt = begun ? nextRestoreTest(backupPlan, now) : now + busyPauseMs;
     engine.db.update(instances).set({ nextRestoreTestAt }).where(eq(instances.id, id)).run();

@@ -7,16 +7,17 @@ const itemMs = 30_000;
 
 /**
  * A chore's work on many items, one after the other. One that fails or hangs is reported as `fault` says, and does not
- * keep the others from their turn. Rejects when the chore's own signal aborts.
+ * keep the others from their turn, and between two whatever else the process has to do has its own. Rejects when the chore's own signal aborts.
  */
 export async function eachWithin<Item>(
-  clock: Pick<Clock, "after">,
+  clock: Pick<Clock, "after" | "wait">,
   items: readonly Item[],
   fault: (item: Item) => string,
   work: (item: Item, signal: AbortSignal) => Promise<void> | void,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
+    if (index > 0) await clock.wait(1, signal);
     signal.throwIfAborted();
     try {
       await withTimeLimit(clock, itemMs, (bound) => work(item, bound), signal);

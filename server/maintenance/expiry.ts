@@ -6,10 +6,11 @@ import { spawnerItself } from "#server/api/views.ts";
 import { purgeInstance } from "#server/instances/commands/purgeInstance.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { attempt } from "./attempt.ts";
+import { eachWithin } from "./eachWithin.ts";
 
 const expired = prepared((tx: Pick<Tx, "select">) =>
   tx
-    .select()
+    .select({ id: instances.id, slug: instances.slug })
     .from(instances)
     .where(
       and(
@@ -22,7 +23,11 @@ const expired = prepared((tx: Pick<Tx, "select">) =>
 );
 
 /** Purges destroyed instances whose retention is over. */
-export function purgeExpired(engine: Engine): void {
-  for (const { id, slug } of expired(engine.db).all({ now: engine.now() }))
+export async function purgeExpired(engine: Engine, signal: AbortSignal): Promise<void> {
+  const due = expired(engine.db).all({ now: engine.now() });
+  const fault = ({ slug }: (typeof due)[number]) => `could not purge ${slug}`;
+  const purge = ({ id, slug }: (typeof due)[number]) => {
     attempt(() => purgeInstance(engine, { instanceId: id, confirm: slug }, spawnerItself));
+  };
+  await eachWithin(engine, due, fault, purge, signal);
 }

@@ -2,6 +2,7 @@ import { and, eq, getTableColumns, isNotNull, isNull, or, sql } from "drizzle-or
 import { type Db, type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances, snapshots } from "#db/schema.ts";
+import { instancePages, isOnPage } from "#server/instances/pages.ts";
 import {
   beginSnapshotRemoval,
   isNewer,
@@ -27,6 +28,7 @@ const candidates = prepared((db: Pick<Db, "select">) =>
     .innerJoin(instances, eq(instances.id, snapshots.instanceId))
     .where(
       and(
+        isOnPage,
         isNull(snapshots.removedAt),
         or(
           isNotNull(snapshots.removingAt),
@@ -45,9 +47,13 @@ const candidates = prepared((db: Pick<Db, "select">) =>
  * instance was removed for good goes as well, and so does one whose removal a crash or a Cancel has cut short.
  */
 export async function removeOldSnapshots(engine: Engine, signal: AbortSignal): Promise<void> {
-  const due = candidates(engine.db)
-    .all()
-    .filter((snapshot) => isDue(engine, engine.db, snapshot));
+  const due: Snapshot[] = [];
+  for await (const page of instancePages(engine, signal))
+    due.push(
+      ...candidates(engine.db)
+        .all(page)
+        .filter((snapshot) => isDue(engine, engine.db, snapshot)),
+    );
   const fault = ({ name }: Snapshot) => `could not remove the snapshot ${name}`;
   await eachWithin(engine, due, fault, (snapshot) => remove(engine, snapshot), signal);
 }

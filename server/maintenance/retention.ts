@@ -1,7 +1,8 @@
-import { and, desc, eq, inArray, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, isNull, sql } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { type BackupReason, backups, instances } from "#db/schema.ts";
+import { instancePages, isOnPage, type Page } from "#server/instances/pages.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { manifestKey } from "#server/operations/steps/dump.ts";
@@ -21,10 +22,7 @@ const safetyReasons: readonly BackupReason[] = ["before-restore", "before-upgrad
  * the next round.
  */
 export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
-  write(engine.db, (tx) => {
-    const ids = expired(tx, engine.now());
-    if (ids.length > 0) tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
-  });
+  for await (const page of instancePages(engine, signal)) claimExpired(engine, page);
   const claimed = claimedBackups(engine.db).all();
   const fault = ({ key }: (typeof claimed)[number]) => `could not remove the backup ${key}`;
   const remove = async ({ id, key }: (typeof claimed)[number], bound: AbortSignal) => {
@@ -40,8 +38,23 @@ export async function applyRetention(engine: Engine, signal: AbortSignal): Promi
 }
 
 const claimedBackups = prepared((tx: Pick<Tx, "select">) =>
-  tx.select().from(backups).where(eq(backups.state, "removing")).prepare(),
+  tx
+    .select({ id: backups.id, key: backups.key })
+    .from(backups)
+    // Word for word as backups_removing has it.
+    .where(sql`state = 'removing'`)
+    .orderBy(asc(backups.sequence))
+    .prepare(),
 );
+
+function claimExpired({ db, now }: Engine, page: Page): void {
+  // Of most pages nothing goes: only one of which something does keeps others from writing.
+  if (expired(db, now(), page).length === 0) return;
+  write(db, (tx) => {
+    const ids = expired(tx, now(), page);
+    if (ids.length > 0) tx.update(backups).set({ state: "removing" }).where(inArray(backups.id, ids)).run();
+  });
+}
 
 /**
  * Not destroyed, nor on its way back: until it answers, Cancel and Destroy lead to where all that is kept of it counts.
@@ -69,7 +82,10 @@ const removable = prepared((tx: Pick<Tx, "select">) =>
       and(
         inArray(
           backups.instanceId,
-          tx.select({ id: instances.id }).from(instances).where(and(isThere, mayHaveExpired)),
+          tx
+            .select({ id: instances.id })
+            .from(instances)
+            .where(and(isOnPage, isThere, mayHaveExpired)),
         ),
         inArray(backups.state, ["good", "failed"]),
       ),
@@ -78,19 +94,23 @@ const removable = prepared((tx: Pick<Tx, "select">) =>
     .prepare(),
 );
 
-function expired(tx: Tx, now: number): string[] {
-  const rows = removable(tx).all({ now });
-  const uses = usesOf(tx);
+/** Of a page of instances. */
+function expired(tx: Pick<Tx, "select">, now: number, page: Page): string[] {
   const counted = new Map<string, number>();
-  return rows.flatMap(({ backup, plan }) => {
-    const age = now - backup.createdAt;
-    if (backup.state === "failed") return age > failedForMs && !uses.backup(backup) ? [backup.id] : [];
-    const isSafety = safetyReasons.includes(backup.reason);
-    const planned = counted.get(`${backup.instanceId} planned`) ?? 0;
-    const isNewest = !counted.has(backup.instanceId) || (!isSafety && planned === 0);
-    counted.set(backup.instanceId, 1);
-    if (!isSafety) counted.set(`${backup.instanceId} planned`, planned + 1);
-    const goes = age > plan.keepDays * dayMs || (!isSafety && planned >= plan.keepCount);
-    return goes && !isNewest && !uses.backup(backup) ? [backup.id] : [];
-  });
+  const beyondPlan = removable(tx)
+    .all({ now, ...page })
+    .flatMap(({ backup, plan }) => {
+      const age = now - backup.createdAt;
+      if (backup.state === "failed") return age > failedForMs ? [backup] : [];
+      const isSafety = safetyReasons.includes(backup.reason);
+      const planned = counted.get(`${backup.instanceId} planned`) ?? 0;
+      const isNewest = !counted.has(backup.instanceId) || (!isSafety && planned === 0);
+      counted.set(backup.instanceId, 1);
+      if (!isSafety) counted.set(`${backup.instanceId} planned`, planned + 1);
+      const goes = age > plan.keepDays * dayMs || (!isSafety && planned >= plan.keepCount);
+      return goes && !isNewest ? [backup] : [];
+    });
+  if (beyondPlan.length === 0) return [];
+  const uses = usesOf(tx);
+  return beyondPlan.filter((backup) => !uses.backup(backup)).map(({ id }) => id);
 }
