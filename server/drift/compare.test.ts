@@ -65,7 +65,7 @@ const inventoryOf = (over: Partial<Inventory> = {}): Inventory => ({
   ...over,
 });
 const found = (expected: Partial<Expected> = {}, inventory: Partial<Inventory> = {}): Found[] =>
-  compare(expectedOf(expected), inventoryOf(inventory), now);
+  [...compare(expectedOf(expected), inventoryOf(inventory), now)].flat();
 const findings = (expected: Partial<Expected> = {}, inventory: Partial<Inventory> = {}) =>
   found(expected, inventory).map((one) => one.finding);
 

@@ -84,15 +84,13 @@ export const settledMs = 10 * 60_000;
 /** What DigitalOcean asks for a GB of a snapshot, in cents a month. */
 const snapshotCentsPerGb = 6;
 
-/** Where DigitalOcean and our rows differ, both ways. Nothing of a busy instance, and nothing that is not ours. */
-export function compare(expected: Expected, inventory: Inventory, now: number): Found[] {
-  return [
-    ...ownedDroplets(expected, inventory, now),
-    ...orphanedDroplets(expected, inventory, now),
-    ...snapshotFindings(expected, inventory, now),
-    ...recordFindings(expected, inventory, now),
-    ...sshKeyFindings(expected, inventory, now),
-  ].filter(({ instanceId }) => !expected.busy.has(instanceId));
+/**
+ * Where DigitalOcean and our rows differ, both ways. Nothing of a busy instance, and nothing that is not ours. In parts,
+ * so that other work can have its turn between two.
+ */
+export function* compare(expected: Expected, inventory: Inventory, now: number): Generator<Found[]> {
+  for (const part of [ownedDroplets, orphanedDroplets, snapshotFindings, recordFindings, sshKeyFindings])
+    yield part(expected, inventory, now).filter(({ instanceId }) => !expected.busy.has(instanceId));
 }
 
 const isSettled = (at: number, now: number): boolean => now - at >= settledMs;
@@ -259,15 +257,19 @@ type Name = { instance: BookedInstance; slug: string; domain: string; address: s
 
 /** The names that are to lead to a droplet, as long as its own ipAddress is beyond doubt. */
 function expectedNames({ instances, aliases, elsewhere }: Expected, { droplets, gone }: Inventory): Name[] {
+  const addresses = new Map(droplets.map(({ id, address }) => [id, address]));
+  const redirects = Map.groupBy(
+    aliases.filter(({ role }) => role === "redirect"),
+    ({ instanceId }) => instanceId,
+  );
   return instances.flatMap((instance): Name[] => {
     const { id, dropletId, ipAddress, destroyedAt, status } = instance;
     if (destroyedAt !== null || dropletId === null || ipAddress === null || !stands.includes(status))
       return [];
     if (elsewhere.has(id)) return [];
-    const actual = droplets.find((droplet) => droplet.id === dropletId)?.address;
+    const actual = addresses.get(dropletId);
     if (gone.has(dropletId) || (actual !== undefined && actual !== ipAddress)) return [];
-    const redirects = aliases.filter((alias) => alias.instanceId === id && alias.role === "redirect");
-    return [instance, ...redirects].map(({ slug, domain }) => ({
+    return [instance, ...(redirects.get(id) ?? [])].map(({ slug, domain }) => ({
       instance,
       slug,
       domain,
@@ -277,13 +279,15 @@ function expectedNames({ instances, aliases, elsewhere }: Expected, { droplets, 
 }
 
 function recordFindings(expected: Expected, inventory: Inventory, now: number): Found[] {
-  const names = expectedNames(expected, inventory);
+  const names = Map.groupBy(expectedNames(expected, inventory), (name) => name.domain);
+  const owners = new Map(expected.instances.map((row) => [row.id, row]));
   return [...inventory.records].flatMap(([domain, records]): Found[] => {
-    const ofDomain = names.filter((name) => name.domain === domain);
+    const ofDomain = names.get(domain) ?? [];
     if (records === undefined) return missingDomain(domain, ofDomain, now);
+    const byName = Map.groupBy(records, ({ name }) => name);
     return [
-      ...ofDomain.flatMap((name) => nameFindings(expected, name, records, now)),
-      ...orphanedRecords(expected, domain, records, now),
+      ...ofDomain.flatMap((name) => nameFindings(expected, name, byName.get(name.slug) ?? [], now)),
+      ...orphanedRecords(expected, owners, { domain, records }, now),
     ];
   });
 }
@@ -298,14 +302,13 @@ function missingDomain(domain: string, names: readonly Name[], now: number): Fou
 const isOurs = (expected: Expected, record: ARecord): boolean =>
   expected.recordIds.has(record.id) || expected.addresses.has(record.data);
 
-/** What is wrong with a name that is to lead to a droplet. */
-function nameFindings(expected: Expected, wanted: Name, records: readonly ARecord[], now: number): Found[] {
+/** What is wrong with a name that is to lead to a droplet; `there`: all its records. */
+function nameFindings(expected: Expected, wanted: Name, there: readonly ARecord[], now: number): Found[] {
   const { instance, slug: name, domain, address } = wanted;
   const found = (finding: Finding): Found => ({
     ...{ instanceId: instance.id, finding, monthlyCents: 0 },
     isSettled: isSettled(instance.changedAt, now),
   });
-  const there = records.filter((record) => record.name === name);
   const others = there.filter((record) => record.data !== address);
   if (others.length < there.length)
     // A second record beside the right one sends some visitors elsewhere.
@@ -329,20 +332,20 @@ const orphanedRecord = (domain: string, { id, name, data }: ARecord): Finding =>
 
 /** Records of ours whose name isn't used by any instance any more. */
 function orphanedRecords(
-  { instances, aliases, hosts, ...expected }: Expected,
-  domain: string,
-  records: readonly ARecord[],
+  expected: Expected,
+  owners: ReadonlyMap<string, BookedInstance>,
+  { domain, records }: { domain: string; records: readonly ARecord[] },
   now: number,
 ): Found[] {
   const inUse = new Set([
-    ...instances.filter((row) => row.destroyedAt === null).map(hostOf),
-    ...aliases.map(hostOf),
+    ...expected.instances.filter((row) => row.destroyedAt === null).map(hostOf),
+    ...expected.aliases.map(hostOf),
   ]);
   return records.flatMap((record): Found[] => {
     const host = `${record.name}.${domain}`;
-    const owner = instances.find(({ id }) => id === hosts.get(host));
+    const owner = owners.get(expected.hosts.get(host) ?? "");
     if (inUse.has(host) || owner === undefined) return [];
-    if (!isOurs({ instances, aliases, hosts, ...expected }, record)) return [];
+    if (!isOurs(expected, record)) return [];
     return [
       {
         ...{ instanceId: owner.id, finding: orphanedRecord(domain, record), monthlyCents: 0 },

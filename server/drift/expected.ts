@@ -1,8 +1,10 @@
-import { and, asc, eq, inArray, isNotNull, isNull, max, notInArray, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNotNull, isNull, max, notInArray, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Tx } from "#db/client.ts";
+import type { Db, Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
-import { aliases, dnsRecords, instances, operations, snapshots } from "#db/schema.ts";
+import { aliases, dnsRecords, events, instances, operations, snapshots } from "#db/schema.ts";
+import type { Clock } from "#server/clock.ts";
+import { instancePages, isOnPage } from "#server/instances/pages.ts";
 import type { Site } from "#server/operations/engine/define.ts";
 import { canBeResumed } from "#server/operations/engine/resumable.ts";
 import { kindsThat } from "#server/operations/registry.ts";
@@ -16,29 +18,50 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   const throwaways = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
   const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
   return {
-    instances: tx.select().from(instances).orderBy(asc(instances.createdAt), asc(instances.id)).prepare(),
-    aliases: tx.select().from(aliases).prepare(),
-    records: tx.select().from(dnsRecords).prepare(),
+    instances: tx
+      .select({
+        ...{ id: instances.id, slug: instances.slug, domain: instances.domain, status: instances.status },
+        ...{ dropletId: instances.dropletId, ipAddress: instances.ipAddress, accountId: instances.accountId },
+        ...{ size: instances.size, priceMonthlyCents: instances.priceMonthlyCents },
+        ...{ snapshotId: instances.snapshotId, createdAt: instances.createdAt },
+        ...{ destroyedAt: instances.destroyedAt, purgedAt: instances.purgedAt },
+      })
+      .from(instances)
+      .where(isOnPage())
+      .prepare(),
+    aliases: tx.select().from(aliases).where(isOnPage(aliases.instanceId)).prepare(),
+    records: tx.select().from(dnsRecords).where(isOnPage(dnsRecords.instanceId)).prepare(),
     snapshots: tx
       .select()
       .from(snapshots)
-      .where(or(isNull(snapshots.accountId), eq(snapshots.accountId, given("account"))))
+      .where(
+        and(
+          isOnPage(snapshots.instanceId),
+          or(isNull(snapshots.accountId), eq(snapshots.accountId, given("account"))),
+        ),
+      )
       .prepare(),
     leaving: tx
       .select({
         id: operations.id,
+        sequence: operations.sequence,
         instanceId: operations.instanceId,
         kind: operations.kind,
         restores: sql`json_extract(${operations.facts}, '$.source') is not null`.mapWith(Boolean),
       })
       .from(operations)
-      .where(inArray(operations.kind, leaving))
-      .orderBy(asc(operations.sequence))
+      .where(and(isOnPage(operations.instanceId), inArray(operations.kind, leaving)))
       .prepare(),
     lastChanges: tx
       .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
       .from(operations)
-      .where(and(isNotNull(operations.endedAt), notInArray(operations.kind, repairing)))
+      .where(
+        and(
+          isOnPage(operations.instanceId),
+          isNotNull(operations.endedAt),
+          notInArray(operations.kind, repairing),
+        ),
+      )
       .groupBy(operations.instanceId)
       .prepare(),
     busy: tx
@@ -51,53 +74,113 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
       .from(operations)
       .where(and(inArray(operations.kind, throwaways), canBeResumed()))
       .prepare(),
-    addresses: tx.select({ address }).from(operations).where(isNotNull(address)).groupBy(address).prepare(),
-    moves: tx
-      .select({ instanceId: operations.instanceId, facts: operations.facts })
+    /** Addresses that droplets had whose instances are elsewhere, or gone: operations remember them. */
+    addresses: tx
+      .select({ address })
       .from(operations)
-      .where(eq(operations.kind, "change-address"))
-      .orderBy(asc(operations.sequence))
+      .where(and(isOnPage(operations.instanceId), isNotNull(address)))
+      .groupBy(address)
+      .prepare(),
+    moves: tx
+      .select({
+        sequence: operations.sequence,
+        instanceId: operations.instanceId,
+        facts: operations.facts,
+      })
+      .from(operations)
+      .where(and(isOnPage(operations.instanceId), eq(operations.kind, "change-address")))
       .prepare(),
   };
 });
 
-/** What our rows say, for {@link compare} with what the team `account` has. */
-export function readExpected(tx: Tx, site: Pick<Site, "keyName" | "publicKey">, account: string): Expected {
-  const changed = lastChanges(tx);
-  const ask = queries(tx);
-  const rows = ask.instances.all();
-  const names = ask.aliases.all();
-  const made = ask.records.all();
+/**
+ * What our rows say, for {@link compare} with what the team `account` has: read page by page, so that they are of
+ * different moments. Of what changes meanwhile nothing may be judged: see {@link changedSince}.
+ */
+export async function readExpected(
+  { db, wait, site }: Reading,
+  account: string,
+  signal?: AbortSignal,
+): Promise<Expected> {
+  const ask = queries(db);
+  const read = {
+    ...{ instances: list(ask.instances), aliases: list(ask.aliases), records: list(ask.records) },
+    ...{ snapshots: list(ask.snapshots), leaving: list(ask.leaving), moves: list(ask.moves) },
+    ...{ addresses: list(ask.addresses), changes: list(ask.lastChanges) },
+  };
+  for await (const page of instancePages({ db, wait }, signal)) {
+    read.instances.push(...ask.instances.all(page));
+    read.aliases.push(...ask.aliases.all(page));
+    read.records.push(...ask.records.all(page));
+    read.snapshots.push(...ask.snapshots.all({ ...page, account }));
+    read.leaving.push(...ask.leaving.all(page));
+    read.moves.push(...ask.moves.all(page));
+    await wait(1, signal);
+    read.addresses.push(...ask.addresses.all(page));
+    read.changes.push(...ask.lastChanges.all(page));
+  }
+  // Where two had the same name, the later one counts.
+  const rows = read.instances.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  const made = read.records.sort((a, b) => a.id - b.id);
+  const changed = new Map(read.changes.map(({ instanceId, at }) => [instanceId, at ?? 0]));
   return {
     instances: rows.map((row) => ({
       ...row,
       changedAt: Math.max(row.createdAt, row.destroyedAt ?? 0, changed.get(row.id) ?? 0),
     })),
-    aliases: names,
-    snapshots: ask.snapshots.all({ account }),
-    operations: ask.leaving.all(),
-    busy: busyInstances(tx),
+    aliases: read.aliases,
+    snapshots: read.snapshots,
+    operations: read.leaving.sort(bySequence),
+    busy: busyInstances(db),
     elsewhere: new Set(
       rows.flatMap(({ id, accountId }) => (accountId === null || accountId === account ? [] : [id])),
     ),
-    heldDroplets: heldDroplets(tx),
+    heldDroplets: heldDroplets(db),
     addresses: new Set([
       ...rows.flatMap(({ ipAddress }) => ipAddress ?? []),
       ...made.map(({ address }) => address),
-      ...formerAddresses(tx),
+      ...read.addresses.flatMap(({ address }) => address ?? []),
     ]),
     hosts: new Map([
       ...made.map(({ instanceId, name, domain }) => hostEntry({ instanceId, slug: name, domain })),
-      ...formerHosts(tx),
-      ...[...names, ...rows.map(named)].map(hostEntry),
+      ...read.moves.sort(bySequence).flatMap(formerHosts),
+      ...[...read.aliases, ...rows.map(named)].map(hostEntry),
     ]),
     recordIds: new Set(made.map(({ id }) => id)),
     sshKey: { name: site.keyName, publicKey: withoutComment(site.publicKey) },
   };
 }
 
+type Reading = { db: Db; site: Pick<Site, "keyName" | "publicKey"> } & Pick<Clock, "wait">;
+
+/** An empty list of what a query answers with. */
+const list = <Row>(_query: { all: (values: never) => Row[] }): Row[] => [];
+const bySequence = (a: { sequence: number }, b: { sequence: number }): number => a.sequence - b.sequence;
+
+/** The last thing that happened: whatever changes an instance, or what belongs to it, says so by an event. */
+export const newestEvent = (tx: Pick<Tx, "select">): number => happened(tx).newest.get()?.id ?? 0;
+
+/** The instances that have changed since that event, and those with a live operation. */
+export const changedSince = (tx: Pick<Tx, "select">, eventId: number): Set<string> =>
+  new Set([
+    ...busyInstances(tx),
+    ...happened(tx)
+      .since.all({ eventId })
+      .map(({ instanceId }) => instanceId),
+  ]);
+
+const happened = prepared((tx: Pick<Tx, "select">) => ({
+  newest: tx.select({ id: events.id }).from(events).orderBy(desc(events.id)).limit(1).prepare(),
+  since: tx
+    .select({ instanceId: events.instanceId })
+    .from(events)
+    .where(gt(events.id, given("eventId")))
+    .groupBy(events.instanceId)
+    .prepare(),
+}));
+
 type Named = { instanceId: string; slug: string; domain: string };
-const named = ({ id, slug, domain }: typeof instances.$inferSelect): Named => ({
+const named = ({ id, slug, domain }: { id: string; slug: string; domain: string }): Named => ({
   ...{ instanceId: id, slug, domain },
 });
 const hostEntry = ({ instanceId, slug, domain }: Named): [string, string] => [
@@ -105,13 +188,7 @@ const hostEntry = ({ instanceId, slug, domain }: Named): [string, string] => [
   instanceId,
 ];
 
-/** When an operation last changed each instance, Unix ms. */
-function lastChanges(tx: Tx): Map<string, number> {
-  const rows = queries(tx).lastChanges.all();
-  return new Map(rows.map(({ instanceId, at }) => [instanceId, at ?? 0]));
-}
-
-const busyInstances = (tx: Tx): Set<string> =>
+const busyInstances = (tx: Pick<Tx, "select">): Set<string> =>
   new Set(
     queries(tx)
       .busy.all()
@@ -119,27 +196,18 @@ const busyInstances = (tx: Tx): Set<string> =>
   );
 
 /** A failed test restore keeps its throwaway as long as Retry or Cancel may need it. */
-function heldDroplets(tx: Tx): Set<number> {
+function heldDroplets(tx: Pick<Tx, "select">): Set<number> {
   const tests = queries(tx).openRestoreTests.all();
   return new Set(
     tests.flatMap(({ facts }) => (typeof facts.dropletId === "number" ? [facts.dropletId] : [])),
   );
 }
 
-/** Addresses that droplets had whose instances are elsewhere, or gone: operations remember them. */
-function formerAddresses(tx: Tx): string[] {
-  const rows = queries(tx).addresses.all();
-  return rows.flatMap((row) => row.address ?? []);
-}
-
 const place = z.object({ slug: z.string(), domain: z.string() });
 const moves = z.object({ previous: place, next: place }).partial();
 
-/** Names that instances had before they moved, or were to have. */
-function formerHosts(tx: Tx): [string, string][] {
-  const rows = queries(tx).moves.all();
-  return rows.flatMap(({ instanceId, facts }) => {
-    const { previous, next } = moves.parse(facts);
-    return [previous, next].flatMap((at) => (at === undefined ? [] : [hostEntry({ instanceId, ...at })]));
-  });
+/** Names that an instance had before it moved, or was to have. */
+function formerHosts({ instanceId, facts }: { instanceId: string; facts: unknown }): [string, string][] {
+  const { previous, next } = moves.parse(facts);
+  return [previous, next].flatMap((at) => (at === undefined ? [] : [hostEntry({ instanceId, ...at })]));
 }

@@ -1,4 +1,5 @@
 import { and, asc, gt, lte } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { Db, Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
@@ -10,8 +11,9 @@ export const instancesAPage = 200;
 /** The instances whose ids are greater than `after`, up to and including `upTo`. */
 export type Page = { after: string; upTo: string };
 
-/** What a query says of the instances of a page, which it is given as it runs. */
-export const isOnPage = and(gt(instances.id, given("after")), lte(instances.id, given("upTo")));
+/** What a query says of the instances of a page, which it is given as it runs; `id`: the column with their ids. */
+export const isOnPage = (id: SQLiteColumn = instances.id) =>
+  and(gt(id, given("after")), lte(id, given("upTo")));
 
 const idsAfter = prepared((tx: Pick<Tx, "select">) =>
   tx

@@ -27,7 +27,7 @@ const instancesAtRest = prepared((tx: Pick<Tx, "select">) =>
       dropletGoneAt: instances.dropletGoneAt,
     })
     .from(instances)
-    .where(and(isOnPage, isAtRest))
+    .where(and(isOnPage(), isAtRest))
     .prepare(),
 );
 const anyDroplet = prepared((tx: Pick<Tx, "select">) =>
@@ -54,21 +54,24 @@ export async function noteLostDroplets(engine: Engine, signal: AbortSignal): Pro
       .all(page)
       .filter((row) => !isSettled(row));
     if (open.length > 0) account ??= (await digitalocean.account()).id;
-    for (const row of open) if (account !== undefined) await note(engine, row, { account, listed });
+    for (const row of open)
+      if (account !== undefined && (await note(engine, row, { account, listed })))
+        await engine.wait(1, signal);
   }
 }
 
 type Row = ReturnType<ReturnType<typeof instancesAtRest>["all"]>[number];
 
+/** Whether there was something to write. */
 async function note(
   engine: Engine,
   row: Row,
   { account, listed }: { account: string; listed: ReadonlySet<number> },
-): Promise<void> {
+): Promise<boolean> {
   const { db, now, monotonic, providers } = engine;
   const { id, dropletId, accountId } = row;
-  if (dropletId === null || isBusy(engine, id)) return;
-  if (accountId !== null && accountId !== account) return;
+  if (dropletId === null || isBusy(engine, id)) return false;
+  if (accountId !== null && accountId !== account) return false;
   const isThere = listed.has(dropletId) || (await providers.digitalocean.getDroplet(dropletId)) !== undefined;
   const since = row.dropletMissingSince ?? monotonic();
   const isGone = !isThere && monotonic() - since >= secondLookMs;
@@ -78,7 +81,7 @@ async function note(
     dropletGoneAt: isGone ? (row.dropletGoneAt ?? now()) : null,
   };
   const isNew = (Object.keys(noted) as (keyof typeof noted)[]).some((name) => noted[name] !== row[name]);
-  if (!isNew) return;
+  if (!isNew) return false;
   write(db, (tx) => {
     const { changes } = tx
       .update(instances)
@@ -87,4 +90,5 @@ async function note(
       .run();
     if (changes > 0) appendEvent(tx, { at: now(), kind: "instance", instanceId: id });
   });
+  return true;
 }

@@ -28,7 +28,7 @@ const candidates = prepared((db: Pick<Db, "select">) =>
     .innerJoin(instances, eq(instances.id, snapshots.instanceId))
     .where(
       and(
-        isOnPage,
+        isOnPage(),
         isNull(snapshots.removedAt),
         or(
           isNotNull(snapshots.removingAt),

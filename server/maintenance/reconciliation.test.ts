@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { drift, instances, mail, operations, snapshots } from "#db/schema.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftCheck, driftViews } from "#server/drift/queries.ts";
+import { instancesAPage } from "#server/instances/pages.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
 import { instanceTag, operationTag, restoreTestTag } from "#server/operations/steps/droplet.ts";
@@ -101,6 +102,43 @@ test("a round makes four list calls and one for the account, whatever the size o
   expect(asked).toEqual(["account", "droplets", "snapshots", "records of intranet.localhost", "keys"]);
   expect(keys()).toEqual([]);
   expect(driftCheck(world.db)).toEqual({ checkedAt: world.clock.now, failure: null });
+});
+
+test("a round sees the instances of every page", async () => {
+  world.db.run("pragma synchronous = OFF");
+  for (let id = 1; id <= instancesAPage + 1; id += 1) standing(id);
+  cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-2vcpu-4gb" }));
+  cloud.records = [];
+  await round();
+  const ids = Array.from({ length: instancesAPage + 1 }, (_, index) => index + 1);
+  expect(keys().sort()).toEqual(
+    ids.flatMap((id) => [`changed-size ${id}`, `missing-record acme-${id}.intranet.localhost`]).sort(),
+  );
+});
+
+test("what changes while a round reads and compares is left to the next one", async () => {
+  const { instanceId } = standing(1);
+  standing(2);
+  cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-2vcpu-4gb" }));
+  let hasChanged = false;
+  world.engine.wait = async () => {
+    if (hasChanged) return;
+    hasChanged = true;
+    const restart = begin(world.engine, instanceId, registry.restart);
+    world.db.update(operations).set({ state: "done" }).where(eq(operations.id, restart)).run();
+  };
+  await round();
+  expect(keys()).toEqual(["changed-size 2"]);
+  await round();
+  expect(keys().sort()).toEqual(["changed-size 1", "changed-size 2"]);
+
+  // Nor is anything that was found before taken for resolved.
+  cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-1vcpu-2gb" }));
+  hasChanged = false;
+  await round();
+  expect(keys()).toEqual(["changed-size 1"]);
+  await round();
+  expect(keys()).toEqual([]);
 });
 
 test("a round comes every two minutes", async () => {

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import { and, eq, inArray, isNotNull, isNull, or } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { type Db, type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { drift, instances, snapshots } from "#db/schema.ts";
 import { compare, type Found, type Inventory } from "#server/drift/compare.ts";
-import { readExpected } from "#server/drift/expected.ts";
+import { changedSince, newestEvent, readExpected } from "#server/drift/expected.ts";
 import { keyOf } from "#server/drift/findings.ts";
 import { orphans } from "#server/drift/listOrphans.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
@@ -38,9 +39,7 @@ export async function reconcile(engine: Engine, signal?: AbortSignal): Promise<v
       return;
     }
     const { inventory, unknown } = await readInventory(engine, id);
-    // Given up meanwhile: what was read is old by now.
-    signal?.throwIfAborted();
-    write(engine.db, (tx) => noteRound(engine, tx, { inventory, unknown, account: id }));
+    await noteRound(engine, { inventory, unknown, account: id }, signal);
   } catch (error) {
     noteFailure(engine, isProviderError(error) ? error.userMessage : "The check itself failed.");
     throw error;
@@ -129,26 +128,40 @@ async function lookDirectly(digitalocean: DigitalOcean, dropletIds: readonly num
 
 type Round = { inventory: Inventory; unknown: ReadonlySet<number>; account: string };
 
-function noteRound(engine: Engine, tx: Tx, { inventory, unknown, account }: Round): void {
-  const now = engine.now();
-  const expected = readExpected(tx, engine.site, account);
-  const unjudged = new Set([
-    ...expected.busy,
-    ...expected.instances
-      .filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId))
-      .map(({ id }) => id),
-  ]);
-  const found = compare({ ...expected, busy: unjudged }, inventory, now);
-  noteFindings(engine, tx, { found, unjudged, account });
+async function noteRound(
+  engine: Engine,
+  { inventory, unknown, account }: Round,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { db, now, monotonic, wait } = engine;
+  const readFrom = newestEvent(db);
+  const expected = await readExpected(engine, account, signal);
+  const all: Found[] = [];
+  for (const part of compare(expected, inventory, now())) {
+    await wait(1, signal);
+    all.push(...part);
+  }
   const owned = new Set(expected.instances.map(({ dropletId }) => dropletId));
   const taken = new Set(expected.snapshots.map(({ id }) => id));
   // Whose token was there first says nothing: the account is the one that holds what we bought.
   const isOurs =
     inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));
-  saveReconciliationState(tx, {
-    ...reconciliationState(tx),
-    ...(isOurs ? { account } : {}),
-    ...{ checkedAt: now, checkedMonotonic: engine.monotonic(), failure: undefined },
+  const notSeen = expected.instances.filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId));
+  // Given up meanwhile: what was read is old by now.
+  signal?.throwIfAborted();
+  write(db, (tx) => {
+    const unjudged = new Set([
+      ...expected.busy,
+      ...changedSince(tx, readFrom),
+      ...notSeen.map(({ id }) => id),
+    ]);
+    const found = all.filter(({ instanceId }) => !unjudged.has(instanceId));
+    noteFindings(engine, tx, { found, unjudged, account });
+    saveReconciliationState(tx, {
+      ...reconciliationState(tx),
+      ...(isOurs ? { account } : {}),
+      ...{ checkedAt: now(), checkedMonotonic: monotonic(), failure: undefined },
+    });
   });
 }
 
@@ -176,6 +189,7 @@ function noteFindings(
   for (const [key, { instanceId, finding, monthlyCents, isSettled }] of current) {
     if (!isSettled && !before.has(key)) continue;
     const values = { instanceId, accountId: account, finding, monthlyCents };
+    if (isDeepStrictEqual({ ...before.get(key), ...values }, before.get(key))) continue;
     tx.insert(drift)
       .values({ key, ...values, foundAt: now(), foundMonotonic: monotonic() })
       .onConflictDoUpdate({ target: drift.key, set: values })

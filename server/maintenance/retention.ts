@@ -85,7 +85,7 @@ const removable = prepared((tx: Pick<Tx, "select">) =>
           tx
             .select({ id: instances.id })
             .from(instances)
-            .where(and(isOnPage, isThere, mayHaveExpired)),
+            .where(and(isOnPage(), isThere, mayHaveExpired)),
         ),
         inArray(backups.state, ["good", "failed"]),
       ),
