@@ -16,6 +16,8 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   const leaving = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean !== undefined);
   const repairing = kindsThat(({ repairsDrift }) => repairsDrift === true);
   const throwaways = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
+  // The plus keeps these from the index by kind, which holds all instances’ operations.
+  const kind = sql`+${operations.kind}`;
   const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
   return {
     instances: tx
@@ -50,7 +52,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
         restores: sql`json_extract(${operations.facts}, '$.source') is not null`.mapWith(Boolean),
       })
       .from(operations)
-      .where(and(isOnPage(operations.instanceId), inArray(operations.kind, leaving)))
+      .where(and(isOnPage(operations.instanceId), inArray(kind, leaving)))
       .prepare(),
     lastChanges: tx
       .select({ instanceId: operations.instanceId, at: max(operations.endedAt) })
@@ -88,10 +90,13 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
         facts: operations.facts,
       })
       .from(operations)
-      .where(and(isOnPage(operations.instanceId), eq(operations.kind, "change-address")))
+      .where(and(isOnPage(operations.instanceId), eq(kind, "change-address")))
       .prepare(),
   };
 });
+
+/** Fewer than elsewhere: all their operations are read, which may be hundreds of each. */
+const instancesARead = 25;
 
 /**
  * What our rows say, for {@link compare} with what the team `account` has: read page by page, so that they are of
@@ -108,7 +113,7 @@ export async function readExpected(
     ...{ snapshots: list(ask.snapshots), leaving: list(ask.leaving), moves: list(ask.moves) },
     ...{ addresses: list(ask.addresses), changes: list(ask.lastChanges) },
   };
-  for await (const page of instancePages({ db, wait }, signal)) {
+  for await (const page of instancePages({ db, wait }, signal, instancesARead)) {
     read.instances.push(...ask.instances.all(page));
     read.aliases.push(...ask.aliases.all(page));
     read.records.push(...ask.records.all(page));
@@ -117,6 +122,7 @@ export async function readExpected(
     read.moves.push(...ask.moves.all(page));
     await wait(1, signal);
     read.addresses.push(...ask.addresses.all(page));
+    await wait(1, signal);
     read.changes.push(...ask.lastChanges.all(page));
   }
   // Where two had the same name, the later one counts.

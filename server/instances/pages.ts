@@ -21,7 +21,7 @@ const idsAfter = prepared((tx: Pick<Tx, "select">) =>
     .from(instances)
     .where(gt(instances.id, given("after")))
     .orderBy(asc(instances.id))
-    .limit(instancesAPage)
+    .limit(given("size"))
     .prepare(),
 );
 
@@ -32,14 +32,15 @@ const idsAfter = prepared((tx: Pick<Tx, "select">) =>
 export async function* instancePages(
   { db, wait }: Pick<Clock, "wait"> & { db: Db },
   signal?: AbortSignal,
+  size = instancesAPage,
 ): AsyncGenerator<Page> {
   for (let after = ""; ; await wait(1, signal)) {
     signal?.throwIfAborted();
-    const ids = idsAfter(db).all({ after });
+    const ids = idsAfter(db).all({ after, size });
     const upTo = ids.at(-1)?.id;
     if (upTo === undefined) return;
     yield { after, upTo };
-    if (ids.length < instancesAPage) return;
+    if (ids.length < size) return;
     after = upTo;
   }
 }
