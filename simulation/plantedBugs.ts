@@ -305,8 +305,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       isHasty: true,
     },
     file: "server/maintenance/retention.ts",
-    from: "return goes && !isNewest && !uses.backup(backup) ? [backup.id] : [];",
-    to: "return goes && !isNewest ? [backup.id] : [];",
+    from: "return beyondPlan.filter((backup) => !uses.backup(backup)).map(({ id }) => id);",
+    to: "return beyondPlan.map(({ id }) => id);",
   },
   {
     name: "a purge removes what is being restored",
