@@ -52,6 +52,7 @@ const app = z.object({
 const provisioning = z.object({
   version: z.string(),
   url: z.string(),
+  company: z.string(),
   environment_variables: z.record(z.string(), z.string()),
 });
 const dumping = z.object({
@@ -185,7 +186,8 @@ const tasks: Record<PlaybookName, (disk: string, vars: Record<string, JsonValue>
 };
 
 function configure(disk: string, vars: Record<string, JsonValue>): void {
-  const { version, url, environment_variables: variables } = provisioning.parse(vars);
+  const { version, url, company, environment_variables } = provisioning.parse(vars);
+  const variables = { COMPANY: company, ...environment_variables };
   if (!existsSync(postsFile(disk))) {
     mkdirSync(dataOn(disk), { recursive: true });
     write(postsFile(disk), "[]\n");
