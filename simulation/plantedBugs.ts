@@ -186,8 +186,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "the budget of requests holds for one process only",
     focus: {
-      actions: ["destroy", "restart", "test-restore"],
-      faults: ["slow-boot", "list-lags", "droplet-stays"],
+      actions: ["destroy", "test-restore", "restore-as-new", "bring-back"],
+      faults: ["list-shifts", "listed-twice", "droplet-stays"],
+      episodes: 6,
+      isHasty: true,
     },
     file: "server/providers/digitalocean/budget.ts",
     from: "const requests = Math.min(wanted, ...free.map(({ room }) => room));",
