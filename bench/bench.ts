@@ -157,7 +157,7 @@ async function health(): Promise<void> {
   const row = (figure: string, { share }: HealthShare) =>
     grows(figure, percent(share), "≤ 5 %", share <= 0.05);
   row("processor share of health at 2,000 instances, of a core", plain);
-  row("… over TLS, a full handshake each time", tls);
+  row("… over TLS, a full handshake each five minutes", tls);
 }
 
 async function thousandSpawns(): Promise<void> {

@@ -23,7 +23,8 @@ import { nodeArgs, workerHeap } from "#start/services.ts";
  * probe, SQLite. Two processes beside this one: what answers as the intranets do, and what asks, whose time counts.
  */
 
-const rounds = 2;
+/** As many as there are from one look at all certificates to the next. */
+const rounds = 10;
 const measured = z.object({ cpuMs: z.number(), wallMs: z.number(), silent: z.number() });
 
 export type HealthShare = {

@@ -1,5 +1,11 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createProbe } from "./probe.ts";
 
@@ -58,4 +64,42 @@ test("silence, a closed port and an endless answer are sentences, not exceptions
   respond = () => ({ status: 200, body: "x".repeat(1_000_000) });
   expect((await probe.answer(url())).ok).toBe(false);
   expect((await probe.answer("http://x.localhost:1")).userMessage).toBe("Nothing listens there yet.");
+});
+
+/** A server at an intranet's name with a certificate that it signed itself. */
+async function tlsServer(folder: string, at = 0) {
+  const [key, cert] = [join(folder, `${at}.key`), join(folder, `${at}.pem`)];
+  const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", key, "-out", cert];
+  const name = ["-subj", "/CN=acme", "-addext", "subjectAltName=DNS:*.intranet.localhost"];
+  execFileSync("openssl", ["req", "-x509", "-nodes", ...made, ...name], { stdio: "ignore" });
+  const resumed: boolean[] = [];
+  const options = { key: readFileSync(key), cert: readFileSync(cert) };
+  const intranet = createTlsServer(options, (_request, response) =>
+    response.end('{"status":"ok","version":"2.14.0"}'),
+  );
+  intranet.on("secureConnection", (socket: TLSSocket) => resumed.push(socket.isSessionReused()));
+  await new Promise<void>((resolve) => intranet.listen(at, "127.0.0.1", resolve));
+  const close = () => new Promise<void>((resolve) => intranet.close(() => resolve()));
+  return { ca: options.cert.toString(), port: (intranet.address() as AddressInfo).port, resumed, close };
+}
+
+test("a look resumes the last one's session, which another server at that name can't", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-probe-"));
+  try {
+    const first = await tlsServer(folder);
+    const trusting = createProbe({ ca: first.ca });
+    const address = `https://acme.intranet.localhost:${first.port}`;
+    expect(await trusting.answer(address)).toMatchObject({ ok: true });
+    expect(await trusting.answer(address)).toMatchObject({ ok: true });
+    expect(first.resumed).toEqual([false, true]);
+    await first.close();
+    const other = await tlsServer(folder, first.port);
+    expect(await trusting.answer(address)).toMatchObject({
+      ok: false,
+      userMessage: "Its certificate isn't ready yet.",
+    });
+    await other.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,6 +1,6 @@
 import { request as plainRequest } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
-import { createSecureContext } from "node:tls";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { z } from "zod";
 
 export type Answer = {
@@ -33,13 +33,14 @@ const bodyLimit = 128 * 1024;
 const defaultTimeoutMs = 5000;
 
 /** Looks at instances from outside, as a visitor's browser would: `*.localhost` is always this machine. */
-export function createProbe(): Probe {
+export function createProbe({ ca }: { ca?: string } = {}): Probe {
+  const tlsAgent = createTlsAgents(ca);
   return {
     answer: async (url, { timeoutMs = defaultTimeoutMs, signal } = {}) => {
       const began = performance.now();
       const taken = () => Math.round(performance.now() - began);
       try {
-        const { status, body } = await get(new URL("/healthz", url), timeoutMs, signal);
+        const { status, body } = await get(tlsAgent, new URL("/healthz", url), timeoutMs, signal);
         const parsed = health.safeParse(parseJson(body));
         if (status === 200 && parsed.success)
           return { ok: true, status, version: parsed.data.version, ms: taken(), userMessage: "It answers." };
@@ -59,7 +60,9 @@ export function createProbe(): Probe {
     variablesInEffect: async (url, variables, signal) => {
       const key = variables.find(({ name }) => name === "ADMIN_KEY")?.value ?? "";
       try {
-        const asked = await get(new URL("/variables", url), defaultTimeoutMs, signal, { "x-admin-key": key });
+        const asked = await get(tlsAgent, new URL("/variables", url), defaultTimeoutMs, signal, {
+          "x-admin-key": key,
+        });
         if (asked.status === 404) return undefined;
         const found = shownVariables.safeParse(parseJson(asked.body));
         const wrong = variables.filter(({ name, value }) => found.data?.[name] !== value);
@@ -74,20 +77,29 @@ export function createProbe(): Probe {
   };
 }
 
+/** For how long a server that has shown its certificate needn't show it again, ms. */
+const certificateSeenForMs = 5 * 60_000;
+
 /**
- * Each look is a connection and a handshake of its own, as a new visitor's is: what a kept one hides is a certificate
- * that is over, and a name that leads elsewhere. Only what all have in common, the certificates we trust, is made once.
+ * Each look is a connection of its own, as a new visitor's is: a kept one would hide a name that leads elsewhere. Its
+ * handshake resumes the last one's session, which only the same server can; a certificate that has expired shows once
+ * the sessions are forgotten. `ca`: the only certificate to trust; the usual ones by default.
  */
-const tlsAgent = () => {
-  madeTlsAgent ??= new TlsAgent({
-    ...{ keepAlive: false, maxCachedSessions: 0 },
-    secureContext: createSecureContext(),
-  });
-  return madeTlsAgent;
-};
-let madeTlsAgent: TlsAgent | undefined;
+function createTlsAgents(ca?: string): () => TlsAgent {
+  let shared: { agent: TlsAgent; madeAt: number } | undefined;
+  let secureContext: SecureContext | undefined;
+  return () => {
+    const now = performance.now();
+    if (shared !== undefined && now - shared.madeAt <= certificateSeenForMs) return shared.agent;
+    secureContext ??= createSecureContext(ca === undefined ? {} : { ca });
+    const agent = new TlsAgent({ keepAlive: false, maxCachedSessions: 20_000, secureContext });
+    shared = { agent, madeAt: now };
+    return agent;
+  };
+}
 
 function get(
+  tlsAgent: () => TlsAgent,
   url: URL,
   timeoutMs: number,
   signal?: AbortSignal,
