@@ -6,7 +6,7 @@ import type { OpenMenuProps } from "./menu.tsx";
 /** The button of a menu from its first opening on. */
 export function OpenMenu({ label, className, children, items, width, align, byKeyboard }: OpenMenuProps) {
   const chosen = useRef<() => void>(undefined);
-  const isFirstItemDue = useRef(byKeyboard);
+  const shouldFocusFirstItem = useRef(byKeyboard);
   return (
     <DropdownMenu.Root defaultOpen>
       <DropdownMenu.Trigger aria-label={label} className={className}>
@@ -16,8 +16,8 @@ export function OpenMenu({ label, className, children, items, width, align, byKe
         <DropdownMenu.Content
           // Radix has not seen the key that opened it the first time, and would focus the menu itself.
           ref={(menu) => {
-            if (!isFirstItemDue.current || menu === null) return;
-            isFirstItemDue.current = false;
+            if (!shouldFocusFirstItem.current || menu === null) return;
+            shouldFocusFirstItem.current = false;
             menu.querySelector<HTMLElement>("[role=menuitem]")?.focus({ preventScroll: true });
           }}
           align={align ?? "center"}

@@ -15,7 +15,7 @@ export function arrivalAt(tx: Tx, host: string): Arrival | undefined {
   if (found === undefined) return undefined;
   const newest = newestOperation(tx, found.id);
   const operation = newest === undefined ? undefined : operationViews(tx, [newest])[0];
-  const doing = operation === undefined ? undefined : registry[operation.kind].whileRunning;
+  const doing = operation === undefined ? undefined : registry[operation.kind].visitorStatus;
   if (operation === undefined || doing === undefined) return undefined;
   if (operation.state !== "running" && operation.state !== "failed") return undefined;
   return { company: found.company, doing, operation };

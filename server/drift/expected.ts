@@ -4,7 +4,7 @@ import type { Db, Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { aliases, dnsRecords, events, instances, operations, snapshots } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
-import { instancePages, isOnPage } from "#server/instances/pages.ts";
+import { instancePages, isOnPage } from "#server/instances/instancePages.ts";
 import type { Site } from "#server/operations/engine/define.ts";
 import { canBeResumed } from "#server/operations/engine/resumable.ts";
 import { kindsThat } from "#server/operations/registry.ts";
@@ -96,7 +96,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
 });
 
 /** Fewer than elsewhere: all their operations are read, which may be hundreds of each. */
-const instancesARead = 25;
+const instancesPerRead = 25;
 
 /**
  * What our rows say, for {@link compare} with what the team `account` has: read page by page, so that they are of
@@ -109,11 +109,11 @@ export async function readExpected(
 ): Promise<Expected> {
   const ask = queries(db);
   const read = {
-    ...{ instances: list(ask.instances), aliases: list(ask.aliases), records: list(ask.records) },
-    ...{ snapshots: list(ask.snapshots), leaving: list(ask.leaving), moves: list(ask.moves) },
-    ...{ addresses: list(ask.addresses), changes: list(ask.lastChanges) },
+    ...{ instances: emptyFor(ask.instances), aliases: emptyFor(ask.aliases), records: emptyFor(ask.records) },
+    ...{ snapshots: emptyFor(ask.snapshots), leaving: emptyFor(ask.leaving), moves: emptyFor(ask.moves) },
+    ...{ addresses: emptyFor(ask.addresses), changes: emptyFor(ask.lastChanges) },
   };
-  for await (const page of instancePages({ db, wait }, signal, instancesARead)) {
+  for await (const page of instancePages({ db, wait }, signal, instancesPerRead)) {
     read.instances.push(...ask.instances.all(page));
     read.aliases.push(...ask.aliases.all(page));
     read.records.push(...ask.records.all(page));
@@ -159,23 +159,23 @@ export async function readExpected(
 
 type Reading = { db: Db; site: Pick<Site, "keyName" | "publicKey"> } & Pick<Clock, "wait">;
 
-/** An empty list of what a query answers with. */
-const list = <Row>(_query: { all: (values: never) => Row[] }): Row[] => [];
+/** An empty list, typed by the rows that the query returns. */
+const emptyFor = <Row>(_query: { all: (values: never) => Row[] }): Row[] => [];
 const bySequence = (a: { sequence: number }, b: { sequence: number }): number => a.sequence - b.sequence;
 
-/** The last thing that happened: whatever changes an instance, or what belongs to it, says so by an event. */
-export const newestEvent = (tx: Pick<Tx, "select">): number => happened(tx).newest.get()?.id ?? 0;
+/** The id of the newest event: every change of an instance, or of what belongs to it, appends one. */
+export const newestEvent = (tx: Pick<Tx, "select">): number => eventQueries(tx).newest.get()?.id ?? 0;
 
 /** The instances that have changed since that event, and those with a live operation. */
 export const changedSince = (tx: Pick<Tx, "select">, eventId: number): Set<string> =>
   new Set([
     ...busyInstances(tx),
-    ...happened(tx)
+    ...eventQueries(tx)
       .since.all({ eventId })
       .map(({ instanceId }) => instanceId),
   ]);
 
-const happened = prepared((tx: Pick<Tx, "select">) => ({
+const eventQueries = prepared((tx: Pick<Tx, "select">) => ({
   newest: tx.select({ id: events.id }).from(events).orderBy(desc(events.id)).limit(1).prepare(),
   since: tx
     .select({ instanceId: events.instanceId })

@@ -2,7 +2,7 @@ import { and, gt, isNull, lte, sql } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { instances } from "#db/schema.ts";
 import { oldestMs } from "./backupPlan.ts";
-import type { Page } from "./pages.ts";
+import type { Page } from "./instancePages.ts";
 
 type Reader = Pick<Tx, "select">;
 

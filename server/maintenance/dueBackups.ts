@@ -26,7 +26,7 @@ const dueBackups = prepared((tx: Pick<Tx, "select">) =>
     .where(lte(instances.nextBackupAt, given("now")))
     .prepare(),
 );
-const dueProofs = prepared((tx: Pick<Tx, "select">) =>
+const dueRestoreTests = prepared((tx: Pick<Tx, "select">) =>
   tx
     .select(named)
     .from(instances)
@@ -55,7 +55,7 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
 
 export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promise<void> {
   const now = engine.now();
-  const due = dueProofs(engine.db).all({ now });
+  const due = dueRestoreTests(engine.db).all({ now });
   const fault = ({ slug }: Named) => `could not start the due test restore of ${slug}`;
   const begin = ({ id }: Named) => {
     const { backupPlan, nextRestoreTestAt: dueAt } = instanceOf(engine.db, id);

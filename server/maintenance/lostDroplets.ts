@@ -2,7 +2,7 @@ import { and, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import { type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
-import { instancePages, isOnPage } from "#server/instances/pages.ts";
+import { instancePages, isOnPage } from "#server/instances/instancePages.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import { secondLookMs } from "#server/operations/steps/dropletPresence.ts";

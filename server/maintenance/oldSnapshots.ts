@@ -2,7 +2,7 @@ import { and, eq, getTableColumns, isNotNull, isNull, or, sql } from "drizzle-or
 import { type Db, type Tx, write } from "#db/client.ts";
 import { prepared } from "#db/prepared.ts";
 import { instances, snapshots } from "#db/schema.ts";
-import { instancePages, isOnPage } from "#server/instances/pages.ts";
+import { instancePages, isOnPage } from "#server/instances/instancePages.ts";
 import {
   beginSnapshotRemoval,
   isNewer,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { drift, instances, mail, operations, snapshots } from "#db/schema.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftCheck, driftViews } from "#server/drift/queries.ts";
-import { instancesAPage } from "#server/instances/pages.ts";
+import { instancesPerPage } from "#server/instances/instancePages.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
 import { instanceTag, operationTag, restoreTestTag } from "#server/operations/steps/droplet.ts";
@@ -106,11 +106,11 @@ test("a round makes four list calls and one for the account, whatever the size o
 
 test("a round sees the instances of every page", async () => {
   world.db.run("pragma synchronous = OFF");
-  for (let id = 1; id <= instancesAPage + 1; id += 1) standing(id);
+  for (let id = 1; id <= instancesPerPage + 1; id += 1) standing(id);
   cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-2vcpu-4gb" }));
   cloud.records = [];
   await round();
-  const ids = Array.from({ length: instancesAPage + 1 }, (_, index) => index + 1);
+  const ids = Array.from({ length: instancesPerPage + 1 }, (_, index) => index + 1);
   expect(keys().sort()).toEqual(
     ids.flatMap((id) => [`changed-size ${id}`, `missing-record acme-${id}.intranet.localhost`]).sort(),
   );

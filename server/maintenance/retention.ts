@@ -2,7 +2,7 @@ import { and, asc, desc, eq, inArray, isNotNull, isNull, sql } from "drizzle-orm
 import { type Tx, write } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { type BackupReason, backups, instances } from "#db/schema.ts";
-import { instancePages, isOnPage, type Page } from "#server/instances/pages.ts";
+import { instancePages, isOnPage, type Page } from "#server/instances/instancePages.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { manifestKey } from "#server/operations/steps/dump.ts";

@@ -1,6 +1,6 @@
 import { write } from "#db/client.ts";
 import { staleInstances } from "#server/instances/backupAge.ts";
-import { instancePages } from "#server/instances/pages.ts";
+import { instancePages } from "#server/instances/instancePages.ts";
 import { addStaleMail } from "#server/mail/outbox.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 

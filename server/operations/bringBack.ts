@@ -55,7 +55,7 @@ export const bringBack = defineOperation<Facts>({
     const purged = unlessPurged(instance);
     return purged ?? (instance.isKept ? null : "It has no snapshot and no good backup to start from.");
   },
-  whileRunning: "is being brought back",
+  visitorStatus: "is being brought back",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   appliesConfiguration: true,

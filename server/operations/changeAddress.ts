@@ -139,7 +139,7 @@ export const changeAddress = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
   mutating: true,
   allowed: whileOn,
-  whileRunning: "is being moved",
+  visitorStatus: "is being moved",
   leavesRequests: true,
   appliesConfiguration: true,
   changesConfiguration: true,

@@ -51,7 +51,7 @@ export const editVariables = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
-  whileRunning: "is being updated",
+  visitorStatus: "is being updated",
   appliesConfiguration: true,
   changesConfiguration: true,
   steps: [

@@ -26,7 +26,7 @@ export const restart = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
   allowed: whileOn,
-  whileRunning: "is being restarted",
+  visitorStatus: "is being restarted",
   appliesConfiguration: true,
   steps: [
     reboot("reboot", "Restart the droplet"),
@@ -74,7 +74,7 @@ export const powerOn = defineOperation<Facts>({
     instance.status === "off" || instance.status === "failed"
       ? withDroplet(instance)
       : (unlessBusy(instance) ?? "It's already switched on."),
-  whileRunning: "is being started",
+  visitorStatus: "is being started",
   appliesConfiguration: true,
   steps: [
     undoneBy(

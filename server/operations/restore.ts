@@ -55,7 +55,7 @@ export const restore = defineOperation<Facts>({
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
-  whileRunning: "is being restored",
+  visitorStatus: "is being restored",
   appliesConfiguration: true,
   steps: [
     ...reapplyConfiguration<Facts>("settle"),

@@ -23,7 +23,7 @@ export const restoreAsNew = defineOperation<SourceFacts>({
   facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
-  whileRunning: "is being prepared",
+  visitorStatus: "is being prepared",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   appliesConfiguration: true,

@@ -22,7 +22,7 @@ export const spawn = defineOperation<PlaybookFacts>({
   facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
-  whileRunning: "is being prepared",
+  visitorStatus: "is being prepared",
   leavesAtDigitalOcean: "own-droplet",
   leavesRequests: true,
   appliesConfiguration: true,

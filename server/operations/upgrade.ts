@@ -115,7 +115,7 @@ export const upgrade = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
-  whileRunning: "is being updated",
+  visitorStatus: "is being updated",
   appliesConfiguration: true,
   changesSoftware: true,
   steps: [

@@ -283,7 +283,7 @@ export type OperationDefinition<Facts> = {
   /** Why a failed one must not do once more what it was begun for, in a sentence: what has changed since. */
   noRetry?: (instance: Pick<Instance, "isProtected" | "status">) => string | undefined;
   /** What visitors are told of the intranet meanwhile, after the company's name; without it they are told nothing. */
-  whileRunning?: string;
+  visitorStatus?: string;
   /** It leaves the instance as it was: what failed before it can still be retried and cancelled after it. */
   changesNothing?: true;
   /** What it leaves at DigitalOcean that bears its id, so that drift is judged by it. */

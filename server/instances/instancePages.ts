@@ -6,7 +6,7 @@ import { instances } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 
 /** So few that what is done for a page keeps the other work of the process waiting for a few milliseconds. */
-export const instancesAPage = 200;
+export const instancesPerPage = 200;
 
 /** The instances whose ids are greater than `after`, up to and including `upTo`. */
 export type Page = { after: string; upTo: string };
@@ -32,7 +32,7 @@ const idsAfter = prepared((tx: Pick<Tx, "select">) =>
 export async function* instancePages(
   { db, wait }: Pick<Clock, "wait"> & { db: Db },
   signal?: AbortSignal,
-  size = instancesAPage,
+  size = instancesPerPage,
 ): AsyncGenerator<Page> {
   for (let after = ""; ; await wait(1, signal)) {
     signal?.throwIfAborted();

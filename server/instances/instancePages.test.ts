@@ -6,7 +6,7 @@ import { warnOfStaleBackups } from "#server/maintenance/staleBackups.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { createTestEngine, insertInstance, insertUser, only } from "#server/operations/testing/testEngine.ts";
 import type { BackupStore } from "#server/providers/backups/backups.ts";
-import { instancePages, instancesAPage } from "./pages.ts";
+import { instancePages, instancesPerPage } from "./instancePages.ts";
 
 const dayMs = 86_400_000;
 let world: ReturnType<typeof createTestEngine>;
@@ -48,18 +48,18 @@ function add(id: string, values: Values = {}): string {
 const fill = (count: number, values: Values = {}) =>
   Array.from({ length: count }, (_, number) => add(idOf(number), values));
 
-test.each([0, 1, instancesAPage - 1, instancesAPage, instancesAPage + 1, 2 * instancesAPage])(
+test.each([0, 1, instancesPerPage - 1, instancesPerPage, instancesPerPage + 1, 2 * instancesPerPage])(
   "each of %i instances is on one page",
   async (count) => {
     const ids = fill(count);
     const read = await pages();
     expect(read.flat()).toEqual(ids);
-    expect(Math.max(0, ...read.map((page) => page.length))).toBeLessThanOrEqual(instancesAPage);
+    expect(Math.max(0, ...read.map((page) => page.length))).toBeLessThanOrEqual(instancesPerPage);
   },
 );
 
 test("what is added between two pages moves none from its page and is not read twice", async () => {
-  const ids = fill(2 * instancesAPage + 1);
+  const ids = fill(2 * instancesPerPage + 1);
   let added = 0;
   between = () => {
     added += 1;
@@ -89,7 +89,7 @@ test("retention and the warnings treat the instances of every page, and what is 
   insertUser(world.db);
   const backupPlan = { ...noBackupPlan, every: "day" as const, setAt: 1, keepCount: 1 };
   const values = { backupPlan, dropletId: 1, answeredAt: 1 };
-  const ids = fill(2 * instancesAPage + 1, values);
+  const ids = fill(2 * instancesPerPage + 1, values);
   for (const id of ids) for (const number of [5, 6]) addBackup(id, number);
   let added = 0;
   between = () => {
