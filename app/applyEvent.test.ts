@@ -145,7 +145,7 @@ test("of each operation only the newest change is kept, and the page is the same
   expect(applyToDetail(detail, kept)).toEqual(applyToDetail(detail, all));
 });
 
-test("a round says of those that run, owe no answer and were left alone that they have answered", () => {
+test("a round counts as an answer of every instance that runs, isn't silent and had no operation meanwhile", () => {
   const well = { status: "running", silentSince: null, answeredAt: 5, operation: { endedAt: 7 } } as const;
   expect(lastAnswer(well, undefined)).toBe(5);
   expect(lastAnswer(well, 9)).toBe(9);

@@ -29,8 +29,8 @@ export function newestChanges(
 }
 
 /**
- * When an instance last answered, once all were asked in a round that began at `round`: one that runs, owes no answer and
- * was with no operation meanwhile has answered in it.
+ * When an instance last answered, given the newest health round, which began at `round`. An instance that runs, isn't
+ * silent and had no operation meanwhile answered in that round: only silence is recorded per instance.
  */
 export const lastAnswer = (
   {

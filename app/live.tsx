@@ -192,7 +192,7 @@ export const useConnection = () => useProvided(ConnectionContext);
 /** What has changed since the page was opened: of each operation the newest. */
 export const useChanges = () => useProvided(ChangesContext);
 
-/** When the newest round began in which all instances were asked; undefined until that is known. */
+/** When the newest health round began; undefined until the feed has said. */
 export const useRound = () => useContext(RoundContext);
 
 /** The lines that have come of the operation that is watched. */

@@ -13,7 +13,7 @@ import { fewest, measureThousand } from "./thousand/thousand.ts";
 
 /**
  * What the Spawner adds to what its parts cost, as ratios taken side by side in one run. Prints a table and writes
- * the same as JSON to bench/results/. Names of parts measure only these; --quick leaves out those that take longest.
+ * the same as JSON to bench/results/. Pass the names of parts to run only those; --quick skips the slowest.
  */
 
 type Figure = { figure: string; value: string; target: string; met: boolean | null };
@@ -43,7 +43,7 @@ async function oneSpawn(): Promise<void> {
   const barePlaybooks: number[] = [];
   const bareRequests: number[] = [];
   let watched: { operationId: string; instanceId: string; slug: string } | undefined;
-  // The first ones teach how long a droplet takes to boot, and warm up both sides alike.
+  // The first rounds teach the Spawner how long a droplet takes to boot, and warm up both sides.
   for (let round = -3; round < repeats; round += 1) {
     const before = await one.requests();
     const slug = `spawn-${round + 3}`;
@@ -152,12 +152,12 @@ async function growth(): Promise<void> {
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 async function health(): Promise<void> {
-  say("Looking at 2,000 instances …");
+  say("Checking the health of 2,000 instances …");
   const { plain, tls } = await measureHealth(2000);
   const row = (figure: string, { share }: HealthShare) =>
     grows(figure, percent(share), "≤ 5 %", share <= 0.05);
-  row("processor share of health at 2,000 instances, of a core", plain);
-  row("… over TLS, a full handshake each five minutes", tls);
+  row("CPU of health checks at 2,000 instances, of one core", plain);
+  row("… over TLS, a full handshake every five minutes", tls);
 }
 
 async function thousandSpawns(): Promise<void> {
@@ -181,7 +181,7 @@ async function thousandSpawns(): Promise<void> {
     memory.peak / memory.idle,
     1.5,
   );
-  grows("… minutes, as time passed for the Spawner", found.minutes.toFixed(1), "reported", null);
+  grows("… minutes, by the Spawner's clock", found.minutes.toFixed(1), "reported", null);
 }
 
 const parts: Record<string, () => Promise<void>> = {

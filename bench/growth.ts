@@ -57,7 +57,7 @@ function compare(small: () => unknown, large: () => unknown) {
 const list = ({ db }: Installation) => db.transaction((tx) => listPage(env, tx, all));
 const detail = ({ db }: Installation, slug: string) => db.transaction((tx) => instanceDetail(env, tx, slug));
 
-/** DigitalOcean as the rows say it is, without a network: maintenance compares it with them. */
+/** A DigitalOcean that matches the rows, without a network, for maintenance to compare them with. */
 function cloudOf({ db }: Installation): Providers {
   const rows = db.select().from(instances).all();
   const droplets = rows.flatMap(({ id, slug, dropletId, ipAddress, ...row }): Droplet[] =>
@@ -119,8 +119,8 @@ async function longestBlock(engine: Engine): Promise<number> {
 }
 
 /**
- * The shortest of some rounds' longest blocks: what else the machine does lengthens them. Each comes two minutes after
- * the one before, so that it compares DigitalOcean with the rows; the first also notes which team has each droplet.
+ * The shortest of several rounds' longest blocks, because other work on the machine lengthens them. Rounds are two minutes
+ * apart, so that each compares DigitalOcean with the rows; the first also records which team has each droplet.
  */
 async function blockOfMaintenance(installation: Installation): Promise<number> {
   const providers = cloudOf(installation);

@@ -19,8 +19,8 @@ import { createProbe } from "#server/providers/probe.ts";
 import { nodeArgs, workerHeap } from "#start/services.ts";
 
 /**
- * The processor's share of looking at many running instances, as the worker does it: its rounds at their interval, its
- * probe, SQLite. Two processes beside this one: what answers as the intranets do, and what asks, whose time counts.
+ * The CPU that checking many running instances takes, done as the worker does it: the same rounds, interval, probe and
+ * SQLite. It starts two processes: one answers for the intranets, and one does the checks and has its CPU time measured.
  */
 
 /** As many as there are from one look at all certificates to the next. */
@@ -30,11 +30,11 @@ const measured = z.object({ cpuMs: z.number(), wallMs: z.number(), silent: z.num
 export type HealthShare = {
   /** Of one core, 0…1. */
   share: number;
-  /** Processor time of a look at one instance. */
+  /** CPU time of one check of one instance. */
   msEach: number;
 };
 
-/** Over HTTP, and over TLS as on DigitalOcean; side by side. */
+/** Over HTTP, and over TLS as on DigitalOcean, in parallel. */
 export async function measureHealth(count: number): Promise<{ plain: HealthShare; tls: HealthShare }> {
   const folder = mkdtempSync(join(tmpdir(), "spawner-health-"));
   try {
@@ -48,7 +48,7 @@ export async function measureHealth(count: number): Promise<{ plain: HealthShare
 
 type Certificate = { key: string; cert: string };
 
-/** One that signs itself, for all intranets; on the curve that Caddy uses too. */
+/** One self-signed certificate for all intranets, on the curve that Caddy uses. */
 function makeCertificate(folder: string): Certificate {
   const made = { key: join(folder, "key.pem"), cert: join(folder, "cert.pem") };
   const args = [
@@ -78,7 +78,7 @@ async function measure(count: number, certificate?: Certificate): Promise<Health
   }
 }
 
-/** A process that runs this file; one that is given a certificate trusts it. */
+/** Starts a process that runs this file. If it gets a certificate, it trusts it. */
 const start = (...args: string[]) =>
   fork(import.meta.filename, args, {
     execArgv: nodeArgs("bench/health.ts", ...workerHeap).slice(0, -1),
@@ -93,7 +93,7 @@ async function messageFrom<Message>(child: ChildProcess, shape: z.ZodType<Messag
   return shape.parse(message);
 }
 
-/** One process stands for all intranets: they are told by their name, and answer alike. */
+/** Answers for all intranets: their names lead to the same process, which gives them all the same answer. */
 function answer(key?: string, cert?: string): void {
   const body = JSON.stringify({ status: "ok", version: "2.14.0" });
   const listener: RequestListener = (_request, response) => {
@@ -107,7 +107,7 @@ function answer(key?: string, cert?: string): void {
   server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
 }
 
-/** Watches from before the first round, which warms up, until so many more have ended. */
+/** Runs one round to warm up, then measures the next ones. */
 async function ask(count: number, port: number, scheme: string): Promise<void> {
   const world = createTestEngine({
     ...realClock,

@@ -81,7 +81,7 @@ test("another address: the old one leads to it, and the post is there", async ({
   expect((await askIntranet(request, "fjell-sport", "/healthz")).status()).toBe(200);
 });
 
-test("another name: the intranet shows it, and so does the page", async ({ page }) => {
+test("a new company name shows in the intranet and on the page", async ({ page }) => {
   test.setTimeout(180_000);
   await spawn(page, { company: "Hav Bakeri", slug: "hav" });
   await waitUntilRunning(page);

@@ -4,7 +4,7 @@ import { expect, test } from "./fixtures.ts";
 
 const kib = 1024;
 
-/** What the scripts that a page asks for weigh on the wire, in bytes; without those for old browsers only. */
+/** The gzipped size of a page's scripts in bytes, without those for old browsers. */
 async function scriptsOf(page: Page, path: string): Promise<number> {
   const html = await (await page.request.get(path)).text();
   const addresses = [...html.matchAll(/<script\b[^>]*>/g)]
@@ -26,10 +26,8 @@ test("the list and an instance's page load less than 200 KiB of JavaScript befor
   }
 });
 
-test("a menu opens by keyboard before its code has been loaded, and gives the focus back", async ({
-  page,
-}) => {
-  // Nothing is fetched ahead: the press itself has to.
+test("a menu opens by keyboard before its code has loaded, and returns the focus", async ({ page }) => {
+  // No prefetch: the press itself has to load the code.
   await page.addInitScript(() => {
     window.requestIdleCallback = () => 0;
   });
@@ -49,9 +47,7 @@ test("a menu opens by keyboard before its code has been loaded, and gives the fo
   }
 });
 
-test("where the navigation has icons only, its words show beside what is pointed at or reached by keyboard", async ({
-  page,
-}) => {
+test("an icon-only navigation shows a label on hover and on keyboard focus", async ({ page }) => {
   await page.setViewportSize({ width: 900, height: 700 });
   const link = page.getByRole("complementary").getByRole("link", { name: "Backups" });
   const tip = page.locator("[popover]");

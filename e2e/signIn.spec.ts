@@ -20,30 +20,33 @@ test("nobody sees anything without signing in, and comes back to where they want
   await expect(page.getByText("Not working")).toHaveCount(0);
 });
 
-signedIn("a person is removed only after a question, and the focus stays in the page", async ({ page }) => {
-  await page.goto("/settings");
-  await expect(page.getByRole("button", { name: "End sessions of Joe" })).toBeVisible();
-  await page.getByLabel("Name").fill("Vera Ny");
-  await page.getByLabel("Email").fill("vera@intranet.localhost");
-  await page.getByLabel("Initial password").fill("correct horse battery staple");
-  await page.getByRole("button", { name: "Add person" }).click();
-  const remove = page.getByRole("button", { name: "Remove Vera Ny" });
-  const dialog = page.getByRole("alertdialog", { name: "Remove Vera Ny?" });
+signedIn(
+  "a person is removed only after a confirmation, and the focus stays in the page",
+  async ({ page }) => {
+    await page.goto("/settings");
+    await expect(page.getByRole("button", { name: "End sessions of Joe" })).toBeVisible();
+    await page.getByLabel("Name").fill("Vera Ny");
+    await page.getByLabel("Email").fill("vera@intranet.localhost");
+    await page.getByLabel("Initial password").fill("correct horse battery staple");
+    await page.getByRole("button", { name: "Add person" }).click();
+    const remove = page.getByRole("button", { name: "Remove Vera Ny" });
+    const dialog = page.getByRole("alertdialog", { name: "Remove Vera Ny?" });
 
-  await remove.click();
-  await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
-  await page.keyboard.press("Escape");
-  await expect(dialog).toHaveCount(0);
-  await expect(remove).toBeFocused();
+    await remove.click();
+    await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
+    await page.keyboard.press("Escape");
+    await expect(dialog).toHaveCount(0);
+    await expect(remove).toBeFocused();
 
-  await remove.click();
-  await dialog.getByRole("button", { name: "Remove" }).click();
-  await expect(dialog).toHaveCount(0);
-  await expect(remove).toHaveCount(0);
-  await expect(page.getByRole("main")).toBeFocused();
-});
+    await remove.click();
+    await dialog.getByRole("button", { name: "Remove" }).click();
+    await expect(dialog).toHaveCount(0);
+    await expect(remove).toHaveCount(0);
+    await expect(page.getByRole("main")).toBeFocused();
+  },
+);
 
-signedIn("the address that a batch had once leads to it", async ({ page }) => {
+signedIn("a batch's old address redirects to it", async ({ page }) => {
   await page.goto("/together/b1");
   await page.waitForURL(/\/batches\/b1$/);
   await expect(page.getByText("This batch doesn't exist.")).toBeVisible();

@@ -95,7 +95,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     },
     /** How long snapshots and backups of a destroyed instance are kept. */
     keepDestroyedDays: env.KEEP_DESTROYED_DAYS,
-    /** How long the log of an operation that is over is kept as it was written; then it is packed. */
+    /** How long a finished operation's log is kept uncompressed. */
     keepLogsDays: env.KEEP_LOGS_DAYS,
     databaseUrl: env.DATABASE_URL,
     admin: { email: env.ADMIN_EMAIL.toLowerCase(), password: env.ADMIN_PASSWORD },

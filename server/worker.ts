@@ -24,10 +24,10 @@ function die(what: string, error: unknown): never {
   report(what, error);
   process.exit(1);
 }
+
 /**
  * Makes this process the worker: it takes wake-ups from the queue until a signal ends it. `compose` puts the engine
- * together; the crash test passes one whose steps are watched. `clockOf` makes its clock; a benchmark passes one that
- * runs faster.
+ * together; the crash test passes one whose steps are watched. `clockOf` makes its clock; a benchmark passes a faster one.
  */
 export async function startWorker(env: Env, compose = createEngine, clockOf = createClock): Promise<void> {
   process.on("unhandledRejection", (error) => die("unhandled rejection", error));

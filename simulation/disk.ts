@@ -18,7 +18,7 @@ export type Disk = {
   /** The version that is unpacked and was last started. */
   software: string | undefined;
   environment: { url: string; variables: Record<string, string>; redirectFrom: string[] } | undefined;
-  /** The version that has opened the data last; undefined while other data is in its place. */
+  /** The version that last opened the data; undefined while other data is in its place. */
   openedBy: string | undefined;
   /** Whether the service starts with the machine; it runs while the machine does. */
   isStarted: boolean;

@@ -254,7 +254,7 @@ export function createRules(
       broken("a safety backup comes first", `${run} moved ${unsaved.join(", ")} aside, in no backup`);
   }
 
-  /** What a newer version has written, an older one may be unable to read: only who asks for it installs it there. */
+  /** An older version may be unable to read what a newer one wrote: only an explicit upgrade may install it there. */
   function installed({ disk: { software = "", openedBy = "" } }: SimDroplet, run: string): void {
     const [operationId = "", step] = run.split("-");
     const isAskedFor = operation.get(operationId)?.kind === "upgrade" && step === "install";

@@ -67,8 +67,8 @@ export const nodeArgs = (file: string, ...more: string[]): string[] => [
 ];
 
 /**
- * How far the worker's heap may grow before it is tidied: to 64 MB at first, then to half as much again as it holds.
- * Left to itself it lets three times what it holds pile up while many operations run.
+ * How far the worker's heap may grow before a full collection: to 64 MB at first, then to 1.5 times what is alive. By
+ * default it grows to three times as much while many operations run.
  */
 export const workerHeap = ["--initial-old-space-size=64", "--heap-growing-percent=50"];
 

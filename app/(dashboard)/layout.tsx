@@ -7,7 +7,7 @@ import { whenIdle } from "#app/ui/whenIdle.ts";
 import { Sidebar } from "./_shell/sidebar.tsx";
 
 export default function DashboardLayout({ children }: { children: ReactNode }) {
-  // What a press may need at once. Whatever could not be loaded is asked for again by the press.
+  // So that the first click needn't wait for code. If loading fails here, the click tries again.
   useEffect(() => whenIdle(() => void Promise.allSettled([loadOpenMenu(), loadShownToast()])), []);
   return (
     <LiveProvider>

@@ -40,7 +40,7 @@ export function Dialog(props: {
           onCloseAutoFocus={(event) => {
             event.preventDefault();
             if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-            // It has gone with what was removed.
+            // The opener was removed along with its row.
             else document.getElementById("content")?.focus();
           }}
           className="fixed z-50 max-h-[92dvh] overflow-auto bg-raised p-6 shadow-pop max-md:inset-x-0 max-md:bottom-0 max-md:rounded-t-[14px] md:left-1/2 md:top-1/2 md:w-[560px] md:-translate-x-1/2 md:-translate-y-1/2 md:rounded-[14px]"

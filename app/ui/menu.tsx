@@ -3,32 +3,32 @@ import { type ComponentType, type ReactNode, useState } from "react";
 
 type MenuItem = {
   label: string;
-  /** Why it cannot be chosen now. It stays focusable, so that the reason can be read. */
+  /** Why it can't be chosen now. The item stays focusable, so that the reason can be read. */
   reason?: string | null | undefined;
-  /** Called once the menu has closed, just before its button has the focus again: a dialog gives it back there. */
+  /** Called after the menu closes, just before focus returns to its button, so that a dialog can return it there too. */
   onChoose: () => void;
 };
 
 export type MenuProps = {
-  /** What the button is called; its `children` are what is seen of it. */
+  /** The button's accessible name; `children` are what it shows. */
   label: string;
   className: string;
   children: ReactNode;
   items: readonly (MenuItem | "separator")[];
-  /** Of the menu, as a class. */
+  /** A Tailwind class for the menu's width. */
   width: string;
   align?: "center" | "end";
 };
 
 export type OpenMenuProps = MenuProps & {
-  /** Opened with the keyboard, so its first item gets the focus. */
+  /** Opened with the keyboard: focus its first item. */
   byKeyboard: boolean;
 };
 
-/** What a menu needs once it is open. */
+/** Loads the code of an open menu. */
 export const loadOpenMenu = () => import("./openMenu.tsx");
 
-/** A button with a menu. Until it's pressed it is only a button: most pages are left without opening one. */
+/** A menu button. It's a plain button until the first press, because most visits never open a menu. */
 export function Menu(props: MenuProps) {
   const [opened, setOpened] = useState<{ OpenMenu: ComponentType<OpenMenuProps>; byKeyboard: boolean }>();
   async function open(byKeyboard: boolean) {
@@ -43,7 +43,7 @@ export function Menu(props: MenuProps) {
       aria-haspopup="menu"
       aria-expanded={false}
       className={props.className}
-      // Enter and Space click too, with no clicks to count.
+      // Enter and Space also fire a click, with a count of 0.
       onClick={(event) => void open(event.detail === 0)}
       onKeyDown={(event) => {
         if (event.key !== "ArrowDown") return;

@@ -3,7 +3,7 @@ import { DropdownMenu } from "radix-ui";
 import { useRef } from "react";
 import type { OpenMenuProps } from "./menu.tsx";
 
-/** The button of a menu from its first opening on. */
+/** Replaces a menu's plain button once it has been pressed. */
 export function OpenMenu({ label, className, children, items, width, align, byKeyboard }: OpenMenuProps) {
   const chosen = useRef<() => void>(undefined);
   const shouldFocusFirstItem = useRef(byKeyboard);
@@ -14,7 +14,7 @@ export function OpenMenu({ label, className, children, items, width, align, byKe
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content
-          // Radix has not seen the key that opened it the first time, and would focus the menu itself.
+          // Radix didn't see the key that first opened it, and would focus the menu instead.
           ref={(menu) => {
             if (!shouldFocusFirstItem.current || menu === null) return;
             shouldFocusFirstItem.current = false;
@@ -22,7 +22,7 @@ export function OpenMenu({ label, className, children, items, width, align, byKe
           }}
           align={align ?? "center"}
           sideOffset={6}
-          // A dialog that opened earlier would keep the button from getting the focus, and could not give it back.
+          // A dialog opened any earlier would keep focus from the button, and couldn't return it.
           onCloseAutoFocus={() => {
             const choose = chosen.current;
             chosen.current = undefined;

@@ -11,7 +11,7 @@ export const manyRows = 100;
 type Props<Item> = {
   items: readonly Item[];
   keyOf: (item: Item) => string;
-  /** How high a row usually is, in px. */
+  /** Typical row height, in px. */
   estimate: number;
   /** Draws only what is in sight: for a page of more than `manyRows`. */
   virtual: boolean;
@@ -21,7 +21,7 @@ type Props<Item> = {
 /** A list that the page scrolls. Each item carries its key as `data-row`. */
 export function Rows<Item>(props: Props<Item>) {
   const { items, keyOf, estimate, virtual, children } = props;
-  // While its code is on the way, a list that has grown long stays as it was.
+  // Deferred, so that a list that has grown long stays visible while the code loads.
   const isLong = useDeferredValue(virtual);
   return (
     <Suspense fallback={<AllRows {...props} />}>

@@ -4,16 +4,16 @@ import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 
 type Props = {
   keys: readonly string[];
-  /** How high a row usually is, in px. */
+  /** Typical row height, in px. */
   estimate: number;
   children: (index: number) => ReactNode;
 };
 
-/** The rows of a long list that are in sight, and those around them. */
+/** A virtual list: only the rows in view, and a few around them. */
 export function RowsInSight({ keys, estimate, children }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
-  // Whatever grows or shrinks above the list moves it.
+  // Anything that grows or shrinks above the list moves it.
   useLayoutEffect(() => {
     const measure = () => {
       if (list.current !== null) setTop(list.current.getBoundingClientRect().top + scrollY);
@@ -29,7 +29,7 @@ export function RowsInSight({ keys, estimate, children }: Props) {
     getItemKey: (index) => keys[index] ?? index,
     scrollMargin: top,
     overscan: 12,
-    // The row with the focus stays, however far it is scrolled away: a removed one would lose the focus.
+    // Keep the focused row however far away it is: removing it would lose the focus.
     rangeExtractor: (range) => {
       const indexes = defaultRangeExtractor(range);
       const focused = document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;

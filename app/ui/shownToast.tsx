@@ -2,10 +2,10 @@
 import { Toast } from "radix-ui";
 import type { ShownToastProps } from "./toast.tsx";
 
-/** A sentence in the corner of the page, read out as well. */
+/** A message in the corner of the page that screen readers announce. */
 export function ShownToast({ id, userMessage, onClosed }: ShownToastProps) {
   return (
-    <Toast.Provider duration={4000} label="Note" swipeDirection="down">
+    <Toast.Provider duration={4000} label="Notification" swipeDirection="down">
       <Toast.Root
         key={id}
         type="background"
@@ -15,7 +15,7 @@ export function ShownToast({ id, userMessage, onClosed }: ShownToastProps) {
         <Toast.Description>{userMessage}</Toast.Description>
       </Toast.Root>
       <Toast.Viewport
-        label="Notes"
+        label="Notifications"
         className="fixed right-6 bottom-6 z-50 w-max max-w-[calc(100vw-32px)] max-md:right-4 max-md:bottom-36"
       />
     </Toast.Provider>

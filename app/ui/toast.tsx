@@ -6,7 +6,7 @@ const ToastContext = createContext<Say | undefined>(undefined);
 
 export type ShownToastProps = { id: number; userMessage: string; onClosed: () => void };
 
-/** What a sentence needs once it is said. */
+/** Loads the code that shows a toast. */
 export const loadShownToast = () => import("./shownToast.tsx");
 
 /** Says what was done where nothing else on the page shows it. The newest sentence replaces the one before. */

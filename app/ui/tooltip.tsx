@@ -1,7 +1,7 @@
 "use client";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 
-/** How long the pointer rests before the text shows, ms. */
+/** How long the pointer must rest before the text appears, in ms. */
 const restMs = 200;
 
 const places = {
@@ -10,8 +10,8 @@ const places = {
 };
 
 /**
- * Shows a text beside what is pointed at or reached by keyboard; Escape hides it. It is for the eyes: what it says must
- * be part of the child's name or description too.
+ * Shows a text beside its child on hover and on keyboard focus; Escape hides it. It's hidden from screen readers, so the
+ * child's accessible name or description must say the same.
  */
 export function Tooltip({
   text,
@@ -37,7 +37,7 @@ export function Tooltip({
     tip.current?.showPopover(child instanceof HTMLElement ? { source: child } : {});
     const closeByKey = (event: KeyboardEvent) => {
       if (event.key !== "Escape") return;
-      // The dialog around it stays.
+      // Keeps a surrounding dialog open.
       event.stopPropagation();
       setOpen(false);
     };
@@ -45,7 +45,7 @@ export function Tooltip({
     return () => window.removeEventListener("keydown", closeByKey, { capture: true });
   }, [open]);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: it has no box, and only watches its child
+    // biome-ignore lint/a11y/noStaticElementInteractions: it has no box and only listens to its child's events
     <span
       ref={around}
       className="contents"

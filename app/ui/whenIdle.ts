@@ -1,6 +1,6 @@
-/** Calls when the page has nothing else to do. Returns what takes that back. */
+/** Calls back when the page is idle. Returns a function that cancels it. */
 export function whenIdle(call: () => void): () => void {
-  // Safari has learned it late.
+  // Older versions of Safari don't have it.
   if (!("requestIdleCallback" in window)) {
     const timer = setTimeout(call, 1000);
     return () => clearTimeout(timer);

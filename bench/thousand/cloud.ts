@@ -11,8 +11,8 @@ import { only } from "#server/operations/testing/testEngine.ts";
 import { paceShape } from "./fasterClock.ts";
 
 /**
- * Process entry: the local cloud's API with DigitalOcean's limits, and droplets that are nothing but rows in memory: a
- * thousand of them as processes would need more memory than a machine has. Its time runs at the pace it is given.
+ * Process entry: the local cloud's API with DigitalOcean's limits, and droplets that are only rows in memory: a thousand of
+ * them as processes would need more memory than the machine has. Its time runs at the given pace.
  */
 const [folder = "", port = "", givenPace = "{}"] = process.argv.slice(2);
 const pace = paceShape.parse(JSON.parse(givenPace));
@@ -20,7 +20,7 @@ const options = parseOptions({
   port,
   dataDir: folder,
   dropletLimit: 2000,
-  // As long as a droplet of DigitalOcean's takes, and its lists lag.
+  // As long as DigitalOcean takes to boot a droplet, and as its lists lag behind.
   bootMs: Math.round(40_000 / pace.factor),
   listLagMs: Math.round(500 / pace.factor),
   addressBase: "127.200",

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Clock } from "#server/clock.ts";
 
-/** How much faster time passes, and since which moments of the system's clock. */
+/** How much faster time passes, and from which moments of the system clocks on. */
 export const paceShape = z.object({ factor: z.number(), now: z.number(), monotonic: z.number() });
 export type Pace = z.infer<typeof paceShape>;
 
-/** A clock on which everything takes a fraction of its time; processes with the same pace show the same. */
+/** A clock that runs faster by `factor`. Processes with the same pace agree on the time. */
 export function fasterClock(clock: Clock, { factor, ...since }: Pace): Clock {
   return {
     now: () => Math.floor(since.now + (clock.now() - since.now) * factor),

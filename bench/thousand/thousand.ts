@@ -29,27 +29,27 @@ import { nodeArgs, workerHeap } from "#start/services.ts";
 import { fasterClock, type Pace } from "./fasterClock.ts";
 
 /**
- * Very many spawns clicked at once, within DigitalOcean's limits: a worker process, PostgreSQL, the local cloud's API
- * over HTTP with the limits in force, and this process as the dashboard. At the limits that takes a quarter of an hour
- * and more, so that the time of Spawner and cloud passes faster here; the limits with it.
+ * Very many spawns clicked at once, within DigitalOcean's limits: a worker process, PostgreSQL, the local cloud's API over
+ * HTTP with the limits enforced, and this process as the dashboard. The limits make that take more than a quarter of an
+ * hour, so time passes faster here for the Spawner, the cloud and the limits alike.
  */
 
 const factor = 4;
 
 /**
- * The fewest requests with which a script could do the same as carefully. For each spawn: buy, look whether the name is
- * free (DigitalOcean keeps two records of one name beside each other), make the record. And each droplet has to be seen
- * with its address once, 200 of them in a page of the list.
+ * The fewest requests an equally careful script needs. For each spawn: buy the droplet, check that the name is free
+ * (DigitalOcean accepts a second record with the same name), create the record. And it must read each droplet's IP address
+ * once, from pages of 200.
  */
 export const fewest = (spawns: number): number => 3 * spawns + Math.ceil(spawns / 200);
 
 export type Thousand = {
   done: number;
   failed: number;
-  /** Of the worker's process, MiB: before, and the most while the spawns ran. */
+  /** Of the worker process, in MiB: before the spawns, and the peak while they ran. */
   memory: { idle: number; peak: number };
   requests: { total: number; refused: number; counts: Record<string, number> };
-  /** From the clicks to the last one done: as time passed for the Spawner, and by this machine's clock. */
+  /** From the clicks until all were done: by the Spawner's clock, and by this machine's. */
   minutes: number;
   realMinutes: number;
 };
@@ -149,7 +149,7 @@ async function run(databaseUrl: string, spawns: number, say: (text: string) => v
       }
     };
 
-    // They teach how long a droplet takes to boot, as in an application that is in use.
+    // These teach the Spawner how long a droplet takes to boot, as in an installation in use.
     for (let index = 0; index < 3; index += 1) {
       await press(`warm-${index}`);
       await settled(() => {});

@@ -7,8 +7,8 @@ import { startWorker } from "#server/worker.ts";
 import { fasterClock, paceShape } from "./fasterClock.ts";
 
 /**
- * Process entry: the product's worker at the pace it is given. What would cost this machine most is left out: playbooks
- * only wait, and every droplet shows a host key.
+ * Process entry: the real worker at the given pace, without what would cost this machine most: playbooks only wait, and
+ * every droplet shows a host key.
  */
 const pace = paceShape.parse(JSON.parse(process.argv[2] ?? "{}"));
 
@@ -25,7 +25,7 @@ await startWorker(
   (db) => fasterClock(createClock(db), pace),
 );
 
-/** Runs that take 40 s and say so when they are over, as those of ansible-runner do. */
+/** Runs that take 40 s and report their end, as ansible-runner's do. */
 function waitingPlaybooks(clock: Clock): PlaybookRunner {
   const runMs = 40_000;
   const runs = new Map<string, { endsAt: number; tell?: () => void }>();

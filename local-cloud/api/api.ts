@@ -23,8 +23,8 @@ import { tagRoutes } from "./tags.ts";
 const heldMs = 60_000;
 
 /**
- * Everything on the API's port: `/v2`, the front page, releases, faults and request counts. `now` is what the limits go
- * by, Unix ms; a benchmark passes a clock that runs faster.
+ * Everything on the API's port: `/v2`, the front page, releases, faults and request counts. `now` is the rate limits'
+ * clock, in Unix ms; a benchmark passes a faster one.
  */
 export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env> {
   const app = new Hono<Env>({ strict: false });

@@ -15,7 +15,7 @@ afterEach(() => world.close());
 
 type Backup = typeof backups.$inferInsert;
 
-/** A backup of the instance, younger than those before it. */
+/** Adds a backup of the instance, newer than the ones before it. */
 function add(instanceId: string, id: string, values: Partial<Backup> = {}): void {
   count += 1;
   const made = { instanceId, sequence: count, createdAt: count };
@@ -34,7 +34,7 @@ function add(instanceId: string, id: string, values: Partial<Backup> = {}): void
 const ids = async (wanted: Parameters<typeof joe.backups.list>[0]) =>
   (await joe.backups.list(wanted)).backups.map(({ id }) => id);
 
-test("each filter finds its own, and says beforehand how many", async () => {
+test("each filter finds its own backups, and shows their number beforehand", async () => {
   const acme = insertInstance(world.db, { company: "Acme" });
   add(acme, "good");
   add(acme, "tested", { restoreTestedAt: 5, restoreTestedInMs: 1 });
@@ -56,7 +56,7 @@ test("each filter finds its own, and says beforehand how many", async () => {
   }
 });
 
-test("the search finds the company and the address, together with a filter", async () => {
+test("the search matches the company and the address, and combines with a filter", async () => {
   const bakery = insertInstance(world.db, { company: "Östra Bageriet", slug: "ostra", domain: "x.test" });
   const other = insertInstance(world.db, { company: "Nord", slug: "nord", domain: "x.test" });
   add(bakery, "old");
@@ -70,7 +70,7 @@ test("the search finds the company and the address, together with a filter", asy
   expect(await ids({ instanceId: other })).toEqual(["other"]);
 });
 
-test("older ones come page by page, each once, whatever is added meanwhile", async () => {
+test("older backups load page by page, each once, whatever is added meanwhile", async () => {
   const acme = insertInstance(world.db);
   for (let index = 0; index < 120; index += 1) add(acme, `b${index}`);
   const pages: string[][] = [];

@@ -96,7 +96,7 @@ test("a commit that could not be read is read again, without another one", { tim
   expect(failures).toBeGreaterThan(2);
 });
 
-test("what is of no one instance is told as it stands, and once for each change", {
+test("a page is told the current state of what concerns no single instance, then each change once", {
   timeout: 10_000,
 }, async () => {
   noteRound(world.db, { at: 5 });

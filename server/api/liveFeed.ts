@@ -89,7 +89,7 @@ export function watchEvents(env: Env, db: Db): Live {
 
   async function* follow({ afterId, operationId, signal }: Parameters<Live["follow"]>[0]) {
     let cursor = afterId;
-    // Whoever comes is told how these stand: it may have been away.
+    // Empty, so that a new or returning page gets the current state of each.
     const told = new Map<NewsEvent["kind"], number>();
     if (followers === 0) news = readNews(db);
     followers += 1;
@@ -127,7 +127,7 @@ export function watchEvents(env: Env, db: Db): Live {
   return { follow, close };
 }
 
-/** How what is of no one instance stands: the moment of the last change of each kind. */
+/** News that concerns no single instance: when each kind last changed. */
 function readNews(db: Db): Omit<NewsEvent, "id">[] {
   const { checkedAt, failure } = reconciliationState(db);
   const moments = {

@@ -183,7 +183,7 @@ export type DriftCheckView = {
   failure: { at: number; userMessage: string } | null;
 };
 
-/** Why an operation can't begin with an instance now, in a sentence. What isn't listed can. */
+/** Why each operation can't start on an instance now, in a sentence. Operations that aren't listed can. */
 export type Refusals = { [Kind in OperationKind]?: string };
 
 export type VariableView = { name: string; value: string | null; secret: boolean; setAt: number };
@@ -224,8 +224,8 @@ export type ChangeEvent = {
   row: InstanceRow;
 };
 /**
- * Something has changed that is of no one instance: all that should answer have been asked (`at`: when that round began),
- * DigitalOcean was compared with our records, or a mail came into the outbox. Its id is that of the event before it.
+ * A change that concerns no single instance: a health round finished (`at`: when it began), DigitalOcean was compared with
+ * our records, or a mail arrived in the outbox. It isn't stored, so it carries the id of the event before it.
  */
 export type NewsEvent = { id: number; at: number; kind: "answers" | "drift" | "outbox" };
 export type EventView = LineEvent | ChangeEvent | NewsEvent;

@@ -85,8 +85,8 @@ export const settledMs = 10 * 60_000;
 const snapshotCentsPerGb = 6;
 
 /**
- * Where DigitalOcean and our rows differ, both ways. Nothing of a busy instance, and nothing that is not ours. In parts,
- * so that other work can have its turn between two.
+ * Where DigitalOcean and our rows differ, both ways. Skips busy instances and whatever isn't ours. Yields in parts, so
+ * that the caller can let other work run in between.
  */
 export function* compare(expected: Expected, inventory: Inventory, now: number): Generator<Found[]> {
   for (const part of [ownedDroplets, orphanedDroplets, snapshotFindings, recordFindings, sshKeyFindings])
@@ -302,7 +302,7 @@ function missingDomain(domain: string, names: readonly Name[], now: number): Fou
 const isOurs = (expected: Expected, record: ARecord): boolean =>
   expected.recordIds.has(record.id) || expected.addresses.has(record.data);
 
-/** What is wrong with a name that is to lead to a droplet; `there`: all its records. */
+/** What's wrong with a name that should point to a droplet; `there`: all its records. */
 function nameFindings(expected: Expected, wanted: Name, there: readonly ARecord[], now: number): Found[] {
   const { instance, slug: name, domain, address } = wanted;
   const found = (finding: Finding): Found => ({

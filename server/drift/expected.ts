@@ -16,7 +16,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   const leaving = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean !== undefined);
   const repairing = kindsThat(({ repairsDrift }) => repairsDrift === true);
   const throwaways = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
-  // The plus keeps these from the index by kind, which holds all instances’ operations.
+  // The plus keeps SQLite from using the index by kind, which covers the operations of all instances.
   const kind = sql`+${operations.kind}`;
   const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
   return {
@@ -76,7 +76,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
       .from(operations)
       .where(and(inArray(operations.kind, throwaways), canBeResumed()))
       .prepare(),
-    /** Addresses that droplets had whose instances are elsewhere, or gone: operations remember them. */
+    /** IP addresses of earlier droplets, whose instances have moved or are gone: their operations still hold them. */
     addresses: tx
       .select({ address })
       .from(operations)
@@ -95,12 +95,12 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   };
 });
 
-/** Fewer than elsewhere: all their operations are read, which may be hundreds of each. */
+/** Fewer than elsewhere, because all their operations are read: there may be hundreds for each. */
 const instancesPerRead = 25;
 
 /**
- * What our rows say, for {@link compare} with what the team `account` has: read page by page, so that they are of
- * different moments. Of what changes meanwhile nothing may be judged: see {@link changedSince}.
+ * What our rows say, for {@link compare} with what the team `account` has. They're read page by page, so not all at the
+ * same moment: don't judge what changes meanwhile, see {@link changedSince}.
  */
 export async function readExpected(
   { db, wait, site }: Reading,
@@ -125,7 +125,7 @@ export async function readExpected(
     await wait(1, signal);
     read.changes.push(...ask.lastChanges.all(page));
   }
-  // Where two had the same name, the later one counts.
+  // If two had the same name, the later one wins.
   const rows = read.instances.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   const made = read.records.sort((a, b) => a.id - b.id);
   const changed = new Map(read.changes.map(({ instanceId, at }) => [instanceId, at ?? 0]));
@@ -166,7 +166,7 @@ const bySequence = (a: { sequence: number }, b: { sequence: number }): number =>
 /** The id of the newest event: every change of an instance, or of what belongs to it, appends one. */
 export const newestEvent = (tx: Pick<Tx, "select">): number => eventQueries(tx).newest.get()?.id ?? 0;
 
-/** The instances that have changed since that event, and those with a live operation. */
+/** Instances that changed after that event, and those with a live operation. */
 export const changedSince = (tx: Pick<Tx, "select">, eventId: number): Set<string> =>
   new Set([
     ...busyInstances(tx),
@@ -212,7 +212,7 @@ function heldDroplets(tx: Pick<Tx, "select">): Set<number> {
 const place = z.object({ slug: z.string(), domain: z.string() });
 const moves = z.object({ previous: place, next: place }).partial();
 
-/** Names that an instance had before it moved, or was to have. */
+/** Names an instance had before it moved, or was about to get. */
 function formerHosts({ instanceId, facts }: { instanceId: string; facts: unknown }): [string, string][] {
   const { previous, next } = moves.parse(facts);
   return [previous, next].flatMap((at) => (at === undefined ? [] : [hostEntry({ instanceId, ...at })]));

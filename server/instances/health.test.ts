@@ -27,7 +27,7 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-/** Has the engine's timers fire when the test lets time pass. */
+/** Drives the engine's timers by the test's clock. */
 function drive() {
   const timers = testTimers(world.clock);
   Object.assign(world.engine, { after: timers.after, wait: timers.wait });
@@ -44,7 +44,7 @@ const lastAnswerOf = (id: string) => {
 const hoursOf = (id: string) =>
   world.db.select().from(healthHours).where(eq(healthHours.instanceId, id)).all();
 
-test("only that it owes an answer, does no longer, or has another status is an event, and when it last answered is known all the same", async () => {
+test("only silence, its end and a change of status are events, and the time of the last answer is known without one", async () => {
   const id = insertInstance(world.db);
   for (let round = 0; round < 3; round += 1) {
     world.clock.now += 30_000;
@@ -297,7 +297,7 @@ test("is driven by the engine's clock, one round after the other", async () => {
   expect(asked).toBe(2);
 });
 
-test("of several workers one asks, and another one goes on when it stops", async () => {
+test("one of several workers checks the instances, and another takes over when it stops", async () => {
   const id = insertInstance(world.db);
   world.clock.now = 1_800_000_000_000;
   const timers = drive();
@@ -324,7 +324,7 @@ test("of several workers one asks, and another one goes on when it stops", async
   expect(hoursOf(id)).toMatchObject([{ up: 12 }]);
 });
 
-test("a worker whose turn has passed to another one asks no more, and says nothing of the round it was in", async () => {
+test("a worker that loses its lease stops checking and discards the round it was in", async () => {
   const id = insertInstance(world.db);
   world.clock.now = 1_800_000_000_000;
   const timers = drive();

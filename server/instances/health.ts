@@ -28,9 +28,9 @@ export type HealthMemory = {
 export const newHealthMemory = (): HealthMemory => ({ misses: new Map(), hours: new Map(), over: [] });
 
 /**
- * Looks at every running instance's own URL now and then, and says when one falls silent or answers again. Of several
- * workers one does it, until it stops or loses its lease; then another one begins within {@link everyMs}. `stop` resolves
- * once what was counted is written down and the lease given back.
+ * Requests every running instance's own URL at intervals, and records when one falls silent or answers again. One worker
+ * at a time does this, until it stops or loses its lease; another takes over within {@link everyMs}. `stop` resolves once
+ * the counts are saved and the lease is released.
  */
 export function watchHealth(engine: Engine): { stop: () => Promise<void> } {
   const memory = newHealthMemory();
@@ -46,13 +46,13 @@ export function watchHealth(engine: Engine): { stop: () => Promise<void> } {
     async stop() {
       attempts.stop();
       stopped.abort();
-      // Why it failed is reported by then.
+      // A failure has already been reported.
       await watching.catch(() => {});
     },
   };
 }
 
-/** One round after the other. */
+/** Runs rounds until `ended` aborts. */
 async function watchUntil(engine: Engine, memory: HealthMemory, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
     try {
@@ -62,7 +62,7 @@ async function watchUntil(engine: Engine, memory: HealthMemory, ended: AbortSign
     }
     await engine.wait(everyMs, ended).catch(() => {});
   }
-  // Whoever goes on counts by itself.
+  // The next lease holder counts for itself.
   memory.misses.clear();
   try {
     writeHours(engine, memory);
@@ -94,9 +94,9 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => {
 });
 
 /**
- * One look at all instances that should answer. Of an instance that answers as it did before nothing is written: that it
- * answered in this round is said once for all of them (see noteRound), and how it answered is a row for each hour. A round
- * that is cut short by the signal says nothing.
+ * Checks all instances that should answer, once. Nothing is written for an instance whose state hasn't changed: one row
+ * says that all of them answered in this round (see noteRound), and each gets one row an hour with its counts. A round that
+ * the signal cuts short writes nothing.
  */
 export async function lookAtAll(engine: Engine, memory: HealthMemory, signal?: AbortSignal): Promise<void> {
   const { misses, hours } = memory;
@@ -146,7 +146,7 @@ function writeHours({ db }: Engine, memory: HealthMemory): void {
   memory.hours.clear();
 }
 
-/** Writes down how an instance answered, if that is news. That it owes an answer, or does no longer, is an event. */
+/** Records how an instance answered, if that has changed. Falling silent and answering again are events. */
 function noteAnswer(
   tx: Tx,
   now: number,
@@ -170,7 +170,7 @@ function noteAnswer(
     const answeredAt = lastAnswer(tx, current, lastRound(tx)) ?? current.answeredAt;
     ask.noteSilence.run({ id, status, answeredAt, since: current.silentSince ?? now });
   }
-  // That it answers for the first time is for the round to say.
+  // A first answer needs no event: the round reports it.
   if (status !== current.status || !answer.ok || current.silentSince !== null)
     appendEvent(tx, { at: now, kind: "instance", instanceId: id, data: { status } });
   return status === current.status ? "news" : "status";

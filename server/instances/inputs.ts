@@ -94,7 +94,7 @@ export const addressInput = z.object({
   redirectDays: z.number().int().min(0).max(365),
 });
 
-/** Other names for a company and its contact; the same rules run in the dialog. */
+/** A new company name and contact; the dialog checks by the same rules. */
 export const renameInput = spawnInput
   .pick({ company: true, contactName: true, contactEmail: true })
   .extend({ instanceId: z.string().max(64) });

@@ -27,7 +27,7 @@ afterEach(() => world.close());
 const signal = new AbortController().signal;
 const idOf = (number: number) => `instance-${String(number).padStart(5, "0")}`;
 
-/** What the pages hold, page by page, in the order of their ids. */
+/** The ids on each page, in order. */
 async function pages(): Promise<string[][]> {
   const rows = world.db.select({ id: instances.id }).from(instances);
   const read: string[][] = [];
@@ -58,7 +58,7 @@ test.each([0, 1, instancesPerPage - 1, instancesPerPage, instancesPerPage + 1, 2
   },
 );
 
-test("what is added between two pages moves none from its page and is not read twice", async () => {
+test("an instance added between two pages moves none to another page and isn't read twice", async () => {
   const ids = fill(2 * instancesPerPage + 1);
   let added = 0;
   between = () => {
@@ -85,7 +85,7 @@ function addBackup(instanceId: string, number: number): void {
     .run();
 }
 
-test("retention and the warnings treat the instances of every page, and what is added between two loses nothing", async () => {
+test("retention and warnings cover the instances of every page, and one added in between loses nothing", async () => {
   insertUser(world.db);
   const backupPlan = { ...noBackupPlan, every: "day" as const, setAt: 1, keepCount: 1 };
   const values = { backupPlan, dropletId: 1, answeredAt: 1 };

@@ -5,13 +5,13 @@ import { given, prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 
-/** So few that what is done for a page keeps the other work of the process waiting for a few milliseconds. */
+/** Small enough that work on one page blocks the process for a few milliseconds only. */
 export const instancesPerPage = 200;
 
 /** The instances whose ids are greater than `after`, up to and including `upTo`. */
 export type Page = { after: string; upTo: string };
 
-/** What a query says of the instances of a page, which it is given as it runs; `id`: the column with their ids. */
+/** A prepared query's condition for the instances of a page, passed when it runs; `id`: the column of their ids. */
 export const isOnPage = (id: SQLiteColumn = instances.id) =>
   and(gt(id, given("after")), lte(id, given("upTo")));
 
@@ -26,8 +26,8 @@ const idsAfter = prepared((tx: Pick<Tx, "select">) =>
 );
 
 /**
- * All instances, page by page; between two pages whatever else the process has to do has its turn. Each instance that
- * was there at the beginning is on exactly one page. One that is added meanwhile is on a later page, or on none.
+ * All instances, page by page, letting the process do other work in between. Every instance that existed at the start is
+ * on exactly one page. One added meanwhile is on a later page or on none.
  */
 export async function* instancePages(
   { db, wait }: Pick<Clock, "wait"> & { db: Db },

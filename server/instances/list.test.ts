@@ -118,7 +118,7 @@ test("sums count every status, and the money of what has a droplet", async () =>
   expect(found.sums).toEqual([{ status: "running", count: 1, droplets: 1, monthlyCents: 2400 }]);
 });
 
-test("so have the rows of what one click began", async () => {
+test("a batch's rows have steps only while their operation is live", async () => {
   addOperation("over", add("Over"), "done", 1, "together");
   addOperation("failed", add("Failed"), "failed", 2, "together");
   addOperation("live", add("Under way"), "running", 3, "together");

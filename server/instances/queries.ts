@@ -93,7 +93,7 @@ function rowView(
   };
 }
 
-/** What one click began with many instances: each with that click's operation, as slim as the list's, whatever came after it. */
+/** A batch's instances, each with the batch's operation even if a later one exists; as slim as the list's rows. */
 export function batchRows(env: Env, tx: Tx, batchId: string): InstanceRow[] {
   const batch = tx.select().from(operations).where(eq(operations.batchId, batchId)).all();
   const views = operationViews(tx, batch, "of live ones");

@@ -3,7 +3,7 @@ import type { Refusals } from "#server/api/views.ts";
 import { registry } from "#server/operations/registry.ts";
 import type { InstanceState } from "./rules.ts";
 
-/** As much of an instance's row as its rules ask for. */
+/** The part of an instance's row that its rules need. */
 export const stateOf = (row: typeof instances.$inferSelect, hasBackup: boolean): InstanceState => ({
   status: row.status,
   isProtected: row.isProtected,
@@ -13,7 +13,7 @@ export const stateOf = (row: typeof instances.$inferSelect, hasBackup: boolean):
   purgedAt: row.purgedAt,
 });
 
-/** The one table for buttons and commands alike: every operation's own rule. */
+/** The rule of every operation, for buttons and commands alike. */
 export function refusalsOf(state: InstanceState): Refusals {
   const refusals: Refusals = {};
   for (const { kind, allowed } of Object.values(registry)) {

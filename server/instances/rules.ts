@@ -98,7 +98,7 @@ const busy: Partial<Record<InstanceStatus, string>> = {
   destroyed: "It's already destroyed.",
 };
 
-/** As much of an instance as says what may be done with it. */
+/** What the rules need to know about an instance. */
 export type InstanceState = {
   status: InstanceStatus;
   isProtected: boolean;
@@ -111,12 +111,12 @@ export type InstanceState = {
   purgedAt: number | null;
 };
 
-/** Whether something may begin with an instance in this state: null, or the reason why not, in a sentence. */
+/** Whether an operation may start on an instance in this state: null, or a sentence that says why not. */
 export type InstanceRule = (instance: InstanceState) => string | null;
 
 export const unlessBusy: InstanceRule = ({ status }) => busy[status] ?? null;
 
-/** It has run at least once, as far as that is to be seen. */
+/** It has run at least once, as far as we can tell. */
 export const unlessHalfBuilt: InstanceRule = ({ status, hasRun }) =>
   !hasRun && (status === "failed" || status === "unreachable")
     ? "Available once it has run. Retry or destroy it."
@@ -129,14 +129,14 @@ const unlessLost: InstanceRule = ({ isDropletGone, isKept }) => {
     : "Its droplet is gone at DigitalOcean.";
 };
 
-/** There is a droplet that is, or was, an intranet, and nothing else is being done with it. */
+/** It has a droplet that is, or was, an intranet, and no operation is running on it. */
 export const withDroplet: InstanceRule = (instance) =>
   unlessBusy(instance) ?? unlessHalfBuilt(instance) ?? unlessLost(instance);
 
-/** The same, and the droplet is on. */
+/** The same, with the droplet switched on. */
 export const whileOn: InstanceRule = (instance) =>
   withDroplet(instance) ?? (instance.status === "off" ? "Available once it's switched on." : null);
 
-/** What was destroyed, and is still kept. */
+/** It was destroyed, and its snapshots and backups haven't been purged. */
 export const unlessPurged: InstanceRule = ({ purgedAt }) =>
   purgedAt === null ? null : "Its snapshots and backups have been removed for good.";

@@ -136,7 +136,7 @@ export function abandonedMail(
 const newestName = "outbox";
 const newestSchema = z.object({ at: z.number() });
 
-/** When the newest mail came that is kept here: asked with every commit, so that it has a row of its own. */
+/** When the newest mail arrived in the outbox. It has a row of its own because every commit reads it. */
 export const newestOutboxMail = (tx: Pick<Tx, "select">): number | undefined =>
   readSetting(tx, newestName, newestSchema)?.at;
 export const noteOutboxMail = (tx: Pick<Tx, "insert">, at: number): void =>

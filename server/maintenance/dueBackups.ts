@@ -15,7 +15,7 @@ import { eachWithin } from "./eachWithin.ts";
 /** What is busy when its backup is due is asked again after this long. */
 const busyPauseMs = 10 * 60_000;
 
-/** All may be due at once: the whole row is read when its turn comes. */
+/** All may be due at once, so each full row is read only when its turn comes. */
 const named = { id: instances.id, slug: instances.slug };
 type Named = Pick<Instance, keyof typeof named>;
 
@@ -40,7 +40,7 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
   const fault = ({ slug }: Named) => `could not start the due backup of ${slug}`;
   const begin = ({ id }: Named) => {
     const { backupPlan, status, nextBackupAt: dueAt } = instanceOf(engine.db, id);
-    // Its plan may have been changed while others had their turn.
+    // Its plan may have changed while others were handled.
     if (dueAt === null || dueAt > now) return;
     // Known before anything begins: a plan that cannot be read begins none, instead of one each minute.
     const planned = nextBackup(backupPlan, now);

@@ -6,8 +6,8 @@ import { withTimeLimit } from "#server/timeLimit.ts";
 const itemMs = 30_000;
 
 /**
- * A chore's work on many items, one after the other. One that fails or hangs is reported as `fault` says, and does not
- * keep the others from their turn, and between two whatever else the process has to do has its own. Rejects when the chore's own signal aborts.
+ * A chore's work on many items, one after the other. An item that fails or hangs is reported as `fault` says and doesn't
+ * hold up the rest; between two items the process can do other work. Rejects when the chore's own signal aborts.
  */
 export async function eachWithin<Item>(
   clock: Pick<Clock, "after" | "wait">,

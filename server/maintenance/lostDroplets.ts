@@ -62,7 +62,7 @@ export async function noteLostDroplets(engine: Engine, signal: AbortSignal): Pro
 
 type Row = ReturnType<ReturnType<typeof instancesAtRest>["all"]>[number];
 
-/** Whether there was something to write. */
+/** Returns whether it wrote anything. */
 async function note(
   engine: Engine,
   row: Row,

@@ -70,7 +70,7 @@ test("a log reads the same before and after, in parts too, and a second run chan
   const failed = ended(400, 10, "failed");
   const over = ended(40, 10, "failed");
   const cancelled = ended(41, 10, "cancelled");
-  // What has failed can be retried until something else is done with its instance.
+  // A failed operation can be retried until another one changes its instance.
   const { instanceId } = operationOf(world.db, over);
   const next = begin(world.engine, instanceId, registry.restart);
   world.db

@@ -18,7 +18,7 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => ({
     .from(operations)
     .where(
       and(
-        // In the words of operations_to_pack.
+        // Must match the condition of the index operations_to_pack.
         sql`log_packed_at is null`,
         lt(operations.endedAt, given("before")),
         not(canBeResumed() ?? sql`false`),
@@ -39,9 +39,9 @@ const queries = prepared((tx: Pick<Tx, "select" | "update">) => ({
 type Packing = Pick<Engine, "db" | "now" | "wait" | "keepLogsMs">;
 
 /**
- * Packs the logs of operations that ended long ago and that nobody can retry or cancel any more, so that nothing is ever
- * added. Each part of a log moves in one transaction. The log reads the same at any moment, and a crash leaves what has not moved to the
- * next round.
+ * Packs the logs of operations that ended long ago and can't be retried or cancelled any more, so no line can be added.
+ * Each part of a log moves in one transaction: the log reads the same at any moment, and after a crash the next round
+ * moves the rest.
  */
 export async function packOldLogs(engine: Packing, signal: AbortSignal): Promise<void> {
   const { db, now, wait } = engine;

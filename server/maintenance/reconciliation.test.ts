@@ -132,7 +132,7 @@ test("what changes while a round reads and compares is left to the next one", as
   await round();
   expect(keys().sort()).toEqual(["changed-size 1", "changed-size 2"]);
 
-  // Nor is anything that was found before taken for resolved.
+  // Earlier findings aren't taken for resolved either.
   cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-1vcpu-2gb" }));
   hasChanged = false;
   await round();

@@ -147,7 +147,7 @@ async function noteRound(
   const isOurs =
     inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));
   const notSeen = expected.instances.filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId));
-  // Given up meanwhile: what was read is old by now.
+  // If the chore was given up meanwhile, what it read is stale.
   signal?.throwIfAborted();
   write(db, (tx) => {
     const unjudged = new Set([

@@ -41,14 +41,14 @@ const claimedBackups = prepared((tx: Pick<Tx, "select">) =>
   tx
     .select({ id: backups.id, key: backups.key })
     .from(backups)
-    // Word for word as backups_removing has it.
+    // Must match the condition of the index backups_removing.
     .where(sql`state = 'removing'`)
     .orderBy(asc(backups.sequence))
     .prepare(),
 );
 
 function claimExpired({ db, now }: Engine, page: Page): void {
-  // Of most pages nothing goes: only one of which something does keeps others from writing.
+  // On most pages nothing has expired: don't take the write lock for those.
   if (expired(db, now(), page).length === 0) return;
   write(db, (tx) => {
     const ids = expired(tx, now(), page);
@@ -94,7 +94,7 @@ const removable = prepared((tx: Pick<Tx, "select">) =>
     .prepare(),
 );
 
-/** Of a page of instances. */
+/** The ids of a page's expired backups. */
 function expired(tx: Pick<Tx, "select">, now: number, page: Page): string[] {
   const counted = new Map<string, number>();
   const beyondPlan = removable(tx)

@@ -116,7 +116,7 @@ describe("from a snapshot", () => {
     expect(toldTo(vars, id)).toMatchObject({ url: `http://acme.${domain}`, slug: "acme", redirect_from: [] });
   });
 
-  test("of a droplet whose upgrade got stuck, it works with the version its page says", async () => {
+  test("after an upgrade whose rollback failed, the intranet runs the version its page shows", async () => {
     const { engine, folder, play, row, spawned, web } = world;
     const id = await spawned();
     engine.providers = {
@@ -132,7 +132,7 @@ describe("from a snapshot", () => {
     engine.providers = { ...engine.providers, playbooks: { ...playbooks, readRun } };
     const upgrade = { version: "2.14.0", previousVersion: "2.13.0" };
     expect((await play(begin(engine, id, registry.upgrade, upgrade))).state).toBe("failed");
-    // What the snapshot holds is what was installed last, or half of it.
+    // The snapshot holds the version that was installed last, perhaps only half of it.
     const vars = told();
     const { probe } = engine.providers;
     const installed = () => String(toldTo(vars, id)?.version ?? "a half");
@@ -166,9 +166,9 @@ describe("from a snapshot", () => {
   });
 });
 
-describe("an earlier address that led to it", () => {
+describe("an earlier address that redirected to it", () => {
   const day = 86_400_000;
-  /** One that has moved, and whose old address leads to the new one for thirty days, destroyed since. */
+  /** A destroyed instance that had moved, with its old address redirecting for 30 days. */
   async function destroyed(): Promise<string> {
     const { engine, play, row, spawned, web } = world;
     const id = await spawned({ slug: "acme" });
@@ -188,7 +188,7 @@ describe("an earlier address that led to it", () => {
   const back = async (instanceId: string, slug?: string) =>
     world.play(await bringBack({ ...world.web, ...world.engine }, { instanceId, slug }, joe));
 
-  test("leads there again while its time isn't over, also after a cancelled attempt", async () => {
+  test("redirects again while its time isn't over, also after a cancelled attempt", async () => {
     const { engine, cloud, play, web } = world;
     const id = await destroyed();
     const first = await bringBack({ ...web, ...engine }, { instanceId: id }, joe);
@@ -210,20 +210,20 @@ describe("an earlier address that led to it", () => {
     expect({ names: names(), redirects: redirects() }).toEqual({ names: ["moved"], redirects: [] });
   });
 
-  test("becomes its own when it comes back there", async () => {
+  test("becomes its own if it comes back at that address", async () => {
     const id = await destroyed();
     expect((await back(id, "acme")).state).toBe("done");
     expect({ names: names(), redirects: redirects() }).toEqual({ names: ["acme"], redirects: [] });
   });
 
-  test("doesn't where somebody else has it by now", async () => {
+  test("doesn't if another instance has taken it", async () => {
     const id = await destroyed();
     insertInstance(world.db, { slug: "acme" });
     expect((await back(id)).state).toBe("done");
     expect({ names: names(), redirects: redirects() }).toEqual({ names: ["moved"], redirects: [] });
   });
 
-  test("doesn't where a DNS record uses it that isn't ours", async () => {
+  test("doesn't if a foreign DNS record uses it", async () => {
     const id = await destroyed();
     world.cloud.addRecord("acme", "198.51.100.7");
     expect((await back(id)).state).toBe("done");

@@ -19,7 +19,7 @@ type Context = StepContext<Facts>;
 
 /** Without a snapshot it begins with a bare droplet and a backup's data. */
 const isFromBackup = ({ facts }: Context) => facts.source !== undefined;
-/** A snapshot holds the software of its droplet, which an upgrade may have left half way. */
+/** A snapshot holds its droplet's software, which a failed upgrade may have left half installed. */
 const softwareVars = (context: Context) => {
   if (isFromBackup(context)) return intranetVars(context, { version: version(context) });
   return context.facts.softwareMayDiffer === true ? reinstallVars(context) : undefined;

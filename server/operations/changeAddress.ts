@@ -146,7 +146,7 @@ export const changeAddress = defineOperation<Facts>({
   steps: [
     undoneBy(
       step<Facts>("new-dns", "Create the new DNS record", async (context) => {
-        // A record that leads to a droplet which is gone leads to whoever gets its address next.
+        // DigitalOcean gives a gone droplet's IP address to someone else, and the record would point to them.
         const found = await findOwnDroplet(context);
         if ("outcome" in found) return found.outcome;
         const record = await ensureRecord(context, placesOf(context).next);

@@ -109,7 +109,7 @@ function breakStep({ engine }: World, kind: keyof typeof starts, name: string, w
   return broken;
 }
 
-/** An operation that has failed with its last step, as has its way back with the step of this name. */
+/** An operation whose last step failed, and whose rollback failed at the step of this name. */
 async function stuckAt(world: World, kind: keyof typeof starts, name: string, when: "before" | "after") {
   const { engine } = world;
   const definition = breakStep(world, kind, "app-ready", "after");
@@ -229,16 +229,16 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
   );
 });
 
-describe("after an upgrade whose way back got stuck", () => {
+describe("after an upgrade whose rollback failed", () => {
   const rescues = (registry.upgrade.rescue?.steps ?? []).map((step) => step.name);
   const cases = rescues.flatMap((name) => [
     { name, when: "before" as const },
-    // After the last one everything is as it was before.
+    // After the last step the rollback is complete.
     ...(name === rescues.at(-1) ? [] : [{ name, when: "after" as const }]),
   ]);
 
   test.each(cases)(
-    "$when $name, a restore ends with the version its page says, or fails, and no older one opens the data",
+    "$when $name, a restore ends with the version its page shows, or fails, and no older version opens the data",
     async ({ name, when }) => {
       const world = await createWorld();
       await stuckAt(world, "upgrade", name, when);
@@ -255,13 +255,13 @@ describe("after an upgrade whose way back got stuck", () => {
         expect({ state, failure }).toEqual({ state: "done", failure: null });
         expect(world.droplet).toMatchObject({ isUp: true, version: world.version() });
       }
-      // What a way back dumped and couldn't store is kept on the droplet.
+      // A dump that a rollback couldn't store stays on the droplet.
       const kept = new Set([...world.droplet.archives.values()].flat());
       expect((await world.lost()).filter((post) => !kept.has(post))).toEqual([]);
     },
   );
 
-  test.each(cases)("$when $name, Cancel goes back to the version from before", async ({ name, when }) => {
+  test.each(cases)("$when $name, Cancel goes back to the previous version", async ({ name, when }) => {
     const world = await createWorld();
     const { operationId } = await stuckAt(world, "upgrade", name, when);
     cancelOperation(world.engine, operationId, "joe");

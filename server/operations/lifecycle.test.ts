@@ -38,7 +38,7 @@ import { startOf } from "./testing/testStarts.ts";
 
 /**
  * Every step of every operation, on the local cloud over HTTP: run twice, failed once, cancelled, in one loop over
- * the definitions; those of the ways back too. A new operation is covered the moment it is declared.
+ * the definitions, including undos and rescues. A new operation is covered as soon as it's declared.
  */
 
 const folder = mkdtempSync(join(tmpdir(), "spawner-lifecycle-"));
@@ -190,13 +190,13 @@ function withStep(
   };
 }
 
-/** The steps of a way back that follows nothing unusual. */
+/** The steps of an undo after an ordinary start. */
 const plannedNames = (way: Step<AnyFacts>[]) => way.filter(isPlannedFor({})).map(({ name }) => name);
 
 describe.each(Object.values(registry))("$kind", (definition) => {
   const names = plannedSteps(definition).map(({ step }) => step.name);
 
-  /** The engine that each operation of these tests runs on: tests run side by side. */
+  /** The engine of each operation, because these tests run in parallel. */
   const engines = new Map<string, Engine>();
   const worldOf = (operationId: string): Engine => {
     const engine = engines.get(operationId);
@@ -297,16 +297,16 @@ describe.each(Object.values(registry))("$kind", (definition) => {
 
   const refused = () =>
     new ProviderError({ userMessage: "The other side refuses.", detail: "422", retryable: false });
-  /** The last step that another one follows: up to it everything has been done that can be undone. */
+  /** The last step but one: once it's done, so is everything that can be undone. */
   const turnsAt = names.at(-2) ?? names[0] ?? "";
   const statusOf = ({ db }: Engine) => db.select().from(instances).get()?.status;
 
-  /** Cancelled once that step has done its work. */
+  /** Cancels once that step has done its work. */
   const cancelled = (changed: AnyDefinition) =>
     withStep(changed, turnsAt, (step) => async (context) => {
       const outcome = await step(context);
       cancelOperation(worldOf(context.operation.id), context.operation.id, "joe");
-      // An only step that came to its end would have left nothing to cancel.
+      // If the only step had finished, there would be nothing to cancel.
       if (names.length === 1) throw refused();
       return outcome;
     });

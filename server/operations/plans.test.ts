@@ -3,8 +3,8 @@ import { type AnyDefinition, defineOperation, step, undoneBy } from "./engine/de
 import { registry } from "./registry.ts";
 
 /**
- * The plans as they are written down: an operation that is under way finds its steps by these names, and undoes them in
- * this order. Branches that run side by side stand in brackets.
+ * The plans, written out: a running operation finds its steps by these names and undoes them in this order. Branches that
+ * run in parallel are in brackets.
  */
 const plans: { [Kind in keyof typeof registry]?: { steps: string; undo: string; rescue?: string } } = {
   spawn: {
@@ -80,12 +80,12 @@ const planOf = ({ steps, undo, rescue }: AnyDefinition) => ({
 });
 
 const written = Object.values(registry).filter(({ kind }) => plans[kind] !== undefined);
-test.each(written)("the plan of $kind has its steps and its way back in order", (definition) => {
+test.each(written)("the plan of $kind has its steps and its undo in order", (definition) => {
   expect(planOf(definition)).toEqual(plans[definition.kind]);
 });
 
-test("a way back that is said twice is refused when it is declared", () => {
+test("an operation that declares its undo twice is refused", () => {
   const name = (name: string) => step(name, name, () => Promise.reject(new Error("never")));
   const twice = { ...registry.restart, steps: [undoneBy(name("do"), name("undo"))], undo: [name("back")] };
-  expect(() => defineOperation(twice)).toThrow("says twice how it is undone");
+  expect(() => defineOperation(twice)).toThrow("declares its undo twice");
 });

@@ -45,6 +45,6 @@ export const registry: Readonly<Record<OperationKind, AnyDefinition>> = {
   "delete-orphan": deleteOrphanOperation,
 };
 
-/** The kinds of which their definitions say this. */
+/** The kinds whose definitions match. */
 export const kindsThat = (isSo: (definition: AnyDefinition) => boolean): OperationKind[] =>
   operationKinds.filter((kind) => isSo(registry[kind]));

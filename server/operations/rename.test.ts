@@ -16,7 +16,7 @@ import {
   runToEnd,
 } from "./testing/testEngine.ts";
 
-/** An intranet that shows the company it was reconfigured with last, and doesn't answer with a bad one. */
+/** An intranet that shows the company name it was last configured with, and doesn't answer with a bad one. */
 let world: ReturnType<typeof createTestEngine>;
 let instanceId: string;
 let shown: { company: unknown; contact: unknown };
@@ -96,14 +96,14 @@ test("they are put back if the rename is cancelled half way", async () => {
   expect(row()).toMatchObject({ ...before, status: "running" });
 });
 
-test("the names it already has are refused beside the field, and a second press is the first one's", () => {
+test("unchanged names are refused beside the field, and a repeated request returns the running operation", () => {
   expect(() => begin(before)).toThrow("It already has this company name and contact.");
   const id = begin(after);
   expect(begin(after)).toBe(id);
   expect(() => begin({ ...after, company: "Other" })).toThrow(/Available once/);
 });
 
-test("each wrong name gets a sentence of its own", () => {
+test("each invalid field gets an error of its own", () => {
   const wrong = renameInput.safeParse({
     instanceId,
     company: " ",

@@ -15,16 +15,16 @@ type Context = StepContext<Facts>;
 
 const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
 
-/** Brings the names into effect on the droplet. */
+/** The playbook variables that apply the names on the droplet. */
 const reconfigure = (which: "names" | "previousNames") => (context: Context) =>
   intranetVars(context, context.facts[which]);
 
-/** The intranet shows the company's name, which is one of the variables it works with. */
+/** Waits until the intranet runs with the company name, which is one of its variables, then saves the names. */
 const shown = (which: "names" | "previousNames") => ({
   also: ({ facts, instance, variables, url, providers, signal }: Context) => {
     const value = facts[which]?.company ?? instance.company;
     const own = variables.filter(({ name }) => name !== "COMPANY");
-    // Variables from before the name belonged to the system may hold another one, which then counts.
+    // Older instances may have a COMPANY variable of their own, which then wins.
     const all = own.length < variables.length ? variables : [...own, { name: "COMPANY", value }];
     return providers.probe.variablesInEffect(url, all, signal);
   },
@@ -42,7 +42,7 @@ const goBack = (part: "rescue" | "undo") => [
   appReady<Facts>(`${part}-ready`, { ...shown("previousNames"), when: begun }),
 ];
 
-/** Another name for the company or its contact, which the intranet shows; the names from before come back on failure. */
+/** Changes the company name and contact, which the intranet shows. A failure puts the previous ones back. */
 export const rename = defineOperation<Facts>({
   kind: "rename",
   label: "Rename",

@@ -36,7 +36,7 @@ export const testRestore = defineOperation<SourceFacts>({
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   allowed: (instance) => (instance.status === "destroyed" ? "It's destroyed." : unlessHalfBuilt(instance)),
-  // What was to be test-restored may be removed for good at any time.
+  // The backup may be removed for good at any time.
   noRetry: ({ status }) => (status === "destroyed" ? "It's destroyed." : undefined),
   leavesAtDigitalOcean: "throwaway-droplet",
   steps: [

@@ -74,8 +74,8 @@ const newer = (one: string, other: string) =>
   one.localeCompare(other, "en", { numeric: true }) > 0 ? one : other;
 
 /**
- * Half way, either version may have opened the data last. The newer one can read it in any case: that is what whatever
- * comes next installs, unless it is this operation that goes on, or back.
+ * Half way through, either version may have opened the data last, and only the newer one can surely read it. So the row
+ * gets the newer version for later operations to install, unless this one is retried or cancelled.
  */
 function leaveNewer(tx: Tx, operation: { instanceId: string; facts: JsonObject }): void {
   const known = facts.parse(operation.facts);

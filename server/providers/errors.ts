@@ -1,9 +1,9 @@
 /**
- * What the program may decide by, where that is more than whether to try again; nothing reads the sentences.
+ * Codes for what the program decides by, beyond whether to retry. It never decides by a sentence.
  *
- * - `not-found`: what was asked for isn't there.
- * - `busy`: DigitalOcean still works on another action of this droplet.
- * - `unknown-ssh-key`: DigitalOcean no longer has the SSH key that a droplet was to be made with.
+ * - `not-found`: the requested object doesn't exist.
+ * - `busy`: another action of this droplet is still in progress.
+ * - `unknown-ssh-key`: DigitalOcean no longer has the SSH key for the new droplet.
  */
 export type ProviderErrorCode = "not-found" | "busy" | "unknown-ssh-key";
 

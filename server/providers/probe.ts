@@ -81,9 +81,9 @@ export function createProbe({ ca }: { ca?: string } = {}): Probe {
 const certificateSeenForMs = 5 * 60_000;
 
 /**
- * Each look is a connection of its own, as a new visitor's is: a kept one would hide a name that leads elsewhere. Its
- * handshake resumes the last one's session, which only the same server can; a certificate that has expired shows once
- * the sessions are forgotten. `ca`: the only certificate to trust; the usual ones by default.
+ * Every check makes a new connection, as a new visitor does: a reused one would hide a name that points elsewhere. Its
+ * handshake resumes the previous session, which only the same server can do. An expired certificate shows as soon as the
+ * sessions are forgotten. `ca`: the only certificate to trust; the usual ones by default.
  */
 function createTlsAgents(ca?: string): () => TlsAgent {
   let shared: { agent: TlsAgent; madeAt: number } | undefined;

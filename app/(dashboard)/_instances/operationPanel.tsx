@@ -26,7 +26,7 @@ export function OperationPanel({
   const connection = useConnection();
   const [chosen, setChosen] = useState<string>();
   useWatchedLog(operation.id);
-  // The lines come at the same time as what shows them.
+  // Fetches the lines while the log reader's code loads.
   usePrefetchQuery(useTRPC().operations.log.queryOptions({ operationId: operation.id }));
   const isPhone = !useMedia(tabletUp);
   const step = chosen ?? (operation.state === "failed" ? whatFailed(operation).step?.name : undefined);

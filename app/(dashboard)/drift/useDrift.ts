@@ -4,8 +4,8 @@ import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
 import { useTRPC } from "#app/trpc.tsx";
 
 /**
- * Where DigitalOcean and our records differ; read by the page and by the count beside its link. It changes with every
- * comparison, which comes as news, and with the operations that put differences right.
+ * Where DigitalOcean and our records differ, for the page and for the count beside its link. Every comparison may change
+ * it, which the live feed reports, and so may every operation that resolves a difference.
  */
 export function useDrift() {
   const trpc = useTRPC();

@@ -16,7 +16,7 @@ export function People() {
   const [removing, setRemoving] = useState<{ id: string; name: string; email: string }>();
   const remove = useMutation(
     trpc.settings.removePerson.mutationOptions({
-      // The row goes first: what had the focus is gone when the dialog closes, and the page takes it.
+      // Refetch before closing: the button that had the focus is gone by then, so the dialog moves it to the page.
       onSuccess: async () => {
         await query.refetch();
         setRemoving(undefined);
@@ -73,7 +73,7 @@ export function People() {
       {removing !== undefined && (
         <Confirm
           title={`Remove ${removing.name}?`}
-          description={`${removing.email} is signed out everywhere and can't sign in again. What they did stays in the activity.`}
+          description={`${removing.email} will be signed out everywhere and can't sign in again. Their past activity is kept.`}
           confirm="Remove"
           danger
           sending={remove.isPending}

@@ -16,7 +16,7 @@ import { redirectFact } from "#server/operations/steps/machineFacts.ts";
 
 const facts = z.object({ redirects: z.array(redirectFact).default([]) });
 
-/** What else led to the instance when it was destroyed, and may again: no record that isn't ours uses it. */
+/** Addresses that redirected to the instance when it was destroyed, except those a foreign record uses now. */
 async function redirectsOf(web: OperationStarter & RecordFinder, instanceId: string) {
   const destroyed = web.db
     .select({ facts: operations.facts })
@@ -36,8 +36,8 @@ async function redirectsOf(web: OperationStarter & RecordFinder, instanceId: str
 }
 
 /**
- * A destroyed instance returns from what was kept of it last, at its own address, or at `slug` when that has been taken
- * meanwhile. Earlier addresses lead to it again for as long as they were to.
+ * Brings a destroyed instance back from its newest snapshot or backup, at its own address, or at `slug` if that address is
+ * taken. Earlier addresses redirect to it again until their time is over.
  */
 export async function bringBack(
   web: OperationStarter & RecordFinder,

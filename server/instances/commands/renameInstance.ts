@@ -4,7 +4,7 @@ import { CommandError } from "#server/commandError.ts";
 import type { renameInput } from "#server/instances/inputs.ts";
 import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
-/** Gives a company or its contact another name. Its address stays. */
+/** Changes the company name and contact. The address stays the same. */
 export function renameInstance(
   beginner: OperationStarter,
   { instanceId, ...names }: z.infer<typeof renameInput>,

@@ -165,7 +165,7 @@ export type Step<Facts> = {
   stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
   /** Whether an operation that begins with these facts has the step at all; without it, each has. */
   isPlanned?: (facts: Known<Facts>) => boolean;
-  /** What a cancelled operation does because of it, so that nothing is left that costs money: see undoneBy. */
+  /** What undoes this step when the operation is cancelled, so that nothing is left that costs money: see undoneBy. */
   undo?: readonly Step<Facts>[];
 };
 
@@ -221,7 +221,7 @@ export function poll<Facts>(
   };
 }
 
-/** A step with what undoes it. A cancelled operation undoes its steps from the last to the first. */
+/** A step and the steps that undo it. A cancelled operation undoes its steps from the last to the first. */
 export const undoneBy = <Facts>(undone: Step<Facts>, ...undo: Step<Facts>[]): Step<Facts> => ({
   ...undone,
   undo,
@@ -267,7 +267,7 @@ export type OperationDefinition<Facts> = {
   /** Parses the facts as they come from the database. */
   facts: z.ZodType<Known<Facts>>;
   steps: (Step<Facts> | Together<Facts>)[];
-  /** What a cancelled operation still does: what its steps say, backwards, unless its way back is one of its own. */
+  /** What a cancelled operation runs: its steps' undos in reverse, unless the definition lists its own. */
   undo: Step<Facts>[];
   /**
    * What an operation that failed for good does by itself, so that the instance is as it was before. Retry then
@@ -278,30 +278,30 @@ export type OperationDefinition<Facts> = {
   status: { during: StatusAfter; done: StatusAfter; cancelled: StatusAfter; failed: StatusAfter };
   /** False for what leaves the instance alone, so that it may run beside something that does not. */
   mutating: boolean;
-  /** The rule for its button and its command alike; without it no state of the instance stands in its way. */
+  /** The rule for both its button and its command; without one it may start in any state. */
   allowed?: InstanceRule;
-  /** Why a failed one must not do once more what it was begun for, in a sentence: what has changed since. */
+  /** Why a failed one must not be retried, in a sentence: what has changed since. */
   noRetry?: (instance: Pick<Instance, "isProtected" | "status">) => string | undefined;
-  /** What visitors are told of the intranet meanwhile, after the company's name; without it they are told nothing. */
+  /** What visitors see meanwhile, after the company's name: "is being restored". Without it they see nothing. */
   visitorStatus?: string;
-  /** It leaves the instance as it was: what failed before it can still be retried and cancelled after it. */
+  /** It leaves the instance as it was, so an earlier failed operation can still be retried or cancelled. */
   changesNothing?: true;
-  /** What it leaves at DigitalOcean that bears its id, so that drift is judged by it. */
+  /** What it leaves at DigitalOcean tagged with its id, by which drift recognizes it. */
   leavesAtDigitalOcean?: "own-droplet" | "throwaway-droplet" | "snapshot";
   /**
-   * It may have bought a droplet or made a record that no row knows, because DigitalOcean's answer was lost: later
-   * operations of the instance are told what it asked for.
+   * It may have bought a droplet or made a record that no row knows of, because DigitalOcean's answer was lost: later
+   * operations of the instance get its requests, to look for what they made.
    */
   leavesRequests?: true;
-  /** Once it's done, the intranet works with the version, address, names and variables of its row. */
+  /** Once it's done, the intranet runs with the version, address, names and variables of its row. */
   appliesConfiguration?: true;
-  /** It tells the intranet others than its row has, so that these may be in effect when it is left half way. */
+  /** It applies a configuration that the row doesn't have yet, which may stay in effect if it fails half way. */
   changesConfiguration?: true;
-  /** It installs another version than its row has, of which half may be there when it is left half way. */
+  /** It installs a version that the row doesn't have yet, which may stay half installed if it fails. */
   changesSoftware?: true;
-  /** The button on the Drift page that begins it. */
+  /** The button on the Drift page that starts it. */
   driftAction?: DriftAction;
-  /** All it does is put drift right: the next round of reconciliation has nothing to wait for. */
+  /** All it does is resolve drift: the next round of reconciliation doesn't wait for changes to settle. */
   repairsDrift?: true;
   /** Rows of other tables that end together with it. */
   ended?: (
@@ -325,7 +325,7 @@ export function defineOperation<Facts extends AnyFacts>(
   const ofSteps = everyStep(declared).flatMap(({ step: { undo = [] } }) => [undo]);
   const derived = ofSteps.reverse().flat();
   if (definition.undo !== undefined && derived.length > 0)
-    throw new Error(`${definition.kind} says twice how it is undone: by its steps, and by itself`);
+    throw new Error(`${definition.kind} declares its undo twice: in its steps and in its definition`);
   return definition.undo === undefined ? { ...declared, undo: derived } : declared;
 }
 

@@ -125,7 +125,7 @@ test("a job that PostgreSQL neither takes nor refuses is given up, and swept up"
   expect(added[0]?.operationId).toBe(id);
 });
 
-test("of very many a few are handed over at once, so that none spends its time in line", async () => {
+test("of very many only a few are handed over at once, so that none times out in the queue for a connection", async () => {
   const ids = Array.from({ length: 60 }, () => operationDueAt(Date.now() - 5));
   let now = 0;
   let most = 0;

@@ -14,8 +14,8 @@ import { preparedQueries } from "./preparedQueries.ts";
 const keptMs = 60_000;
 
 /**
- * How many are handed over side by side. Each has a time limit, and with a thousand at once most of that would be
- * spent on waiting for a connection.
+ * How many are handed over in parallel. Each has a time limit, and with a thousand at once most of it would go to
+ * waiting for a connection.
  */
 const atOnce = 10;
 

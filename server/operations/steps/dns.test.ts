@@ -175,7 +175,7 @@ test("a move that failed is freed by Cancel, and by Destroy when it can't be tak
   }
 });
 
-test("a move makes no record that would lead to a droplet which is gone", async () => {
+test("a move makes no record that points to a droplet that is gone", async () => {
   const { cloud, play, row, spawned } = world;
   const id = await spawned({ slug: "acme" });
   cloud.droplets = [];

@@ -304,7 +304,7 @@ export const destroyDroplet = (
         context.remember({ createAskedAt: undefined, createEndedAt: undefined });
       const ends = new Set<string>();
       for (const id of all) {
-        // Listed still after its end was asked for: a look at it would say no more.
+        // Still listed after its deletion was requested: asking for it by id wouldn't tell more.
         if (facts.endAskedIn?.[id] === operation.round && tagged.some((one) => one.id === id)) {
           ends.add("going");
           continue;

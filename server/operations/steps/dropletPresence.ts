@@ -10,7 +10,7 @@ export const secondLookMs = 3000;
 /** DigitalOcean's lists lag behind its creates: until then a droplet that is not listed may still exist. */
 export const visibilityWindowMs = 60_000;
 
-/** A token is of one team for ever, and another token needs another process: crowds share an answer. */
+/** A token always belongs to the same team, and changing it needs a restart, so callers can share an answer. */
 const sameTokenMs = 60_000;
 
 /** The team of the token in use. Fails when the operation's droplet was bought with another one's. */
@@ -62,8 +62,8 @@ export async function findDroplet(
 }
 
 /**
- * The operation's droplet, for a step that can do nothing without it; until it's clear whether it's there, what the step
- * answers. One that is gone is noted, and the step fails.
+ * The operation's droplet, for a step that needs one. While it's unclear whether the droplet exists, `outcome` is what the
+ * step should return. If it's gone, that is recorded and the step fails.
  */
 export async function findOwnDroplet<Facts extends MachineFacts>(
   context: StepContext<Facts>,

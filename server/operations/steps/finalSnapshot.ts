@@ -86,7 +86,7 @@ export const takeSnapshot = (name: string, label: string): Step<SnapshotFacts> =
       const { dropletId } = instance;
       const taking = () =>
         later<SnapshotFacts>({ afterMs: nextLook(context), progress: { label: "Taking the snapshot" } });
-      // While DigitalOcean works on it, one request a look is enough.
+      // While the action is in progress, checking it is enough: one request each time.
       if (await isUnderWay(context, "snapshot")) return taking();
       const nothing = (why: string) => [{ at: now(), text: `${why} There's nothing to take a snapshot of.` }];
       if (dropletId === null) return skipped({ log: nothing("It has no droplet.") });

@@ -19,9 +19,9 @@ export const machineFacts = {
   hostKey: z.string(),
   /** The intranet may work with another address or other variables than its row says. */
   mayDifferFromRow: z.boolean(),
-  /** Its software may be another version than its row says, or half of one. */
+  /** The installed version may differ from its row's, or be incomplete. */
   softwareMayDiffer: z.boolean(),
-  /** Other data was being put in its data's place when that broke off. */
+  /** Its data was being replaced when that failed, so it may be incomplete. */
   dataMayBeHalf: z.boolean(),
   /** The droplet is the operation's own and will be thrown away: the instance's row does not know it. */
   throwaway: z.boolean(),
@@ -37,7 +37,7 @@ export const machineFacts = {
   missedAt: z.record(z.string(), z.number()),
   /** In which round a droplet's end was asked for, by its id. */
   endAskedIn: z.record(z.string(), z.number()),
-  /** What led to the instance besides its own name when its droplet was destroyed, for Bring back. */
+  /** Addresses that redirected to the instance when it was destroyed, for Bring back. */
   redirects: z.array(redirectFact),
   /** The A records made for the instance, and those asked for without a clear answer so far. */
   records: z.array(record),

@@ -37,11 +37,11 @@ export const actionsOf = (
 const keyOf = ({ step, operation }: Context, type: DropletAction["type"]) =>
   `${step} ${operation.round} ${type}`;
 
-/** What this step has asked for of this type in this round. */
+/** The action of this type that this step requested in this round. */
 export const askedFor = (context: Context, type: DropletAction["type"]) =>
   context.facts.actions?.[keyOf(context, type)];
 
-/** Whether DigitalOcean is at work on what this step has asked for in this round; false when that isn't known. */
+/** Whether the action that this step requested in this round is in progress; false if that isn't known. */
 export async function isUnderWay(context: Context, type: DropletAction["type"]): Promise<boolean> {
   const id = askedFor(context, type)?.id;
   return id !== undefined && (await context.providers.digitalocean.getAction(id)).status === "in-progress";

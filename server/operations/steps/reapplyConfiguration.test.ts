@@ -99,7 +99,7 @@ test("an instance whose move has failed is given its own address again", async (
   expect(told).toMatchObject({ url: `http://acme.${domain}`, slug: "acme" });
 });
 
-test("an instance whose upgrade got stuck is given the version its row says, with address and variables", async () => {
+test("an instance whose upgrade's rollback failed gets its row's version, address and variables", async () => {
   const { engine, play, ran, row, spawned, stepOf } = world;
   const id = await spawned();
   isBroken = true;
@@ -111,7 +111,7 @@ test("an instance whose upgrade got stuck is given the version its row says, wit
   expect(restart.state).toBe("done");
   expect(ran).toEqual([`provision on ${row(id).ipAddress}`]);
   expect(stepOf(restart.id, "settle")).toBeUndefined();
-  // It had not begun to install anything.
+  // Its upgrade hadn't started to install anything.
   expect(row(id)).toMatchObject({ status: "running", version: "2.13.0" });
 });
 

@@ -45,8 +45,8 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
 const runsOf = z.object(playbookFacts).partial();
 
 /**
- * What of the intranet may differ from its row, as facts of an operation that begins: an operation that changes it has
- * failed half way, and nothing has put that right since.
+ * What may differ between the intranet and its row, as facts for a new operation: an earlier operation failed half way
+ * through a change, and none has applied the row since.
  */
 export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts> {
   const left = queries(tx)
@@ -58,7 +58,7 @@ export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts>
         .stuck.all({ operationId: id })
         .map(({ name }) => name),
     }))
-    // Without a rescue it goes back only when it's cancelled.
+    // Without a rescue, a failed operation leaves its change in effect until it's cancelled.
     .filter(({ definition, runs, stuckAt }) =>
       definition.rescue === undefined ? runs?.reconfigure !== undefined : stuckAt.length > 0,
     );
@@ -73,22 +73,21 @@ export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts>
 }
 
 /**
- * What the playbook that installs the software is told where there is data already. An installation begins with none
- * where it finds none: half of what was there must not look like an intranet that is well.
+ * The variables for reinstalling over existing data. Throws if that data may be incomplete: the installer would start with
+ * an empty database where it finds none, and the result would look healthy.
  */
 export function reinstallVars<Facts extends PlaybookFacts>(context: StepContext<Facts>) {
   if (context.facts.dataMayBeHalf === true)
     throw new StepFailure(
       "An earlier upgrade failed while the previous data was being put back, so the data may be incomplete. Restore a backup as a new instance.",
-      "the data's step of the upgrade's way back has failed",
+      "the rollback step that restores the data failed",
     );
   return intranetVars(context);
 }
 
 /**
- * Gives the intranet the version, the address, the names and the variables that its row says. Part of the plan only where
- * an earlier operation may have left others in effect, so that no operation calls an intranet running that works with
- * those.
+ * Gives the intranet its row's version, address, names and variables. Planned only if an earlier operation may have left
+ * others in effect: no operation may report an intranet as running with those.
  */
 export const reapplyConfiguration = <Facts extends PlaybookFacts>(name: string): Step<Facts>[] => [
   {
@@ -103,7 +102,7 @@ export const reapplyConfiguration = <Facts extends PlaybookFacts>(name: string):
       playbook: "reconfigure",
       vars: (context) => intranetVars(context),
     }),
-    // The installation sets them as well.
+    // Installing sets them too.
     isPlanned: (facts) => facts.mayDifferFromRow === true && facts.softwareMayDiffer !== true,
   },
 ];

@@ -198,7 +198,7 @@ export function createCloudWorld() {
   return {
     ...world,
     cloud,
-    /** The token is replaced by one of this team, and the worker started again. */
+    /** Replaces the token with one of this team and restarts the worker. */
     restartAs(team: string): void {
       cloud.accountId = team;
       engine.providers.digitalocean = newClient();

@@ -64,9 +64,9 @@ export function createDataDroplet(version: string) {
     broken: new Set<string>(),
     acknowledged,
     archives,
-    /** The version that has opened the data last; unknown once other data is put in its place. */
+    /** The version that last opened the data; unknown once the data has been replaced. */
     openedBy: undefined as string | undefined,
-    /** Where a version was started on data that a newer one had opened. */
+    /** Each start of a version on data that a newer one had opened. */
     openedByOlder: [] as string[],
     post(text: string): void {
       if (!droplet.isUp) return;

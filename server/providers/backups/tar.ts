@@ -3,12 +3,12 @@ import { Parser } from "tar";
 
 export type TarEntry = { name: string; bytes: number };
 
-/** What an entry may take to say its name: longer names than any file system has, and no more of memory. */
+/** The longest header an entry may have: enough for any file name, and it bounds memory. */
 const longestHeader = 64 * 1024;
 
 /**
- * Takes a tar stream and keeps the names and sizes of its files; their contents are passed over, so that memory stays
- * flat. Fails when a header is damaged.
+ * Takes a tar stream and keeps the names and sizes of its files but skips their contents, so that memory stays flat. Fails
+ * if a header is damaged.
  */
 export function createTarReader() {
   const entries: TarEntry[] = [];

@@ -58,7 +58,7 @@ test("what is no archive is found", async () => {
   });
 });
 
-/** A header of a tar entry, with its checksum. */
+/** A tar entry's header, with its checksum. */
 function header(name: string, type: string, bytes: number): Buffer {
   const block = Buffer.alloc(512);
   block.write(name);

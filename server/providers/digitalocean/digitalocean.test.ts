@@ -296,7 +296,7 @@ test("finds its key on a later page", async () => {
   expect((await client().ensureSshKey("n", "ssh-ed25519 KEY2 x")).id).toBe(2);
 });
 
-test("a crowd that wants to know whose the token is asks once, and whoever wants to know it now asks", async () => {
+test("many callers share one answer about whose the token is, and a caller that wants it fresh asks again", async () => {
   const clock = { now: 0 };
   respond = () => ({
     status: 200,

@@ -120,16 +120,16 @@ export function createDigitalOcean(
 
   const domains = new Set<string>();
 
-  // Answers that several callers wait for (the list, the key, the account) are asked for by the account itself: whoever gives up
-  // must not take them from the others.
+  // Answers that several callers share (the list, the key, the account) are requested without a caller's signal: one that
+  // gives up must not cancel them for the others.
   const methods = (api: Requester) => ({
     ...createDns(api, domains),
     ...createInventory(api),
     requestCount: api.count,
 
     /**
-     * Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. Asked now, or
-     * for whoever it will do, not longer ago than `maxAgeMs`.
+     * Who the token belongs to. `id` is the team's: what is bought with the token belongs to that team. The answer may be
+     * up to `maxAgeMs` old; by default it's fresh.
      */
     account: (maxAgeMs = 0) => sharedAccount(maxAgeMs),
 

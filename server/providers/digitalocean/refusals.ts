@@ -2,7 +2,7 @@ import type { ProviderErrorCode } from "#server/providers/errors.ts";
 
 type Refusal = { code?: ProviderErrorCode; userMessage: string };
 
-/** DigitalOcean's refusals as codes, and as words that Joe can act on, by what its message says: it has no codes of its own. */
+/** DigitalOcean's refusals, recognized by message because it sends no specific codes, with advice Joe can act on. */
 const known: [RegExp, Refusal][] = [
   [
     /pending event|blocking events/i,
@@ -31,7 +31,7 @@ const known: [RegExp, Refusal][] = [
   [/valid hostname/i, { userMessage: "DigitalOcean doesn't accept this name. Choose another slug." }],
 ];
 
-/** What an answer that is not a 2xx means. */
+/** What an answer other than 2xx means. */
 export function refusalFor(status: number, message = ""): Refusal {
   if (status === 401)
     return {

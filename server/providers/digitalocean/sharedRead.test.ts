@@ -18,7 +18,7 @@ beforeEach(() => {
   reads = [];
 });
 
-test("a read is shared while it takes, then reused while it is young", async () => {
+test("a read is shared while it runs, then reused while it is fresh", async () => {
   const read = make();
   const first = read(1000);
   clock = 200;
@@ -32,7 +32,7 @@ test("a read is shared while it takes, then reused while it is young", async () 
   expect(reads).toHaveLength(2);
 });
 
-test("one that took long is reused for as long again, but not by who wants the truth from now on", async () => {
+test("a slow read is reused for as long again as it took, but not by a caller that wants a fresh one", async () => {
   const read = make();
   const first = read(1000);
   clock = 5000;

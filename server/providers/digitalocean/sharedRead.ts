@@ -1,8 +1,8 @@
 /**
- * One read for everybody who waits. A read under way is shared; a finished one is reused while it is at most `maxAgeMs`
- * old, counted from when it was asked; and one that took long, because it has many pages or the limits are near, for as
- * long again as it took, so that it leaves half of what there is to others. `maxAgeMs: 0` wants what is true from now on: it waits for the next read, which
- * all who ask meanwhile share as well, so that there is never more than one under way.
+ * One read for all who wait. A running read is shared. A finished one is reused until it is `maxAgeMs` old, counted from
+ * its start. A slow one, with many pages or near the rate limits, is reused for as long again as it took, so that it leaves
+ * half of the limits to others. `maxAgeMs: 0` asks for a fresh answer: it waits for the next read, which all who ask
+ * meanwhile share too, so that never more than one is running.
  */
 export function createSharedRead<Answer>(read: () => Promise<Answer>, monotonic: () => number) {
   type Read = { askedAt: number; tookMs: number; answer: Promise<Answer> };

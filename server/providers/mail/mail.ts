@@ -69,7 +69,7 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
   });
 }
 
-/** What a mail's row names as its provider's id while it is kept here. */
+/** The provider id in a mail's row if the mail was kept in the outbox instead of sent. */
 export const outboxId = "outbox";
 
 /** Without a Resend key: the mail stays where it is and is shown on the outbox page. */

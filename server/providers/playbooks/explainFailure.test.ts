@@ -56,7 +56,7 @@ describe("explainFailure", () => {
     expect(explainFailure([{ at: 0, line: "It was cancelled.", ended: "cancelled" }]).userMessage).toBe(
       "Ansible was stopped.",
     );
-    // What a task prints decides nothing.
+    // A task's output must not decide.
     expect(explainFailure([failed("The run was cancelled.")]).userMessage).toMatch(/^The step/);
     // A task that failed before does not hide why it ended.
     const both = [

@@ -69,7 +69,7 @@ export function explainFailure(events: readonly PlaybookEvent[]): { userMessage:
 const linesOf = (events: readonly PlaybookEvent[]) =>
   events.map((event) => stripVTControlCharacters(event.line)).filter((line) => line.trim() !== "");
 
-/** A run that was ended from outside; undefined for the others. */
+/** Explains a run that was ended from outside; undefined for other runs. */
 function explainInterruption(
   events: readonly PlaybookEvent[],
 ): { userMessage: string; detail: string } | undefined {

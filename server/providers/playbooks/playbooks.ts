@@ -34,7 +34,7 @@ export type PlaybookEvent = {
   task?: PlaybookTask;
   /** This line says why the run failed: see `explainFailure`. */
   failed?: true;
-  /** The last line of a run that was ended; `lost`: its process is gone and left no result. */
+  /** Set on the last line of a run that was ended from outside; `lost`: its process is gone and left no result. */
   ended?: "timed-out" | "cancelled" | "lost";
 };
 

@@ -16,13 +16,13 @@ const fields: { name: keyof Names; label: string; type?: string }[] = [
   { name: "contactEmail", label: "Contact email", type: "email" },
 ];
 
-/** What is wrong with what is typed, by field. */
+/** Validation errors by field. */
 function problemsOf(names: Names): Partial<Record<string, string>> {
   const { error } = renameInput.omit({ instanceId: true }).safeParse(names);
   return Object.fromEntries((error?.issues ?? []).map(({ path, message }) => [path.join("."), message]));
 }
 
-/** What the company and its contact are called from now on. */
+/** Asks for the company's new name and contact. */
 export function RenameDialog({ instance, onClose }: { instance: InstanceDetail; onClose: () => void }) {
   const trpc = useTRPC();
   const begun = useStartedOperation(instance, onClose);
@@ -31,7 +31,7 @@ export function RenameDialog({ instance, onClose }: { instance: InstanceDetail; 
   const rename = useMutation(trpc.instances.rename.mutationOptions({ onSuccess: begun }));
   const isChanged = fields.some(({ name }) => names[name].trim() !== instance[name]);
   const problems = { ...problemsOf(names), ...fieldErrors(rename.error) };
-  const blocked = isChanged ? null : "Change something first.";
+  const blocked = isChanged ? null : "No changes yet.";
   return (
     <Dialog
       open
