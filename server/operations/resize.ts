@@ -45,7 +45,7 @@ export const resize = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
   mutating: true,
   allowed: whileOn,
-  visitorStatus: "is being moved to another machine size",
+  visitorStatus: "is being resized",
   appliesConfiguration: true,
   steps: [
     switchOff("switch-off", "Switch the droplet off"),

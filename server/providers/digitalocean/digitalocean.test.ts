@@ -110,7 +110,7 @@ test.each([
   [422, "You specified an invalid size for Droplet creation.", /size/, false],
   [422, "Droplet already has a pending event.", /busy/, true],
   [429, "API Rate limit exceeded.", /is limiting requests/, true],
-  [503, "Service is currently unavailable.", /has a problem/, true],
+  [503, "Service is currently unavailable.", /is having problems/, true],
 ])("an answer of %i (%s) becomes a sentence", async (status, message, userMessage, retryable) => {
   respond = () => refused(status, message);
   const error = await failureOf(client().createDroplet(wish));

@@ -25,7 +25,7 @@ const known: [RegExp, Refusal][] = [
     /invalid key identifiers/i,
     {
       code: "unknown-ssh-key",
-      userMessage: "DigitalOcean no longer has the Spawner's SSH key. Try again to register it.",
+      userMessage: "DigitalOcean no longer has the Spawner's SSH key. Retry to register it again.",
     },
   ],
   [/valid hostname/i, { userMessage: "DigitalOcean doesn't accept this name. Choose another slug." }],
@@ -36,16 +36,16 @@ export function refusalFor(status: number, message = ""): Refusal {
   if (status === 401)
     return {
       userMessage:
-        "DigitalOcean doesn't accept the token. Set DIGITALOCEAN_TOKEN to a valid one and start again.",
+        "DigitalOcean doesn't accept the token. Set DIGITALOCEAN_TOKEN to a valid one and restart the Spawner.",
     };
   if (status === 403)
     return {
       userMessage:
         "The DigitalOcean token doesn't have permission to do this. Give it read and write access.",
     };
-  if (status === 404) return { code: "not-found", userMessage: "DigitalOcean no longer knows it." };
+  if (status === 404) return { code: "not-found", userMessage: "It no longer exists at DigitalOcean." };
   if (status === 429) return { userMessage: "DigitalOcean is limiting requests." };
-  if (status >= 500) return { userMessage: "DigitalOcean has a problem at the moment." };
+  if (status >= 500) return { userMessage: "DigitalOcean is having problems at the moment." };
   const found = known.find(([pattern]) => pattern.test(message));
   return found?.[1] ?? { userMessage: `DigitalOcean refused: ${message.replace(/\.?$/, ".")}` };
 }

@@ -57,7 +57,7 @@ function mailError(error: { name?: string; message?: string; statusCode?: number
   const unclear = status === 0 || status >= 500 || name === "concurrent_idempotent_requests";
   const passing = unclear || status === 429;
   const userMessage = /api_key/.test(name)
-    ? "Resend doesn't accept the key. Set RESEND_API_KEY to a valid one and start again."
+    ? "Resend doesn't accept the key. Set RESEND_API_KEY to a valid one and restart the Spawner."
     : passing
       ? "Resend can't take mail at the moment."
       : `Resend refused the mail: ${message.replace(/\.?$/, ".")}`;

@@ -29,7 +29,7 @@ export default function TogetherPage() {
     <Page
       title={
         rows.length === 0
-          ? "Together"
+          ? "Batch"
           : `${label} ${rows.length} ${rows.length === 1 ? "instance" : "instances"}`
       }
       back={{ href: "/", label: "Instances" }}
