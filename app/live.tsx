@@ -31,7 +31,7 @@ type Connection = { live: boolean; since: number };
 const ConnectionContext = createContext<Connection | undefined>(undefined);
 const ChangesContext = createContext<readonly ChangeEvent[] | undefined>(undefined);
 const LinesContext = createContext<readonly LineEvent[] | undefined>(undefined);
-const RoundContext = createContext<number | undefined>(undefined);
+const HealthRoundContext = createContext<number | undefined>(undefined);
 const WatchContext = createContext<((operationId: string | undefined) => void) | undefined>(undefined);
 
 /** Holds the page's one subscription: every change of an instance, and the log of the operation that is watched. */
@@ -139,7 +139,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       <WatchContext.Provider value={watchFrom}>
         <ChangesContext.Provider value={changes}>
           <LinesContext.Provider value={lines}>
-            <RoundContext.Provider value={round}>{children}</RoundContext.Provider>
+            <HealthRoundContext.Provider value={round}>{children}</HealthRoundContext.Provider>
           </LinesContext.Provider>
         </ChangesContext.Provider>
       </WatchContext.Provider>
@@ -193,7 +193,7 @@ export const useConnection = () => useProvided(ConnectionContext);
 export const useChanges = () => useProvided(ChangesContext);
 
 /** When the newest health round began; undefined until the feed has said. */
-export const useRound = () => useContext(RoundContext);
+export const useHealthRound = () => useContext(HealthRoundContext);
 
 /** The lines that have come of the operation that is watched. */
 export const useLines = () => useProvided(LinesContext);

@@ -2,7 +2,7 @@
 import Link from "next/link";
 import { type CSSProperties, memo } from "react";
 import { lastAnswer } from "#app/applyEvent.ts";
-import { useConnection, useRound } from "#app/live.tsx";
+import { useConnection, useHealthRound } from "#app/live.tsx";
 import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
 import { StatusWord } from "#app/status.tsx";
@@ -83,7 +83,7 @@ function Doing({ row }: { row: InstanceRow }) {
   const busy = groupOf[row.status] === "underWay" && row.operation !== null;
   const now = useNow(1000, !connection.live);
   const { operation } = row;
-  const answeredAt = lastAnswer(row, useRound());
+  const answeredAt = lastAnswer(row, useHealthRound());
   if (busy && operation !== null) {
     const left = timeLeft(operation.steps, now);
     return (
