@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { ProviderError } from "#server/providers/errors.ts";
+import { refusalFor } from "./apiErrors.ts";
 import { type Budget, BudgetSpent } from "./budget.ts";
-import { refusalFor } from "./refusals.ts";
 import { errorAnswer } from "./schemas.ts";
 import { explainSilence } from "./silence.ts";
 
