@@ -27,7 +27,8 @@ export function createTarReader() {
   });
   let fault: Error | undefined;
   parser.on("error", (error: Error) => {
-    fault ??= error;
+    // After the archive's own end it only complains that there were no entries, and there may be none.
+    if (!isComplete) fault ??= error;
   });
   const stream = new Writable({
     write(chunk: Buffer, _encoding, next) {

@@ -40,6 +40,11 @@ test("a good archive is good, with every entry, also one with a long name", asyn
   });
 });
 
+test("an archive without files is good: an intranet where nothing was posted yet", async () => {
+  const none = execFileSync("tar", ["-cz", "--files-from", "/dev/null"]);
+  expect(await verify(none)).toEqual({ ok: true, entries: [] });
+});
+
 test("a byte that has changed is found", async () => {
   const changed = Buffer.from(good);
   changed[9] = (changed[9] ?? 0) ^ 1;
