@@ -59,13 +59,15 @@ export function Button({
       </span>
     </button>
   );
-  if (reason == null) return button;
+  // Always the same elements around it: it would lose the focus whenever a reason comes or goes.
   return (
     <>
-      <Tooltip text={reason}>{button}</Tooltip>
-      <span id={reasonId} className="sr-only">
-        {reason}
-      </span>
+      <Tooltip text={reason ?? undefined}>{button}</Tooltip>
+      {reason != null && (
+        <span id={reasonId} className="sr-only">
+          {reason}
+        </span>
+      )}
     </>
   );
 }

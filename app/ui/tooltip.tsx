@@ -18,17 +18,19 @@ export function Tooltip({
   side = "top",
   children,
 }: {
-  text: string;
+  /** Without one nothing shows. */
+  text: string | undefined;
   side?: keyof typeof places;
   children: ReactNode;
 }) {
   const around = useRef<HTMLSpanElement>(null);
   const tip = useRef<HTMLSpanElement>(null);
   const rest = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const [open, setOpen] = useState(false);
+  const [wanted, setWanted] = useState(false);
+  const open = wanted && text !== undefined;
   const close = () => {
     clearTimeout(rest.current);
-    setOpen(false);
+    setWanted(false);
   };
   useEffect(() => () => clearTimeout(rest.current), []);
   useEffect(() => {
@@ -39,7 +41,7 @@ export function Tooltip({
       if (event.key !== "Escape") return;
       // Keeps a surrounding dialog open.
       event.stopPropagation();
-      setOpen(false);
+      setWanted(false);
     };
     window.addEventListener("keydown", closeByKey, { capture: true });
     return () => window.removeEventListener("keydown", closeByKey, { capture: true });
@@ -50,11 +52,11 @@ export function Tooltip({
       ref={around}
       className="contents"
       onPointerEnter={(event) => {
-        if (event.pointerType !== "touch") rest.current = setTimeout(() => setOpen(true), restMs);
+        if (event.pointerType !== "touch") rest.current = setTimeout(() => setWanted(true), restMs);
       }}
       onPointerLeave={close}
       onPointerDown={close}
-      onFocus={(event) => event.target.matches(":focus-visible") && setOpen(true)}
+      onFocus={(event) => event.target.matches(":focus-visible") && setWanted(true)}
       onBlur={close}
     >
       {children}
@@ -63,7 +65,7 @@ export function Tooltip({
           ref={tip}
           popover="hint"
           aria-hidden
-          onToggle={(event) => event.newState === "closed" && setOpen(false)}
+          onToggle={(event) => event.newState === "closed" && setWanted(false)}
           // The padding lets the pointer cross from the child to the text without leaving either.
           className={`inset-auto border-0 bg-transparent p-1.5 ${places[side]}`}
         >
