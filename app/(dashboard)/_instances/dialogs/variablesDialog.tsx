@@ -2,6 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
+import { addVariableId, focusVariableAfter } from "#app/(dashboard)/_instances/focusVariable.ts";
 import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { type Difference, differences, type Edited } from "#app/(dashboard)/_instances/variableDifference.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
@@ -105,7 +106,12 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
                 <Button
                   look="bare"
                   aria-label={`Remove ${row.name || `variable ${index + 1}`}`}
-                  onClick={() => setRows(rows.filter((_, at) => at !== index))}
+                  onClick={() =>
+                    focusVariableAfter(
+                      () => setRows(rows.filter((_, at) => at !== index)),
+                      Math.min(index, rows.length - 2),
+                    )
+                  }
                 >
                   <X size={15} strokeWidth={1.9} aria-hidden />
                 </Button>
@@ -113,7 +119,15 @@ export function VariablesDialog({ instance, onClose }: { instance: InstanceDetai
             </div>
           ))}
           <div>
-            <Button onClick={() => setRows([...rows, { name: "", value: "", secret: false, kept: false }])}>
+            <Button
+              id={addVariableId}
+              onClick={() =>
+                focusVariableAfter(
+                  () => setRows([...rows, { name: "", value: "", secret: false, kept: false }]),
+                  rows.length,
+                )
+              }
+            >
               <Plus size={15} strokeWidth={1.9} aria-hidden />
               Add variable
             </Button>

@@ -1,5 +1,6 @@
 "use client";
 import { Plus, X } from "lucide-react";
+import { addVariableId, focusVariableAfter } from "#app/(dashboard)/_instances/focusVariable.ts";
 import { Button } from "#app/ui/button.tsx";
 import { AreaField, TextField } from "#app/ui/field.tsx";
 import type { VariableInput } from "#server/instances/inputs.ts";
@@ -59,29 +60,45 @@ export function VariableRows({ variables, errors, onChange, leave }: Props) {
               onBlur={leave(`${path}.value`)}
               onChange={(event) => set(index, { value: event.target.value })}
             />
-            <label className="touch flex items-center gap-2 text-sm sm:mt-8">
-              <input
-                type="checkbox"
-                className="size-4 accent-(--ink)"
-                checked={variable.secret}
-                onChange={(event) => set(index, { secret: event.target.checked })}
-              />
-              Secret
-            </label>
-            <div className="sm:mt-6.5">
-              <Button
-                look="bare"
-                aria-label={`Remove ${variable.name || `variable ${index + 1}`}`}
-                onClick={() => onChange(variables.filter((_, at) => at !== index))}
-              >
-                <X size={15} strokeWidth={1.9} aria-hidden />
-              </Button>
+            {/* On a phone both share a line. */}
+            <div className="flex items-center justify-between sm:contents">
+              <label className="touch flex items-center gap-2 text-sm sm:mt-8">
+                <input
+                  type="checkbox"
+                  className="size-4 accent-(--ink)"
+                  checked={variable.secret}
+                  onChange={(event) => set(index, { secret: event.target.checked })}
+                />
+                Secret
+              </label>
+              <div className="sm:mt-6.5">
+                <Button
+                  look="bare"
+                  aria-label={`Remove ${variable.name || `variable ${index + 1}`}`}
+                  onClick={() =>
+                    focusVariableAfter(
+                      () => onChange(variables.filter((_, at) => at !== index)),
+                      Math.min(index, variables.length - 2),
+                    )
+                  }
+                >
+                  <X size={15} strokeWidth={1.9} aria-hidden />
+                </Button>
+              </div>
             </div>
           </div>
         );
       })}
       <div>
-        <Button onClick={() => onChange([...variables, { name: "", value: "", secret: false }])}>
+        <Button
+          id={addVariableId}
+          onClick={() =>
+            focusVariableAfter(
+              () => onChange([...variables, { name: "", value: "", secret: false }]),
+              variables.length,
+            )
+          }
+        >
           <Plus size={15} strokeWidth={1.9} aria-hidden />
           Add variable
         </Button>
