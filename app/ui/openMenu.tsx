@@ -22,6 +22,7 @@ export function OpenMenu({ label, className, children, items, width, align, byKe
           }}
           align={align ?? "center"}
           sideOffset={6}
+          collisionPadding={8}
           // A dialog opened any earlier would keep focus from the button, and couldn't return it.
           onCloseAutoFocus={() => {
             const choose = chosen.current;
