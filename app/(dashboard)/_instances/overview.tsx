@@ -50,9 +50,9 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             ))}
           </Fact>
           <Fact name="Version">
-            {instance.version}
+            <span className="block">{instance.version}</span>
             {newest !== null && newest !== instance.version && (
-              <span className="text-sm text-ink-3"> {newest} is available</span>
+              <span className="text-sm text-ink-3">{newest} is available</span>
             )}
           </Fact>
           <Fact name="Size">
