@@ -35,10 +35,10 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
   return (
     <div
       style={beyond}
-      className={`relative grid min-h-13 grid-cols-[auto_1fr_auto] items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:py-3 ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
+      className={`relative grid min-h-13 grid-cols-[auto_1fr_auto] items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:gap-x-3 max-md:py-3 ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
     >
       <div
-        className={`relative z-10 size-4 max-md:mr-3 max-md:self-start max-md:mt-0.5 ${selecting ? "" : "max-md:hidden"}`}
+        className={`relative z-10 size-4 max-md:self-start max-md:mt-0.5 ${selecting ? "" : "max-md:hidden"}`}
       >
         {!isOver && (
           <Checkbox
