@@ -130,7 +130,7 @@ function Line({ step, all, now, wide, selected, onSelect }: LineProps) {
         <span className="flex items-baseline justify-between gap-3">
           <span className={`text-step font-medium ${quiet}`}>{step.label}</span>
           {wide && isOver && took !== null && (
-            <span className="text-sm text-ink-3 tabular-nums">{duration(took)}</span>
+            <span className="shrink-0 text-sm text-ink-3 tabular-nums">{duration(took)}</span>
           )}
         </span>
         <span className={`block text-sm tabular-nums ${ink}`}>
