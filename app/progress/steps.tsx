@@ -153,7 +153,7 @@ function Line({ step, all, now, wide, selected, onSelect }: LineProps) {
 const usually = (ms: number) => (ms < 1000 ? "usually under 1 s" : `usually ${duration(ms)}`);
 
 function elapsed(step: StepView, now: number): number | null {
-  if (step.startedAt === null || step.state === "waiting") return null;
+  if (step.startedAt === null || step.state === "waiting" || step.state === "skipped") return null;
   return (step.endedAt ?? now) - step.startedAt;
 }
 
