@@ -44,7 +44,12 @@ function Instance() {
   const id = search.get("id");
   const trpc = useTRPC();
   const changes = useChanges();
-  const query = useQuery(trpc.instances.get.queryOptions(id === null ? { slug } : { slug, id }));
+  const query = useQuery(
+    trpc.instances.get.queryOptions(id === null ? { slug } : { slug, id }, {
+      // A command adds the instance's id to the address: it is still the same page, and keeps what it shows.
+      placeholderData: (before) => (before?.instance.id === id ? before : undefined),
+    }),
+  );
   const instance = useMemo(
     () => (query.data === undefined ? undefined : applyToDetail(query.data, changes)),
     [query.data, changes],
