@@ -8,7 +8,13 @@ import { Notice, Skeleton } from "#app/ui/notice.tsx";
 /** What the Spawner depends on, each asked now. */
 export function Connections() {
   const trpc = useTRPC();
-  const query = useQuery(trpc.settings.connections.queryOptions(undefined, { staleTime: 0 }));
+  const query = useQuery(
+    trpc.settings.connections.queryOptions(undefined, {
+      staleTime: 0,
+      // It takes seconds: in a batch, everything else on the page would wait for it.
+      trpc: { context: { skipBatch: true } },
+    }),
+  );
   return (
     <section aria-labelledby="connections">
       <div className="flex items-center justify-between border-b border-line pb-2">
