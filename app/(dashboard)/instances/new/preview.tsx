@@ -17,7 +17,7 @@ export function Preview({
   const trpc = useTRPC();
   const plan = useQuery(trpc.instances.plan.queryOptions({ kind: "spawn" }));
   return (
-    <aside className="flex w-full shrink-0 flex-col justify-between gap-8 border-line bg-sunken p-4 md:p-7 lg:sticky lg:top-0 lg:h-dvh lg:w-87 lg:border-l">
+    <aside className="flex w-full shrink-0 flex-col justify-between gap-8 border-line bg-sunken p-4 max-md:pb-40 md:p-7 lg:sticky lg:top-0 lg:h-dvh lg:w-87 lg:border-l">
       <div>
         <h2 className="text-lead font-semibold">What will happen</h2>
         {plan.data?.usualMs != null && (
@@ -45,7 +45,7 @@ export function Preview({
           ))}
         </ol>
       </div>
-      <div className="grid gap-3 border-t border-line pt-4 max-md:sticky max-md:bottom-16 max-md:-mx-4 max-md:-mb-4 max-md:bg-sunken max-md:px-4 max-md:pb-4">
+      <div className="grid gap-3 border-t border-line pt-4 max-md:fixed max-md:inset-x-0 max-md:bottom-16 max-md:z-10 max-md:gap-2 max-md:bg-sunken max-md:px-4 max-md:py-3">
         {monthlyCents !== undefined && (
           <p className="flex items-baseline justify-between">
             <span className="font-medium">Monthly cost</span>
