@@ -79,6 +79,22 @@ test("the list finds and sorts the instance by its new name", async () => {
   expect(row()).toMatchObject(listNames("Zoë 9"));
 });
 
+test("a COMPANY among its own variables is what the intranet is to show", async () => {
+  const own = { name: "COMPANY", value: "Acme Intranet", secret: false };
+  world.engine.openVariables = () => [own];
+  const asked: unknown[] = [];
+  const { probe } = world.engine.providers;
+  world.engine.providers.probe = {
+    ...probe,
+    variablesInEffect: async (_url, variables) => {
+      asked.push(variables);
+      return undefined;
+    },
+  };
+  expect(await play(begin(after))).toMatchObject({ state: "done" });
+  expect(asked).toEqual([[own]]);
+});
+
 test("the previous names are put back if the intranet doesn't answer with the new ones", async () => {
   expect(await play(begin({ ...after, company: "BAD" }))).toMatchObject({ state: "failed" });
   expect(shown).toEqual({ company: before.company, contact: before.contactEmail });

@@ -2,6 +2,7 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { editVariables } from "#server/instances/commands/editVariables.ts";
+import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { setPower } from "#server/instances/commands/setPower.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import { registry } from "#server/operations/registry.ts";
@@ -99,6 +100,28 @@ test("an instance whose move has failed is given its own address again", async (
   expect(told).toMatchObject({ url: `http://acme.${domain}`, slug: "acme" });
 });
 
+const renamed = (instanceId: string) => {
+  const names = { company: "Renamed", contactName: "Ola Berg", contactEmail: "ola@acme.example" };
+  return world.play(renameInstance(world.engine, { instanceId, ...names }, joe));
+};
+
+test("an instance whose rename got stuck is given its own name again", async () => {
+  const id = await world.spawned();
+  isBroken = true;
+  expect((await renamed(id)).state).toBe("failed");
+  isBroken = false;
+  told = {};
+  expect((await power(id, "restart")).state).toBe("done");
+  expect(told).toMatchObject({ company: world.row(id).company });
+});
+
+test("a rename that is done puts right what was stuck before it", async () => {
+  const id = await stuckEdit();
+  expect((await renamed(id)).state).toBe("done");
+  expect(told).toMatchObject({ ...old, company: "Renamed" });
+  expect(world.stepOf((await power(id, "restart")).id, "settle")).toBeUndefined();
+});
+
 test("an instance whose upgrade's rollback failed gets its row's version, address and variables", async () => {
   const { engine, play, ran, row, spawned, stepOf } = world;
   const id = await spawned();
@@ -113,6 +136,18 @@ test("an instance whose upgrade's rollback failed gets its row's version, addres
   expect(stepOf(restart.id, "settle")).toBeUndefined();
   // Its upgrade hadn't started to install anything.
   expect(row(id)).toMatchObject({ status: "running", version: "2.13.0" });
+});
+
+test("where an edit got stuck as well, the installation alone puts both right", async () => {
+  const { engine, play, ran, row } = world;
+  const id = await stuckEdit();
+  isBroken = true;
+  const versions = { version: "2.14.0", previousVersion: "2.13.0" };
+  expect((await play(begin(engine, id, registry.upgrade, versions))).state).toBe("failed");
+  isBroken = false;
+  ran.length = 0;
+  expect((await power(id, "restart")).state).toBe("done");
+  expect(ran).toEqual([`provision on ${row(id).ipAddress}`]);
 });
 
 test("once that is done, and where nothing has failed, no operation has the step", async () => {
