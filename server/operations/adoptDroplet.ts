@@ -5,6 +5,7 @@ import { whatIsThere } from "./engine/aftermath.ts";
 import {
   defineOperation,
   done,
+  type FactsOf,
   later,
   type Outcome,
   poll,
@@ -14,11 +15,11 @@ import {
 } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { createDns } from "./steps/dns.ts";
-import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
+import { driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts, machineIs, machineOf } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
-import { type ActionFacts, actionFacts, switchOn } from "./steps/power.ts";
+import { machineIs, machineOf } from "./steps/machineFacts.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { actionFacts, switchOn } from "./steps/power.ts";
 
 /** What the instance's row said before. */
 const before = z.object({
@@ -27,7 +28,8 @@ const before = z.object({
   keptUntil: z.number().nullable(),
   purgedAt: z.number().nullable(),
 });
-type Facts = DriftFacts & PlaybookFacts & ActionFacts & { before: z.infer<typeof before> };
+const facts = { ...driftFacts, ...playbookFacts, ...actionFacts, before };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const notAdopted = "The droplet wasn't adopted. It may still exist and cost money.";
@@ -89,7 +91,7 @@ export const adoptDroplet = defineOperation<Facts>({
     cancelled: notAdopted,
     failed: (aftermath) => (aftermath.instance.dropletId === null ? notAdopted : whatIsThere(aftermath)),
   },
-  facts: z.object({ ...driftFacts, ...machineFacts, ...playbookFacts, ...actionFacts, before }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
   driftAction: "adopt",

@@ -1,16 +1,14 @@
 import { z } from "zod";
 import { backupReasons } from "#db/schema.ts";
 import { whileOn } from "#server/instances/rules.ts";
-import { defineOperation } from "./engine/define.ts";
-import { backupSteps, type DumpFacts, dumpFacts, endBackup, removeBackup } from "./steps/dump.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { playbookFacts } from "./steps/playbook.ts";
+import { defineOperation, type FactsOf } from "./engine/define.ts";
+import { backupSteps, dumpFacts, endBackup, removeBackup } from "./steps/dump.ts";
 
 const reason = z.enum(backupReasons).catch("manual");
-const ownFacts = z.object({ reason });
+const facts = { ...dumpFacts, reason };
 
 /** A copy of the data, kept where backups live, and read back before it is called good. */
-export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reason> }>({
+export const backup = defineOperation<FactsOf<typeof facts>>({
   kind: "backup",
   label: "Back up",
   userMessages: {
@@ -18,13 +16,13 @@ export const backup = defineOperation<DumpFacts & { reason: z.infer<typeof reaso
     cancelled: "The partial backup was deleted. The intranet and its other backups weren't affected.",
     failed: "This backup can't be restored. The intranet and its earlier backups weren't affected.",
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, reason }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "backing-up", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
   changesNothing: true,
   steps: backupSteps(
-    { reason: (facts) => ownFacts.parse(facts).reason, stop: false },
+    { reason: (known) => z.object({ reason }).parse(known).reason, stop: false },
     {
       dump: "Dump the data with Ansible",
       store: "Store it where backups live",

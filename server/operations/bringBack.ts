@@ -3,18 +3,18 @@ import { z } from "zod";
 import { instances } from "#db/schema.ts";
 import { unlessPurged } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
+import { defineOperation, type FactsOf, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { playbookStep } from "./steps/playbook.ts";
 import { emailReady } from "./steps/readyMail.ts";
 import { reinstallVars } from "./steps/reapplyConfiguration.ts";
-import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
+import { putBack, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
-type Facts = SourceFacts & { previousSlug: string };
+const facts = { ...sourceFacts, previousSlug: z.string() };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 /** Without a snapshot it begins with a bare droplet and a backup's data. */
@@ -40,14 +40,7 @@ export const bringBack = defineOperation<Facts>({
       "The new droplet and its DNS record were removed. The instance's snapshots and backups weren't changed, and cost what they did before.",
     failed: whatIsThere,
   },
-  facts: z
-    .object({
-      ...machineFacts,
-      ...playbookFacts,
-      ...sourceFacts,
-      previousSlug: z.string(),
-    })
-    .partial(),
+  facts: z.object(facts).partial(),
   status: { during: "restoring", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
   allowed: (instance) => {

@@ -8,6 +8,7 @@ import { whatIsThere } from "./engine/aftermath.ts";
 import {
   defineOperation,
   done,
+  type FactsOf,
   later,
   type Outcome,
   type StepContext,
@@ -20,18 +21,19 @@ import { appReady } from "./steps/answer.ts";
 import { ensureRecord, forgetRecords, keepRecords, recordMayCome, removeOwnRecords } from "./steps/dns.ts";
 import { findOwnDroplet } from "./steps/dropletPresence.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
 
 const place = z.object({ slug: z.string(), domain: z.string() });
 type Place = z.infer<typeof place>;
-type Facts = PlaybookFacts & {
-  next: Place;
-  previous: Place;
-  redirectDays: number;
+const facts = {
+  ...playbookFacts,
+  next: place,
+  previous: place,
+  redirectDays: z.number(),
   /** The address to move to has been an earlier one, which led here until then. */
-  redirectUntil: number;
+  redirectUntil: z.number(),
 };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const dayMs = 86_400_000;
@@ -126,16 +128,7 @@ export const changeAddress = defineOperation<Facts>({
         : "The instance kept its previous address. The other one still points to it.",
     failed: whatIsThere,
   },
-  facts: z
-    .object({
-      ...machineFacts,
-      ...playbookFacts,
-      next: place,
-      previous: place,
-      redirectDays: z.number(),
-      redirectUntil: z.number(),
-    })
-    .partial(),
+  facts: z.object(facts).partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
   mutating: true,
   allowed: whileOn,

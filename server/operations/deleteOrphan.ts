@@ -4,6 +4,7 @@ import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 import {
   defineOperation,
   done,
+  type FactsOf,
   later,
   type Outcome,
   type StepContext,
@@ -11,11 +12,12 @@ import {
   step,
 } from "./engine/define.ts";
 import { forgetRecords } from "./steps/dns.ts";
-import { type DriftFacts, driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
+import { driftFacts, expectTagged, findingOf, forget } from "./steps/driftFinding.ts";
 import { ensureDestroyed, nextLook } from "./steps/droplet.ts";
-import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
 
-type Facts = DriftFacts & MachineFacts;
+const facts = { ...driftFacts, ...machineFacts };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const withinMs = 20 * 60_000;
@@ -100,7 +102,7 @@ export const deleteOrphanOperation = defineOperation<Facts>({
     cancelled: "Nothing was deleted. It may still exist at DigitalOcean and cost money.",
     failed: "It may still exist at DigitalOcean and cost money. The instance wasn't changed.",
   },
-  facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   driftAction: "delete",

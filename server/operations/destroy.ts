@@ -12,7 +12,6 @@ import {
   snapshotFacts,
   takeSnapshot,
 } from "./steps/finalSnapshot.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
 import { actionsOf, switchOn } from "./steps/power.ts";
 
 type Context = StepContext<SnapshotFacts>;
@@ -47,7 +46,7 @@ export const destroy = defineOperation<SnapshotFacts>({
         : "The instance wasn't destroyed.",
     failed: whatIsThere,
   },
-  facts: z.object({ ...machineFacts, ...snapshotFacts }).partial(),
+  facts: z.object(snapshotFacts).partial(),
   status: { during: "destroying", done: "destroyed", cancelled: "before", failed: "failed" },
   mutating: true,
   allowed: (instance) => unlessBusy(instance) ?? unlessProtected(instance),

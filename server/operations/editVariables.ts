@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
+import { defineOperation, type FactsOf, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
 
-type Facts = PlaybookFacts & { variableSet: number; previousSet: number };
+const facts = { ...playbookFacts, variableSet: z.number(), previousSet: z.number() };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
@@ -45,9 +45,7 @@ export const editVariables = defineOperation<Facts>({
     cancelled: "The intranet kept its previous variables.",
     failed: unlessStuck("The intranet kept its previous variables."),
   },
-  facts: z
-    .object({ ...machineFacts, ...playbookFacts, variableSet: z.number(), previousSet: z.number() })
-    .partial(),
+  facts: z.object(facts).partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,

@@ -4,16 +4,17 @@ import type { Tx } from "#db/client.ts";
 import { backups, instances, snapshots } from "#db/schema.ts";
 import { unlessPurged } from "#server/instances/rules.ts";
 import { beginSnapshotRemoval, usesOf } from "./backupUses.ts";
-import { defineOperation, done, later, StepFailure, step } from "./engine/define.ts";
+import { defineOperation, done, type FactsOf, later, StepFailure, step } from "./engine/define.ts";
 import { sameAccount } from "./steps/dropletPresence.ts";
 import { manifestKey } from "./steps/dump.ts";
-import { type MachineFacts, machineFacts } from "./steps/machineFacts.ts";
+import { machineFacts } from "./steps/machineFacts.ts";
 
 const dayMs = 86_400_000;
 /** How long a cancelled removal is put off, and a failed one. */
 const putOffMs = { cancelled: 7 * dayMs, failed: dayMs };
 
-const kept = {
+const facts = {
+  ...machineFacts,
   snapshotIds: z.array(z.number()),
   /** The team that each of them belongs to, as far as it is known. */
   snapshotTeams: z.record(z.string(), z.string()),
@@ -22,13 +23,7 @@ const kept = {
   removingSnapshot: z.number(),
   removing: z.string(),
 };
-type Facts = MachineFacts & {
-  snapshotIds: number[];
-  snapshotTeams: Record<string, string>;
-  backups: { id: string; key: string }[];
-  removingSnapshot: number;
-  removing: string;
-};
+type Facts = FactsOf<typeof facts>;
 
 export const stillUsed =
   "One of its backups or snapshots is in use by a restore that is running, or that failed and can be retried.";
@@ -56,7 +51,7 @@ export const purge = defineOperation<Facts>({
     failed:
       "Anything already deleted is gone. Other snapshots and backups of this instance may remain and cost money.",
   },
-  facts: z.object({ ...machineFacts, ...kept }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: (instance) => (instance.status === "destroyed" ? unlessPurged(instance) : "Destroy it first."),

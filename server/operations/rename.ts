@@ -2,15 +2,14 @@ import { z } from "zod";
 import { listNames } from "#db/listOrder.ts";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext, undoneBy } from "./engine/define.ts";
+import { defineOperation, type FactsOf, type StepContext, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { playbookFacts, playbookStep } from "./steps/playbook.ts";
 
 const names = z.object({ company: z.string(), contactName: z.string(), contactEmail: z.string() });
-type Names = z.infer<typeof names>;
-type Facts = PlaybookFacts & { names: Names; previousNames: Names };
+const facts = { ...playbookFacts, names, previousNames: names };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
@@ -51,7 +50,7 @@ export const rename = defineOperation<Facts>({
     cancelled: "The instance kept its previous company name and contact.",
     failed: unlessStuck("The instance kept its previous company name and contact."),
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts, names, previousNames: names }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,

@@ -4,12 +4,21 @@ import type { Tx } from "#db/client.ts";
 import { snapshots } from "#db/schema.ts";
 import type { Finding, FindingOf } from "#server/drift/findings.ts";
 import { pointAtBest } from "./backupUses.ts";
-import { defineOperation, done, type Outcome, type StepContext, StepFailure, step } from "./engine/define.ts";
+import {
+  defineOperation,
+  done,
+  type FactsOf,
+  type Outcome,
+  type StepContext,
+  StepFailure,
+  step,
+} from "./engine/define.ts";
 import { ensureRecord, keepRecords } from "./steps/dns.ts";
-import { type DriftFacts, driftFacts, findingOf, forget } from "./steps/driftFinding.ts";
-import { type MachineFacts, machineFacts, type OwnRecord } from "./steps/machineFacts.ts";
+import { driftFacts, findingOf, forget } from "./steps/driftFinding.ts";
+import { machineFacts, type OwnRecord } from "./steps/machineFacts.ts";
 
-type Facts = DriftFacts & MachineFacts;
+const facts = { ...driftFacts, ...machineFacts };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 type Done = Outcome<Facts>;
 
@@ -153,7 +162,7 @@ export const repairDrift = defineOperation<Facts>({
     cancelled: "The repair was stopped. The Drift page shows what still differs.",
     failed: "The repair didn't finish. The Drift page shows what still differs.",
   },
-  facts: z.object({ ...driftFacts, ...machineFacts }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: true,
   driftAction: "repair",

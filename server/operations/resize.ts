@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type FactsOf, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
-import { type ActionFacts, actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
+import { playbookFacts } from "./steps/playbook.ts";
+import { actionFacts, changeSize, switchOff, switchOn } from "./steps/power.ts";
 import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
 
 const size = z.object({ slug: z.string(), priceMonthlyCents: z.number() });
-type Facts = ActionFacts & PlaybookFacts & { size: z.infer<typeof size>; previousSize: z.infer<typeof size> };
+const facts = { ...actionFacts, ...playbookFacts, size, previousSize: size };
+type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
 const asBefore = (prefix: string) => [
@@ -41,7 +41,7 @@ export const resize = defineOperation<Facts>({
     cancelled: "The droplet kept its previous size.",
     failed: unlessStuck("The droplet kept its previous size."),
   },
-  facts: z.object({ ...machineFacts, ...actionFacts, ...playbookFacts, size, previousSize: size }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "updating", done: "running", cancelled: "running", failed: "running" },
   mutating: true,
   allowed: whileOn,

@@ -1,16 +1,16 @@
 import { z } from "zod";
 import { unlessBusy, whileOn, withDroplet } from "#server/instances/rules.ts";
 import { whatIsThere } from "./engine/aftermath.ts";
-import { defineOperation, undoneBy } from "./engine/define.ts";
+import { defineOperation, type FactsOf, undoneBy } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { type PlaybookFacts, playbookFacts } from "./steps/playbook.ts";
+import { playbookFacts } from "./steps/playbook.ts";
 import { type ActionFacts, actionFacts, reboot, switchOff, switchOn } from "./steps/power.ts";
 import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
 
-type Facts = ActionFacts & PlaybookFacts;
+const fields = { ...actionFacts, ...playbookFacts };
+type Facts = FactsOf<typeof fields>;
 
-const facts = z.object({ ...machineFacts, ...actionFacts, ...playbookFacts }).partial();
+const facts = z.object(fields).partial();
 
 /** Restarts the droplet, and with it the intranet. */
 export const restart = defineOperation<Facts>({

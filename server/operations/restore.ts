@@ -1,32 +1,23 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation } from "./engine/define.ts";
+import { defineOperation, type FactsOf } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import {
   answeredBefore,
   backupSteps,
   changedBy,
-  type DumpFacts,
   dumpFacts,
   endBackup,
   removeBackup,
   replacedData,
   stoppedApp,
 } from "./steps/dump.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { playbookFacts } from "./steps/playbook.ts";
 import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
-import {
-  keptByRound,
-  putBack,
-  putDataBack,
-  type SourceFacts,
-  sendBackup,
-  sourceFacts,
-} from "./steps/restoreData.ts";
+import { keptByRound, putBack, putDataBack, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
-type Facts = SourceFacts & DumpFacts;
+const facts = { ...dumpFacts, ...sourceFacts };
+type Facts = FactsOf<typeof facts>;
 
 /** The data from before returns, and the app is up again; what was written meanwhile is in a backup of its own. */
 const wayBack = (part: "rescue" | "undo") => {
@@ -51,7 +42,7 @@ export const restore = defineOperation<Facts>({
     cancelled: "The intranet kept its data. A finished backup of it stays in the list.",
     failed: unlessStuck("The intranet kept its data."),
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts, ...dumpFacts, ...sourceFacts }).partial(),
+  facts: z.object(facts).partial(),
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,

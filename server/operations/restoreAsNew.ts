@@ -5,8 +5,7 @@ import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { playbookStep } from "./steps/playbook.ts";
 import { emailReady } from "./steps/readyMail.ts";
 import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
@@ -20,7 +19,7 @@ export const restoreAsNew = defineOperation<SourceFacts>({
     cancelled: "The new droplet and its DNS record were removed. Nothing new is left that costs money.",
     failed: whatIsThere,
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
+  facts: z.object(sourceFacts).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
   visitorStatus: "is being prepared",

@@ -5,7 +5,6 @@ import { appReady } from "./steps/answer.ts";
 import { createDns, removeDns } from "./steps/dns.ts";
 import { destroyDroplet, dropletReady, replacingLostDroplet, requestDroplet } from "./steps/droplet.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./steps/playbook.ts";
 import { emailReady } from "./steps/readyMail.ts";
 
@@ -19,7 +18,7 @@ export const spawn = defineOperation<PlaybookFacts>({
     cancelled: "The droplet and the DNS record were removed. Nothing is left that costs money.",
     failed: whatIsThere,
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
+  facts: z.object(playbookFacts).partial(),
   status: { during: "spawning", done: "running", cancelled: "destroyed", failed: "failed" },
   mutating: true,
   visitorStatus: "is being prepared",

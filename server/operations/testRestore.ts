@@ -7,8 +7,8 @@ import { tookMs } from "./engine/durations.ts";
 import { appReady } from "./steps/answer.ts";
 import { destroyDroplet, dropletReady, requestDroplet } from "./steps/droplet.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts, machineOf } from "./steps/machineFacts.ts";
-import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { machineOf } from "./steps/machineFacts.ts";
+import { playbookStep } from "./steps/playbook.ts";
 import { putBack, type SourceFacts, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
 type Context = StepContext<SourceFacts>;
@@ -32,7 +32,7 @@ export const testRestore = defineOperation<SourceFacts>({
         ? "The intranet wasn't changed. The temporary droplet may still exist and cost money. Retry and Cancel both look for it."
         : "The intranet wasn't changed, and the temporary droplet is gone.",
   },
-  facts: z.object({ ...machineFacts, ...playbookFacts, ...sourceFacts }).partial(),
+  facts: z.object(sourceFacts).partial(),
   status: { during: "before", done: "before", cancelled: "before", failed: "before" },
   mutating: false,
   allowed: (instance) => (instance.status === "destroyed" ? "It's destroyed." : unlessHalfBuilt(instance)),
@@ -79,7 +79,7 @@ export const testRestore = defineOperation<SourceFacts>({
     steps: [destroyDroplet("rescue-droplet", "Destroy the temporary droplet")],
   },
   ended: (tx, { facts }, state) => {
-    const { source } = z.object(sourceFacts).partial().parse(facts);
+    const { source } = z.object({ source: sourceFacts.source }).partial().parse(facts);
     if (state === "failed" && source !== undefined)
       tx.update(backups)
         .set({ restoreTestFailure: "The last test restore failed." })

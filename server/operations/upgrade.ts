@@ -4,14 +4,13 @@ import type { Tx } from "#db/client.ts";
 import { instances, type JsonObject } from "#db/schema.ts";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type StepContext } from "./engine/define.ts";
+import { defineOperation, type FactsOf, type StepContext } from "./engine/define.ts";
 import { appReady } from "./steps/answer.ts";
 import {
   answeredBefore,
   backupIdOf,
   backupSteps,
   changedBy,
-  type DumpFacts,
   dumpFacts,
   endBackup,
   removeBackup,
@@ -20,18 +19,11 @@ import {
   stoppedApp,
 } from "./steps/dump.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { machineFacts } from "./steps/machineFacts.ts";
-import { playbookFacts, playbookStep } from "./steps/playbook.ts";
-import {
-  noWayBack,
-  putBack,
-  putDataBack,
-  type SourceFacts,
-  sendBackup,
-  sourceFacts,
-} from "./steps/restoreData.ts";
+import { playbookStep } from "./steps/playbook.ts";
+import { noWayBack, putBack, putDataBack, sendBackup, sourceFacts } from "./steps/restoreData.ts";
 
-type Facts = SourceFacts & DumpFacts & { version: string; previousVersion: string };
+const fields = { ...dumpFacts, ...sourceFacts, version: z.string(), previousVersion: z.string() };
+type Facts = FactsOf<typeof fields>;
 type Context = StepContext<Facts>;
 
 const begun = changedBy("install");
@@ -87,16 +79,7 @@ function leaveNewer(tx: Tx, operation: { instanceId: string; facts: JsonObject }
     .run();
 }
 
-const facts = z
-  .object({
-    ...machineFacts,
-    ...playbookFacts,
-    ...dumpFacts,
-    ...sourceFacts,
-    version: z.string(),
-    previousVersion: z.string(),
-  })
-  .partial();
+const facts = z.object(fields).partial();
 
 /**
  * Another version of the software. It is backed up first, with the app stopped, so that nothing is written that is not

@@ -55,6 +55,11 @@ export type Site = {
 
 export type Variable = { name: string; value: string; secret: boolean };
 
+/** What the fields of a schema hold: the facts of an operation are what its schema says. */
+export type FactsOf<Fields extends Record<string, z.ZodType>> = {
+  [Name in keyof Fields]: z.infer<Fields[Name]>;
+};
+
 /** Facts that may not be known yet. */
 export type Known<Facts> = { [Name in keyof Facts]?: Facts[Name] | undefined };
 

@@ -3,12 +3,12 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { drift } from "#db/schema.ts";
 import { type Finding, type FindingOf, type FindingType, finding, keyOf } from "#server/drift/findings.ts";
-import { type StepContext, StepFailure } from "#server/operations/engine/define.ts";
+import { type FactsOf, type StepContext, StepFailure } from "#server/operations/engine/define.ts";
 import type { Droplet } from "#server/providers/digitalocean/digitalocean.ts";
 
 /** What is put right, as the round found it; `account`: the one on which it was found. */
-export const driftFacts = { finding, account: z.string().optional() };
-export type DriftFacts = { finding: Finding; account: string };
+export const driftFacts = { finding, account: z.string() };
+export type DriftFacts = FactsOf<typeof driftFacts>;
 type Context = Pick<StepContext<DriftFacts>, "facts" | "providers">;
 
 /** The operation's finding; fails when it is of another type, or when the token is another account's by now. */

@@ -5,6 +5,7 @@ import type { Tx } from "#db/client.ts";
 import { type BackupReason, backups } from "#db/schema.ts";
 import {
   done,
+  type FactsOf,
   type Known,
   later,
   type Outcome,
@@ -17,7 +18,7 @@ import {
 import { nextSequence } from "#server/operations/engine/sequence.ts";
 import { ProviderError } from "#server/providers/errors.ts";
 import { machineOf } from "./machineFacts.ts";
-import { type PlaybookFacts, playbookStep } from "./playbook.ts";
+import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 
 /** The manifest that the playbook leaves beside its dump, as archive.py writes it. */
 const manifest = z.object({
@@ -55,6 +56,7 @@ const tidy = z.object({ kept: z.array(z.string()), archives: z.array(z.string())
 export type Tidy = z.infer<typeof tidy>;
 
 export const dumpFacts = {
+  ...playbookFacts,
   /** What was stored, by the backup's id. */
   stored: z.record(z.string(), stored),
   /** What ways back have dumped and is not good yet: the archive on the droplet may be the only copy. */
@@ -71,14 +73,7 @@ export const dumpFacts = {
   /** Rounds up to this one share one backup: set by the migration for operations that began before each had its own. */
   sharedUntil: z.number(),
 };
-export type DumpFacts = PlaybookFacts & {
-  stored: Record<string, z.infer<typeof stored>>;
-  pending: string[];
-  verified: string[];
-  wayBack: z.infer<typeof wayBack>;
-  tidy: Tidy;
-  sharedUntil: number;
-};
+export type DumpFacts = FactsOf<typeof dumpFacts>;
 type Context = StepContext<DumpFacts>;
 
 /** A transfer may take hours; it is begun anew after a crash. */

@@ -5,6 +5,7 @@ import { snapshots } from "#db/schema.ts";
 import { beginSnapshotRemoval } from "#server/operations/backupUses.ts";
 import {
   done,
+  type FactsOf,
   later,
   type Outcome,
   poll,
@@ -15,15 +16,7 @@ import {
 } from "#server/operations/engine/define.ts";
 import { nextSequence } from "#server/operations/engine/sequence.ts";
 import { findDroplet, sameAccount, secondLookMs } from "./dropletPresence.ts";
-import {
-  type ActionFacts,
-  actionFacts,
-  actionsOf,
-  askedFor,
-  ensureAction,
-  isSwitchedOff,
-  isUnderWay,
-} from "./power.ts";
+import { actionFacts, actionsOf, askedFor, ensureAction, isSwitchedOff, isUnderWay } from "./power.ts";
 
 export const snapshotFacts = {
   ...actionFacts,
@@ -31,10 +24,7 @@ export const snapshotFacts = {
   /** Snapshots that an undo has begun to remove. */
   removingSnapshots: z.array(z.number()),
 };
-export type SnapshotFacts = ActionFacts & {
-  snapshotId: number;
-  removingSnapshots: number[];
-};
+export type SnapshotFacts = FactsOf<typeof snapshotFacts>;
 type Context = StepContext<SnapshotFacts>;
 type FoundSnapshot = { id: number; name: string; sizeGb: number };
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Instance, Known, StepContext } from "#server/operations/engine/define.ts";
+import type { FactsOf, Instance, Known, StepContext } from "#server/operations/engine/define.ts";
 
 const record = z.object({ id: z.number(), domain: z.string(), name: z.string(), address: z.string() });
 export const redirectFact = z.object({ slug: z.string(), domain: z.string(), expiresAt: z.number() });
@@ -43,9 +43,7 @@ export const machineFacts = {
   records: z.array(record),
   recordsAsked: z.array(askedRecord),
 };
-export type MachineFacts = {
-  [Name in keyof typeof machineFacts]: z.infer<(typeof machineFacts)[Name]>;
-};
+export type MachineFacts = FactsOf<typeof machineFacts>;
 export type OwnRecord = z.infer<typeof record>;
 
 export type Machine = {

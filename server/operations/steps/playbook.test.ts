@@ -15,7 +15,6 @@ import {
   runToEnd,
 } from "#server/operations/testing/testEngine.ts";
 import type { PlaybookRunner } from "#server/providers/playbooks/playbooks.ts";
-import { machineFacts } from "./machineFacts.ts";
 import { type PlaybookFacts, playbookFacts, playbookStep } from "./playbook.ts";
 
 let world: ReturnType<typeof createTestEngine>;
@@ -30,7 +29,7 @@ const { rescue: _noWayBackByItself, ...edit } = registry["edit-variables"];
 /** Changes something with a playbook; what has begun is put back. */
 const definition = defineOperation<PlaybookFacts>({
   ...edit,
-  facts: z.object({ ...machineFacts, ...playbookFacts }).partial(),
+  facts: z.object(playbookFacts).partial(),
   steps: [playbookStep("change", "Change", { playbook: "reconfigure", vars: () => ({}) })],
   undo: [
     step("undo", "Put it back", async ({ facts }) => {

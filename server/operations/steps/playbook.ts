@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   done,
+  type FactsOf,
   type Known,
   type LogEntry,
   later,
@@ -14,12 +15,12 @@ import {
 import { explainFailure } from "#server/providers/playbooks/explainFailure.ts";
 import type { JsonValue, PlaybookName } from "#server/providers/playbooks/playbooks.ts";
 import { report } from "#server/report.ts";
-import { type MachineFacts, machineOf } from "./machineFacts.ts";
+import { machineFacts, machineOf } from "./machineFacts.ts";
 
 /** Where the reading of each step's playbook stands: in which round it began, how far it was read, how often it was lost. */
 const runs = z.record(z.string(), z.object({ round: z.number(), cursor: z.number(), lost: z.number() }));
-export const playbookFacts = { runs };
-export type PlaybookFacts = MachineFacts & { runs: z.infer<typeof runs> };
+export const playbookFacts = { ...machineFacts, runs };
+export type PlaybookFacts = FactsOf<typeof playbookFacts>;
 
 /** How often a run that vanished (a reboot of this machine) is begun anew before Joe is asked. */
 const lostRunsAllowed = 2;

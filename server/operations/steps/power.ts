@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   done,
+  type FactsOf,
   later,
   type Outcome,
   poll,
@@ -11,15 +12,15 @@ import {
 import type { Droplet, DropletAction } from "#server/providers/digitalocean/digitalocean.ts";
 import { ProviderError } from "#server/providers/errors.ts";
 import { findOwnDroplet } from "./dropletPresence.ts";
-import type { MachineFacts } from "./machineFacts.ts";
+import { machineFacts } from "./machineFacts.ts";
 
 /** What was asked of DigitalOcean, by step, round and type: the intent before the call, the id after it. */
 const actions = z.record(
   z.string(),
   z.object({ askedAt: z.number(), id: z.number().optional(), isOver: z.boolean().optional() }),
 );
-export const actionFacts = { actions };
-export type ActionFacts = MachineFacts & { actions: z.infer<typeof actions> };
+export const actionFacts = { ...machineFacts, actions };
+export type ActionFacts = FactsOf<typeof actionFacts>;
 type Context = StepContext<ActionFacts>;
 
 /** An action whose answer was lost is asked for again after this long: by then it would show. */

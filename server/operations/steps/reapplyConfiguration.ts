@@ -42,7 +42,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   };
 });
 
-const runsOf = z.object(playbookFacts).partial();
+const runsOf = z.object({ runs: playbookFacts.runs }).partial();
 
 /**
  * What may differ between the intranet and its row, as facts for a new operation: an earlier operation failed half way

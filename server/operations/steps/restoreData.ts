@@ -1,5 +1,6 @@
 import {
   done,
+  type FactsOf,
   type Step,
   type StepContext,
   StepFailure,
@@ -17,11 +18,11 @@ import {
   sourceFact,
   transferHost,
 } from "./dump.ts";
-import { type PlaybookFacts, playbookStep } from "./playbook.ts";
+import { playbookFacts, playbookStep } from "./playbook.ts";
 
 /** The backup whose data is put back. */
-export const sourceFacts = { source: sourceFact };
-export type SourceFacts = PlaybookFacts & { source: Source };
+export const sourceFacts = { ...playbookFacts, source: sourceFact };
+export type SourceFacts = FactsOf<typeof sourceFacts>;
 
 const known = <Value>(value: Value | undefined): Value => {
   if (value === undefined) throw new StepFailure("The backup to restore is missing.", "no source");
