@@ -1,9 +1,9 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { write } from "#db/client.ts";
 import { drift, type instances, mail, type OperationKind, operations } from "#db/schema.ts";
 import { spawnerItself } from "#server/api/views.ts";
-import { StepFailure, step } from "#server/operations/engine/define.ts";
+import { everyStep, StepFailure, step } from "#server/operations/engine/define.ts";
 import { insertOperation } from "#server/operations/engine/insertOperation.ts";
 import { registry } from "#server/operations/registry.ts";
 import { emailReady } from "#server/operations/steps/readyMail.ts";
@@ -142,6 +142,35 @@ describe("what the Spawner began", () => {
     await run("backup", fails(), { who: spawnerItself });
     await run("backup", fails(), { who: joe, instanceId });
     expect(rows()).toHaveLength(4);
+  });
+});
+
+describe("a mail about an operation", () => {
+  test.each([
+    ["done", "ready", emailReady],
+    ["failed", "failed", fails],
+  ] as const)("that is %s is written in the transaction that ends it", async (state, kind, only) => {
+    addUser(joe);
+    world.db.run(
+      sql.raw(`create trigger never before update of state on operations when new.state = '${state}'
+        begin select raise(abort, 'It must not end.'); end`),
+    );
+    // How it goes on from there is not what this is about.
+    await run("spawn", only()).catch(() => undefined);
+    expect(world.db.select({ kind: mail.kind }).from(mail).all()).not.toContainEqual({ kind });
+    world.db.run(sql.raw("drop trigger never"));
+    await run("spawn", only());
+    expect(world.db.select({ kind: mail.kind }).from(mail).all()).toContainEqual({ kind });
+    // Steps write; only the sender sends.
+    expect(sent).toEqual([]);
+  });
+
+  test("that is ready is written by its last step, which ends it", () => {
+    const writing = Object.values(registry)
+      .map((definition) => everyStep(definition).map(({ step: { name } }) => name))
+      .filter((names) => names.includes("email"));
+    expect(writing.length).toBeGreaterThan(0);
+    for (const names of writing) expect(names.indexOf("email")).toBe(names.length - 1);
   });
 });
 
