@@ -222,7 +222,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     focus: { actions: ["restore", "destroy", "upgrade"], faults: ["store-damages"] },
     file: `${operations}/steps/dump.ts`,
     from: "const result = await readBack(context, backup);",
-    to: "const result = { ok: true as const, entries: Array(backup.files) };",
+    to: "const result = { ok: true as const, files: backup.files };",
   },
   {
     name: "whatever arrived counts as the backup",

@@ -282,10 +282,10 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
     if (backup.againIn === operation.round) throw new StepFailure(result.userMessage, result.detail);
     return later({ ...(await store(context, id, operation.round)), afterMs: 0 });
   }
-  if (result.entries.length !== backup.files)
+  if (result.files !== backup.files)
     throw new StepFailure(
       "The backup has a different number of files than the dump.",
-      `${result.entries.length} instead of ${backup.files}`,
+      `${result.files} instead of ${backup.files}`,
     );
   await providers.transfer.removeFiles(transferHost(context), filesOnDroplet(id), signal);
   const verifiedAt = now();

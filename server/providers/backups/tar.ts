@@ -1,24 +1,25 @@
 import { Writable } from "node:stream";
 import { Parser } from "tar";
 
-export type TarEntry = { name: string; bytes: number };
-
 /** The longest header an entry may have: enough for any file name, and it bounds memory. */
 const longestHeader = 64 * 1024;
 
+/** What gzip begins with, and no name of a backup's first entry. */
+const gzipBegins = 0x1f;
+
 /**
- * Takes a tar stream and keeps the names and sizes of its files but skips their contents, so that memory stays flat. Fails
+ * Takes a tar stream and counts its files. It keeps nothing of them, so memory stays flat however many there are. Fails
  * if a header is damaged.
  */
 export function createTarReader() {
-  const entries: TarEntry[] = [];
+  let files = 0;
   let isComplete = false;
   const parser = new Parser({
     strict: true,
+    zstd: false,
     maxMetaEntrySize: longestHeader,
     onReadEntry(entry) {
-      if (entry.type === "File" || entry.type === "OldFile")
-        entries.push({ name: entry.path, bytes: entry.size });
+      if (entry.type === "File" || entry.type === "OldFile") files += 1;
       entry.resume();
     },
   });
@@ -30,8 +31,12 @@ export function createTarReader() {
     // After the archive's own end it only complains that there were no entries, and there may be none.
     if (!isComplete) fault ??= error;
   });
+  let isFirst = true;
   const stream = new Writable({
     write(chunk: Buffer, _encoding, next) {
+      // The parser would unpack it without being asked, all at once, while nothing else runs. The restore would not.
+      if (isFirst && chunk[0] === gzipBegins) return next(new Error("The archive is compressed twice."));
+      isFirst = false;
       const isReady = parser.write(chunk);
       if (fault !== undefined || isReady) next(fault);
       else parser.once("drain", () => next(fault));
@@ -43,7 +48,7 @@ export function createTarReader() {
   });
   return {
     stream,
-    entries,
+    files: () => files,
     /** Whether the stream came to the archive's own end: two empty blocks. */
     isComplete: () => isComplete,
   };

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFolderStore } from "./folderStore.ts";
 import { createTarReader } from "./tar.ts";
@@ -30,14 +31,8 @@ async function verify(content: Buffer, expected = { bytes: content.length, sha25
   return verifyArchive(store, "archive", expected);
 }
 
-test("a good archive is good, with every entry, also one with a long name", async () => {
-  expect(await verify(good)).toEqual({
-    ok: true,
-    entries: [
-      { name: "files/posts.json", bytes: 3 },
-      { name: long, bytes: 200_000 },
-    ],
-  });
+test("a good archive is good, and every file counts, also one with a long name", async () => {
+  expect(await verify(good)).toEqual({ ok: true, files: 2 });
 });
 
 test("an archive without files is good: an intranet where nothing was posted yet", async () => {
@@ -54,6 +49,13 @@ test("a byte that has changed is found", async () => {
 
 test("an archive that ends too early is found, even if its checksum was taken afterwards", async () => {
   expect(await verify(good.subarray(0, good.length - 40))).toMatchObject({ ok: false });
+});
+
+test("an archive that is compressed twice is found, as the restore can't unpack it either", async () => {
+  expect(await verify(gzipSync(good))).toMatchObject({
+    ok: false,
+    userMessage: expect.stringContaining("can't be opened"),
+  });
 });
 
 test("what is no archive is found", async () => {
@@ -96,7 +98,7 @@ test("a name that takes 64 MB is not read into memory", async () => {
     return chunk;
   });
   await pipeline(watched, tar.stream);
-  expect(tar.entries).toEqual([{ name: "posts.json", bytes: 0 }]);
+  expect(tar.files()).toBe(1);
   expect(tar.isComplete()).toBe(true);
   expect(most).toBeLessThan(48 * mb);
 });
