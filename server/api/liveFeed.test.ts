@@ -116,3 +116,19 @@ test("a page is told the current state of what concerns no single instance, then
   noteOutboxMail(world.db, 8);
   expect(await told(1)).toEqual([{ id: 1, at: 8, kind: "outbox" }]);
 });
+
+test("what is committed while a page takes its time over news reaches it without another commit", {
+  timeout: 10_000,
+}, async () => {
+  noteRound(world.db, { at: 5 });
+  watch();
+  const slow = live.follow({ afterId: 0, signal: leaving.signal });
+  expect((await slow.next()).value).toEqual({ id: 0, at: 5, kind: "answers" });
+  // Another page, which waits, shows when the commit has been seen.
+  const prompt = openPage();
+  expect(await prompt(1)).toEqual([{ id: 0, at: 5, kind: "answers" }]);
+  const instanceId = insertInstance(world.db);
+  write(world.db, (tx) => appendEvent(tx, { at: 6, kind: "instance", instanceId }));
+  expect((await prompt(1)).map(({ id }) => id)).toEqual([1]);
+  expect((await slow.next()).value).toMatchObject({ id: 1, kind: "instance" });
+});

@@ -99,12 +99,13 @@ export function watchEvents(env: Env, db: Db): Live {
         for (const event of views) if (event.kind !== "log" || event.operationId === operationId) yield event;
         cursor = readTo;
         if (!isLast) continue;
-        for (const { kind, at } of news) {
-          if (told.get(kind) === at) continue;
+        const fresh = news.filter(({ kind, at }) => told.get(kind) !== at);
+        for (const { kind, at } of fresh) {
           told.set(kind, at);
           yield { id: cursor, at, kind };
         }
-        if (views.length > 0) continue;
+        // Whoever was told something may have missed a wake-up meanwhile, and looks again.
+        if (views.length + fresh.length > 0) continue;
         await new Promise<void>((resolve) => {
           const wake = () => {
             waiting.delete(wake);
