@@ -89,7 +89,7 @@ export type InstanceRow = {
   /** Why its backups want a look; null while they are as young as its plan says. */
   backupWarning: string | null;
   refusals: Refusals;
-  /** The live operation, or the newest one. */
+  /** The live operation, or the newest one; in the list only a live one has its steps and what is told beside them. */
   operation: OperationView | null;
 };
 

@@ -7,7 +7,7 @@ import type { Clock } from "#server/clock.ts";
 import { instancePages, isOnPage } from "#server/instances/instancePages.ts";
 import type { Site } from "#server/operations/engine/define.ts";
 import { canBeResumed } from "#server/operations/engine/resumable.ts";
-import { kindsThat } from "#server/operations/registry.ts";
+import { kindsThat, throwawayKinds } from "#server/operations/registry.ts";
 import { withoutComment } from "#server/providers/digitalocean/inventory.ts";
 import type { Expected } from "./compare.ts";
 
@@ -15,7 +15,6 @@ import type { Expected } from "./compare.ts";
 const queries = prepared((tx: Pick<Tx, "select">) => {
   const leaving = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean !== undefined);
   const repairing = kindsThat(({ repairsDrift }) => repairsDrift === true);
-  const throwaways = kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
   // The plus keeps SQLite from using the index by kind, which covers the operations of all instances.
   const kind = sql`+${operations.kind}`;
   const address = sql<string | null>`json_extract(${operations.facts}, '$.address')`;
@@ -74,7 +73,7 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
     openRestoreTests: tx
       .select({ facts: operations.facts })
       .from(operations)
-      .where(and(inArray(operations.kind, throwaways), canBeResumed()))
+      .where(and(inArray(operations.kind, throwawayKinds()), canBeResumed()))
       .prepare(),
     /** IP addresses of earlier droplets, whose instances have moved or are gone: their operations still hold them. */
     addresses: tx

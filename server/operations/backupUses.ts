@@ -4,7 +4,7 @@ import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { backups, instances, operations, snapshots } from "#db/schema.ts";
 import { canBeResumed } from "./engine/resumable.ts";
-import { kindsThat } from "./registry.ts";
+import { throwawayKinds } from "./registry.ts";
 import { isOfWayBack, type Tidy } from "./steps/dump.ts";
 
 type Reader = Pick<Tx, "select">;
@@ -18,8 +18,6 @@ const reads = z
   })
   .partial();
 const readsOf = (facts: unknown) => reads.safeParse(facts).data ?? {};
-
-const proofs = () => kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
 
 /**
  * Operations that go on, or may: the live ones, and failed ones that Retry is still offered for. A test restore of an instance
@@ -35,7 +33,10 @@ const openOperations = prepared((tx: Reader) =>
         ne(operations.id, given("exceptId")),
         or(
           inArray(operations.state, ["running", "cancelling"]),
-          and(canBeResumed(), or(notInArray(operations.kind, proofs()), isNull(instances.destroyedAt))),
+          and(
+            canBeResumed(),
+            or(notInArray(operations.kind, throwawayKinds()), isNull(instances.destroyedAt)),
+          ),
         ),
       ),
     )

@@ -48,3 +48,7 @@ export const registry: Readonly<Record<OperationKind, AnyDefinition>> = {
 /** The kinds whose definitions match. */
 export const kindsThat = (isSo: (definition: AnyDefinition) => boolean): OperationKind[] =>
   operationKinds.filter((kind) => isSo(registry[kind]));
+
+/** The kinds that work on a droplet of their own and throw it away. */
+export const throwawayKinds = (): OperationKind[] =>
+  kindsThat(({ leavesAtDigitalOcean }) => leavesAtDigitalOcean === "throwaway-droplet");
