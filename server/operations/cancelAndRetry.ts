@@ -9,6 +9,7 @@ import { stepsOf } from "./engine/outcome.ts";
 import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
 import { changeNothing } from "./engine/resumable.ts";
 import { registry } from "./registry.ts";
+import { stuckAt } from "./steps/reapplyConfiguration.ts";
 
 /** What a command works with. */
 type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
@@ -73,10 +74,10 @@ export const hindrancesOf = (tx: Pick<Tx, "select">, operation: OperationRow): H
 /** Why a failed operation must not do once more what it was begun for: what has changed about its instance since. */
 function noRetryOf(
   tx: Pick<Tx, "select">,
-  { kind, instanceId }: Pick<OperationRow, "kind" | "instanceId">,
+  { id, kind, instanceId }: Pick<OperationRow, "id" | "kind" | "instanceId">,
 ): string | undefined {
   const instance = queries(tx).instance.get({ instanceId });
-  return instance === undefined ? undefined : registry[kind].noRetry?.(instance);
+  return instance === undefined ? undefined : registry[kind].noRetry?.(instance, stuckAt(tx, id));
 }
 
 /** What Cancel and Retry do with an operation now. */

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { backups, instances } from "#db/schema.ts";
 import { backUp } from "#server/backups/commands/backUp.ts";
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
+import { renameInstance } from "#server/instances/commands/renameInstance.ts";
+import { setPower } from "#server/instances/commands/setPower.ts";
 import { createFolderStore } from "#server/providers/backups/folderStore.ts";
 import { verifyArchive } from "#server/providers/backups/verify.ts";
 import { ProviderError } from "#server/providers/errors.ts";
@@ -216,6 +218,15 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
       for (const when of ["before", "after"] as const) {
         const world = await createWorld();
         const { operationId, definition } = await stuckAt(world, kind, name, when);
+        if (kind === "upgrade" && name === "rescue-data") {
+          // What is there may be half of the data: Cancel leads to the first data instead.
+          expect(() => retryOperation(world.engine, operationId, "joe")).toThrow(/Cancel the upgrade/);
+          definition.isBroken = false;
+          cancelOperation(world.engine, operationId, "joe");
+          await world.play(operationId);
+          await expectAsBefore(world);
+          continue;
+        }
         retryOperation(world.engine, operationId, "joe");
         await world.play(operationId);
         await expectAsBefore(world);
@@ -238,23 +249,20 @@ describe("after an upgrade whose rollback failed", () => {
   ]);
 
   test.each(cases)(
-    "$when $name, a restore ends with the version its page shows, or fails, and no older version opens the data",
+    "$when $name, a restore ends with the version its page shows, or is refused, and no older version opens the data",
     async ({ name, when }) => {
       const world = await createWorld();
       await stuckAt(world, "upgrade", name, when);
-      const restore = starts.restore(world);
-      await world.play(restore);
-      const { state, failure } = operationOf(world.engine.db, restore);
-      expect(world.droplet.openedByOlder).toEqual([]);
       if (name === "rescue-data") {
-        expect({ state, failure }).toMatchObject({
-          state: "failed",
-          failure: { userMessage: expect.stringMatching(/data may be incomplete/) },
-        });
+        expect(() => starts.restore(world)).toThrow(/data may be incomplete/);
       } else {
+        const restore = starts.restore(world);
+        await world.play(restore);
+        const { state, failure } = operationOf(world.engine.db, restore);
         expect({ state, failure }).toEqual({ state: "done", failure: null });
         expect(world.droplet).toMatchObject({ isUp: true, version: world.version() });
       }
+      expect(world.droplet.openedByOlder).toEqual([]);
       // A dump that a rollback couldn't store stays on the droplet.
       const kept = new Set([...world.droplet.archives.values()].flat());
       expect((await world.lost()).filter((post) => !kept.has(post))).toEqual([]);
@@ -269,6 +277,32 @@ describe("after an upgrade whose rollback failed", () => {
     expect(operationOf(world.engine.db, operationId).state).toBe("cancelled");
     await expectAsBefore(world);
     expect(world.droplet.openedByOlder).toEqual([]);
+  });
+});
+
+describe("after an upgrade whose rollback got stuck while it put the data back", () => {
+  const names = { company: "Acme & Sons", contactName: "Petra", contactEmail: "petra@acme.example" };
+  const joe = "joe";
+  async function half() {
+    const world = await createWorld();
+    const { operationId } = await stuckAt(world, "upgrade", "rescue-data", "before");
+    world.engine.registry = registry;
+    return { ...world, operationId };
+  }
+
+  test("nothing begins that would call what may be half of its data an intranet", async () => {
+    const { engine, instanceId } = await half();
+    expect(() => renameInstance(engine, { instanceId, ...names }, joe)).toThrow(/data may be incomplete/);
+    expect(() => setPower(engine, { instanceId, power: "restart" }, joe)).toThrow(/data may be incomplete/);
+  });
+
+  test("Retry doesn't back that up, and Cancel puts all of it back", async () => {
+    const { engine, droplet, operationId, play } = await half();
+    expect(() => retryOperation(engine, operationId, joe)).toThrow(/Cancel the upgrade/);
+    cancelOperation(engine, operationId, joe);
+    await play(operationId);
+    expect(operationOf(engine.db, operationId).state).toBe("cancelled");
+    expect(droplet.posts).toContain("after the backup");
   });
 });
 

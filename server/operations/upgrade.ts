@@ -98,6 +98,11 @@ export const upgrade = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
+  // Its first step would back up what may be half of the data.
+  noRetry: (_instance, stuckAt) =>
+    stuckAt.includes("rescue-data")
+      ? "The previous data may be only partly back. Cancel the upgrade to finish putting it back."
+      : undefined,
   visitorStatus: "is being updated",
   appliesConfiguration: true,
   changesSoftware: true,

@@ -285,8 +285,11 @@ export type OperationDefinition<Facts> = {
   mutating: boolean;
   /** The rule for both its button and its command; without one it may start in any state. */
   allowed?: InstanceRule;
-  /** Why a failed one must not be retried, in a sentence: what has changed since. */
-  noRetry?: (instance: Pick<Instance, "isProtected" | "status">) => string | undefined;
+  /** Why a failed one must not be retried, in a sentence. `stuckAt`: the steps at which its rescue failed. */
+  noRetry?: (
+    instance: Pick<Instance, "isProtected" | "status">,
+    stuckAt: readonly string[],
+  ) => string | undefined;
   /** What visitors see meanwhile, after the company's name: "is being restored". Without it they see nothing. */
   visitorStatus?: string;
   /** It leaves the instance as it was, so an earlier failed operation can still be retried or cancelled. */

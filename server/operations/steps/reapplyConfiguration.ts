@@ -42,6 +42,12 @@ const queries = prepared((tx: Pick<Tx, "select">) => {
   };
 });
 
+/** The steps of an operation's rescue or undo that have failed. */
+export const stuckAt = (tx: Pick<Tx, "select">, operationId: string): string[] =>
+  queries(tx)
+    .stuck.all({ operationId })
+    .map(({ name }) => name);
+
 const runsOf = z.object({ runs: playbookFacts.runs }).partial();
 
 /**
@@ -54,9 +60,7 @@ export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts>
     .map(({ id, kind, facts }) => ({
       definition: registry[kind],
       runs: runsOf.parse(facts).runs,
-      stuckAt: queries(tx)
-        .stuck.all({ operationId: id })
-        .map(({ name }) => name),
+      stuckAt: stuckAt(tx, id),
     }))
     // Without a rescue, a failed operation leaves its change in effect until it's cancelled.
     .filter(({ definition, runs, stuckAt }) =>
@@ -72,16 +76,16 @@ export function whatMayDiffer(tx: Tx, instanceId: string): Partial<MachineFacts>
   };
 }
 
+export const mayBeHalf =
+  "An upgrade failed while the previous data was being put back, so the data may be incomplete. Cancel that upgrade to finish putting it back, or restore a backup as a new instance.";
+
 /**
  * The variables for reinstalling over existing data. Throws if that data may be incomplete: the installer would start with
  * an empty database where it finds none, and the result would look healthy.
  */
 export function reinstallVars<Facts extends PlaybookFacts>(context: StepContext<Facts>) {
   if (context.facts.dataMayBeHalf === true)
-    throw new StepFailure(
-      "An earlier upgrade failed while the previous data was being put back, so the data may be incomplete. Restore a backup as a new instance.",
-      "the rollback step that restores the data failed",
-    );
+    throw new StepFailure(mayBeHalf, "the rollback step that restores the data failed");
   return intranetVars(context);
 }
 
