@@ -8,7 +8,7 @@ test("nobody sees anything without signing in, and comes back to where they want
 }) => {
   expect((await request.get("/api/trpc/instances.list")).status()).toBe(401);
   await page.goto("/settings");
-  await page.waitForURL(/\/login\?from=%2Fsettings/);
+  await expect(page).toHaveURL(/\/login\?from=%2Fsettings/);
   await page.getByLabel("Email").fill(account.email);
   await page.getByLabel("Password").fill("not the password");
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -48,6 +48,6 @@ signedIn(
 
 signedIn("a batch's old address redirects to it", async ({ page }) => {
   await page.goto("/together/b1");
-  await page.waitForURL(/\/batches\/b1$/);
+  await expect(page).toHaveURL(/\/batches\/b1$/);
   await expect(page.getByText("This batch doesn't exist.")).toBeVisible();
 });
