@@ -1,40 +1,17 @@
 import { z } from "zod";
 import { whileOn } from "#server/instances/rules.ts";
 import { unlessStuck } from "./engine/aftermath.ts";
-import { defineOperation, type FactsOf, type StepContext, undoneBy } from "./engine/define.ts";
-import { appReady } from "./steps/answer.ts";
+import { defineOperation, type FactsOf, type StepContext } from "./engine/define.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
-import { playbookFacts, playbookStep } from "./steps/playbook.ts";
+import { applyNewConfiguration } from "./steps/newConfiguration.ts";
+import { playbookFacts } from "./steps/playbook.ts";
 
 const facts = { ...playbookFacts, variableSet: z.number(), previousSet: z.number() };
 type Facts = FactsOf<typeof facts>;
 type Context = StepContext<Facts>;
 
-const begun = ({ facts }: Context) => facts.runs?.reconfigure !== undefined;
-const inEffect = (which: "variableSet" | "previousSet") => (context: Context) =>
-  context.providers.probe.variablesInEffect(
-    context.url,
-    context.variablesOf(context.facts[which] ?? context.instance.variableSet),
-    context.signal,
-  );
-
-const putBack = (name: string) =>
-  playbookStep<Facts>(name, "Revert to the previous variables", {
-    playbook: "reconfigure",
-    vars: (context) => {
-      const { previousSet } = context.facts;
-      if (!begun(context) || previousSet === undefined) return undefined;
-      return intranetVars(context, { variables: context.variablesOf(previousSet) });
-    },
-  });
-
-const asBefore = (name: string) =>
-  appReady<Facts>(name, {
-    when: begun,
-    also: inEffect("previousSet"),
-    learned: ({ facts }) =>
-      facts.previousSet === undefined ? {} : { instance: { variableSet: facts.previousSet } },
-  });
+const setOf = ({ facts }: Context, which: "new" | "previous") =>
+  which === "new" ? facts.variableSet : facts.previousSet;
 
 /** Another set of variables, applied to the software that is there; the set from before comes back on failure. */
 export const editVariables = defineOperation<Facts>({
@@ -52,20 +29,21 @@ export const editVariables = defineOperation<Facts>({
   visitorStatus: "is being updated",
   appliesConfiguration: true,
   changesConfiguration: true,
-  steps: [
-    undoneBy(
-      playbookStep<Facts>("reconfigure", "Reconfigure with Ansible", {
-        playbook: "reconfigure",
-        vars: (context) => intranetVars(context),
-      }),
-      putBack("undo-reconfigure"),
-      asBefore("undo-ready"),
-    ),
-    appReady("app-ready", {
-      also: inEffect("variableSet"),
-      learned: ({ facts }) =>
-        facts.variableSet === undefined ? {} : { instance: { variableSet: facts.variableSet } },
-    }),
-  ],
-  rescue: { redoFrom: "reconfigure", steps: [putBack("rescue-reconfigure"), asBefore("rescue-ready")] },
+  ...applyNewConfiguration<Facts>({
+    putBackLabel: "Revert to the previous variables",
+    vars: (context, which) => {
+      if (which === "new") return intranetVars(context);
+      const { previousSet } = context.facts;
+      if (previousSet === undefined) return undefined;
+      return intranetVars(context, { variables: context.variablesOf(previousSet) });
+    },
+    missing: (context, which) => {
+      const set = setOf(context, which) ?? context.instance.variableSet;
+      return context.providers.probe.variablesInEffect(context.url, context.variablesOf(set), context.signal);
+    },
+    learned: (context, which) => {
+      const variableSet = setOf(context, which);
+      return variableSet === undefined ? {} : { instance: { variableSet } };
+    },
+  }),
 });
