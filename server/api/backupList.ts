@@ -75,7 +75,7 @@ export function backupsPage(
       slug: instance.slug,
       files: contents?.files ?? null,
       counts: contents?.counts ?? {},
-      refusals: refusalsOf(stateOf(instance, lastGood.has(instance.id))),
+      refusals: refusalsOf(stateOf(tx, instance, lastGood.has(instance.id))),
     };
   });
   return { backups: views, next: rows.length > pageSize ? (page.at(-1)?.backup.sequence ?? null) : null };

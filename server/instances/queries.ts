@@ -36,7 +36,7 @@ function rowsWith(env: Env, tx: Tx, rows: readonly Row[], views: readonly Operat
   const lastGood = lastGoodBackups(tx, idsOf(rows));
   const round = lastRound(tx);
   return rows.map((row) =>
-    rowView(env, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
+    rowView(env, tx, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
   );
 }
 
@@ -58,6 +58,7 @@ const rowsById = (tx: Tx, ids: readonly string[]) =>
 
 function rowView(
   env: Env,
+  tx: Tx,
   row: Row,
   operation: InstanceRow["operation"],
   lastGoodBackupAt: number | null,
@@ -88,7 +89,7 @@ function rowView(
       row.destroyedAt === null
         ? staleness(backupPlan, { lastGoodAt: lastGoodBackupAt, createdAt, now: Date.now() })
         : null,
-    refusals: refusalsOf(stateOf(row, lastGoodBackupAt !== null)),
+    refusals: refusalsOf(stateOf(tx, row, lastGoodBackupAt !== null)),
     operation,
   };
 }
@@ -125,7 +126,14 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
   const bringsBack = newestRestorePoint(tx, row);
   const { operations: views, next } = operationsPage(tx, row.id);
   return {
-    ...rowView(env, row, views[0] ?? null, lastGoodBackups(tx, [row.id]).get(row.id) ?? null, lastRound(tx)),
+    ...rowView(
+      env,
+      tx,
+      row,
+      views[0] ?? null,
+      lastGoodBackups(tx, [row.id]).get(row.id) ?? null,
+      lastRound(tx),
+    ),
     contactName: row.contactName,
     contactEmail: row.contactEmail,
     ipAddress: row.ipAddress,

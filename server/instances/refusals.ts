@@ -1,24 +1,46 @@
+import type { Tx } from "#db/client.ts";
 import type { instances } from "#db/schema.ts";
 import type { Refusals } from "#server/api/views.ts";
+import type { AnyDefinition } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
+import { mayBeHalf } from "#server/operations/steps/reapplyConfiguration.ts";
+import { whatMayDiffer } from "#server/operations/unfinishedChanges.ts";
 import type { InstanceState } from "./rules.ts";
 
-/** The part of an instance's row that its rules need. */
-export const stateOf = (row: typeof instances.$inferSelect, hasBackup: boolean): InstanceState => ({
+/** What the rules need to know about an instance: `dataMayBeHalf` is for those that start its app. */
+type State = InstanceState & { dataMayBeHalf: boolean };
+
+export const stateOf = (
+  tx: Pick<Tx, "select">,
+  row: typeof instances.$inferSelect,
+  hasBackup: boolean,
+): State => ({
   status: row.status,
   isProtected: row.isProtected,
   hasRun: row.answeredAt !== null && row.hostKey !== null,
   isKept: row.snapshotId !== null || hasBackup,
   isDropletGone: row.dropletGoneAt !== null,
   purgedAt: row.purgedAt,
+  dataMayBeHalf: row.destroyedAt === null && whatMayDiffer(tx, row.id).dataMayBeHalf === true,
 });
 
-/** The rule of every operation, for buttons and commands alike. */
-export function refusalsOf(state: InstanceState): Refusals {
+/** Why the operation may not start now, in a sentence: the same for its button and its command. */
+export function refusalOf(
+  { allowed, appliesConfiguration }: Pick<AnyDefinition, "allowed" | "appliesConfiguration">,
+  state: State,
+): string | null {
+  const refusal = allowed?.(state) ?? null;
+  if (refusal !== null) return refusal;
+  // It would start the intranet, and call it running, with whatever data is there.
+  return appliesConfiguration === true && state.dataMayBeHalf ? mayBeHalf : null;
+}
+
+/** The refusals of all operations, by kind. */
+export function refusalsOf(state: State): Refusals {
   const refusals: Refusals = {};
-  for (const { kind, allowed } of Object.values(registry)) {
-    const refusal = allowed?.(state) ?? null;
-    if (refusal !== null) refusals[kind] = refusal;
+  for (const definition of Object.values(registry)) {
+    const refusal = refusalOf(definition, state);
+    if (refusal !== null) refusals[definition.kind] = refusal;
   }
   return refusals;
 }

@@ -108,15 +108,37 @@ test("every wrong field gets a sentence of its own", () => {
 });
 
 test("what is busy cannot be destroyed, and says why", () => {
-  const made = { isProtected: false, hasRun: true, isKept: false, isDropletGone: false, purgedAt: null };
+  const made = {
+    isProtected: false,
+    hasRun: true,
+    isKept: false,
+    isDropletGone: false,
+    dataMayBeHalf: false,
+    purgedAt: null,
+  };
   expect(refusalsOf({ ...made, status: "running" }).destroy).toBeUndefined();
   expect(refusalsOf({ ...made, status: "failed" }).destroy).toBeUndefined();
   expect(refusalsOf({ ...made, status: "spawning" }).destroy).toMatch(/Available/);
   expect(refusalsOf({ ...made, status: "running", isProtected: true }).destroy).toMatch(/protected/);
 });
 
+test("what may have half of its data can be destroyed, and starts nothing that calls it an intranet", () => {
+  const made = { isProtected: false, hasRun: true, isKept: true, isDropletGone: false, purgedAt: null };
+  const half = refusalsOf({ ...made, dataMayBeHalf: true, status: "failed" });
+  for (const kind of ["restart", "rename", "edit-variables", "change-address", "upgrade", "restore"] as const)
+    expect(half[kind]).toMatch(/data may be incomplete/);
+  expect(half.destroy).toBeUndefined();
+});
+
 test("what is destroyed can come back from its snapshot, and nothing else can", () => {
-  const gone = { isProtected: false, hasRun: true, isKept: true, isDropletGone: false, purgedAt: null };
+  const gone = {
+    isProtected: false,
+    hasRun: true,
+    isKept: true,
+    isDropletGone: false,
+    dataMayBeHalf: false,
+    purgedAt: null,
+  };
   expect(refusalsOf({ ...gone, status: "destroyed" })["bring-back"]).toBeUndefined();
   expect(refusalsOf({ ...gone, status: "destroyed", isKept: false })["bring-back"]).toMatch(
     /no snapshot and no good backup/,
@@ -131,7 +153,14 @@ test("what is destroyed can come back from its snapshot, and nothing else can", 
 });
 
 test("what never ran has nothing to back up, and what is off must be switched on first", () => {
-  const made = { isProtected: false, hasRun: false, isKept: false, isDropletGone: false, purgedAt: null };
+  const made = {
+    isProtected: false,
+    hasRun: false,
+    isKept: false,
+    isDropletGone: false,
+    dataMayBeHalf: false,
+    purgedAt: null,
+  };
   expect(refusalsOf({ ...made, status: "failed" }).backup).toMatch(/once it has run/);
   expect(refusalsOf({ ...made, hasRun: true, status: "off" }).backup).toMatch(/switched on/);
   expect(refusalsOf({ ...made, hasRun: true, status: "off" })["power-on"]).toBeUndefined();

@@ -9,7 +9,7 @@ import { stepsOf } from "./engine/outcome.ts";
 import { choicesOf, type Hindrances, type OperationRow } from "./engine/plan.ts";
 import { changeNothing } from "./engine/resumable.ts";
 import { registry } from "./registry.ts";
-import { stuckAt } from "./steps/reapplyConfiguration.ts";
+import { isStuckReplacingData } from "./unfinishedChanges.ts";
 
 /** What a command works with. */
 type CommandContext = Pick<Clock, "now" | "monotonic"> & { db: Db };
@@ -77,7 +77,11 @@ function noRetryOf(
   { id, kind, instanceId }: Pick<OperationRow, "id" | "kind" | "instanceId">,
 ): string | undefined {
   const instance = queries(tx).instance.get({ instanceId });
-  return instance === undefined ? undefined : registry[kind].noRetry?.(instance, stuckAt(tx, id));
+  if (instance === undefined) return undefined;
+  return registry[kind].noRetry?.({
+    ...instance,
+    isStuckReplacingData: isStuckReplacingData(tx, { id, kind }),
+  });
 }
 
 /** What Cancel and Retry do with an operation now. */

@@ -6,6 +6,7 @@ import { backUp } from "#server/backups/commands/backUp.ts";
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
 import { renameInstance } from "#server/instances/commands/renameInstance.ts";
 import { setPower } from "#server/instances/commands/setPower.ts";
+import { refusalsOf, stateOf } from "#server/instances/refusals.ts";
 import { createFolderStore } from "#server/providers/backups/folderStore.ts";
 import { verifyArchive } from "#server/providers/backups/verify.ts";
 import { ProviderError } from "#server/providers/errors.ts";
@@ -13,6 +14,7 @@ import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import type { AnyDefinition, AnyFacts, Providers, Step } from "./engine/define.ts";
 import { plannedSteps } from "./engine/define.ts";
 import { registry } from "./registry.ts";
+import { instanceOf } from "./startOperation.ts";
 import { createDataDroplet, postsIn } from "./testing/testData.ts";
 import {
   begin,
@@ -294,6 +296,9 @@ describe("after an upgrade whose rollback got stuck while it put the data back",
     const { engine, instanceId } = await half();
     expect(() => renameInstance(engine, { instanceId, ...names }, joe)).toThrow(/data may be incomplete/);
     expect(() => setPower(engine, { instanceId, power: "restart" }, joe)).toThrow(/data may be incomplete/);
+    // Its buttons say so too.
+    const shown = refusalsOf(stateOf(engine.db, instanceOf(engine.db, instanceId), true));
+    expect(shown).toMatchObject({ rename: expect.stringMatching(/data may be incomplete/) });
   });
 
   test("Retry doesn't back that up, and Cancel puts all of it back", async () => {

@@ -339,9 +339,13 @@ describe.each(Object.values(registry))("$kind", (definition) => {
   );
 
   // Where a rescue that got stuck must not be retried, Cancel goes back: see dataSafety.test.ts.
-  const mayRetry = (name: string) =>
-    definition.noRetry?.({ isProtected: false, status: "failed" }, [name]) === undefined;
-  const rescued = plannedNames(definition.rescue?.steps ?? []).filter(mayRetry);
+  const mayRetry = ({ replacesData }: Step<AnyFacts>) =>
+    definition.noRetry?.({
+      isProtected: false,
+      status: "failed",
+      isStuckReplacingData: replacesData === true,
+    }) === undefined;
+  const rescued = plannedNames(definition.rescue?.steps.filter(mayRetry) ?? []);
   const last = names.at(-1) ?? "";
   /** Fails at its last step for as long as that is so. */
   const failing = (changed: AnyDefinition, isSo: () => boolean) =>

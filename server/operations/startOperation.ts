@@ -4,11 +4,10 @@ import { given, prepared } from "#db/prepared.ts";
 import { instances, type JsonObject, type OperationKind, operations } from "#db/schema.ts";
 import type { Clock } from "#server/clock.ts";
 import { CommandError } from "#server/commandError.ts";
-import { stateOf } from "#server/instances/refusals.ts";
+import { refusalOf, stateOf } from "#server/instances/refusals.ts";
 import { newestGood } from "#server/operations/goodBackups.ts";
 import { insertOperation } from "./engine/insertOperation.ts";
 import { registry } from "./registry.ts";
-import { mayBeHalf, whatMayDiffer } from "./steps/reapplyConfiguration.ts";
 
 type Row = typeof instances.$inferSelect;
 /** Who begins something: a person by their email, or the Spawner by itself. */
@@ -85,12 +84,6 @@ function refuseWhileBusy(tx: Tx, instanceId: string): void {
     throw new CommandError("not-now", `Available once “${registry[live.kind].label}” has finished.`);
 }
 
-/** What applies the configuration starts the intranet, and calls it running, with whatever data is there. */
-function refuseHalfData(tx: Tx, { id, destroyedAt }: Row): void {
-  if (destroyedAt === null && whatMayDiffer(tx, id).dataMayBeHalf === true)
-    throw new CommandError("not-now", mayBeHalf);
-}
-
 /**
  * Begins an operation of an instance, in one transaction with all that belongs to it. The second press of the same
  * button, with the same wish, is the first one's, unless that is being cancelled. Throws a CommandError when the rules say no.
@@ -103,10 +96,9 @@ export function startOperation(beginner: OperationStarter, wish: Wish): string {
       .find(wish.isSame ?? (() => true));
     if (live !== undefined) return live.id;
     const hasBackup = newestGood(tx, instance.id) !== undefined;
-    const refusal = registry[wish.kind].allowed?.(stateOf(instance, hasBackup)) ?? null;
+    const refusal = refusalOf(registry[wish.kind], stateOf(tx, instance, hasBackup));
     if (refusal !== null) throw new CommandError("not-now", refusal);
     if (registry[wish.kind].mutating) refuseWhileBusy(tx, instance.id);
-    if (registry[wish.kind].appliesConfiguration === true) refuseHalfData(tx, instance);
     const { kind, who, batchId } = wish;
     const { what, facts = {} } = wish.plan(tx, instance);
     return insertOperation(

@@ -99,8 +99,8 @@ export const upgrade = defineOperation<Facts>({
   mutating: true,
   allowed: whileOn,
   // Its first step would back up what may be half of the data.
-  noRetry: (_instance, stuckAt) =>
-    stuckAt.includes("rescue-data")
+  noRetry: ({ isStuckReplacingData }) =>
+    isStuckReplacingData
       ? "The previous data may be only partly back. Cancel the upgrade to finish putting it back."
       : undefined,
   visitorStatus: "is being updated",

@@ -170,6 +170,8 @@ export type Step<Facts> = {
   stop: ((context: StepContext<Facts>) => Promise<void>) | undefined;
   /** Whether an operation that begins with these facts has the step at all; without it, each has. */
   isPlanned?: (facts: Known<Facts>) => boolean;
+  /** The instance's data may be incomplete if it fails half way. */
+  replacesData?: true;
   /** What undoes this step when the operation is cancelled, so that nothing is left that costs money: see undoneBy. */
   undo?: readonly Step<Facts>[];
 };
@@ -285,10 +287,10 @@ export type OperationDefinition<Facts> = {
   mutating: boolean;
   /** The rule for both its button and its command; without one it may start in any state. */
   allowed?: InstanceRule;
-  /** Why a failed one must not be retried, in a sentence. `stuckAt`: the steps at which its rescue failed. */
+  /** Why a failed one must not be retried, in a sentence. */
   noRetry?: (
-    instance: Pick<Instance, "isProtected" | "status">,
-    stuckAt: readonly string[],
+    /** Its rollback got stuck while it replaced the data. */
+    now: Pick<Instance, "isProtected" | "status"> & { isStuckReplacingData: boolean },
   ) => string | undefined;
   /** What visitors see meanwhile, after the company's name: "is being restored". Without it they see nothing. */
   visitorStatus?: string;
@@ -353,6 +355,12 @@ export const isPlannedFor =
 /** The plan of an operation that begins with these facts as rows, in the order Joe reads them. */
 export const plannedSteps = (definition: AnyDefinition, facts: AnyFacts = {}): PlannedStep[] =>
   everyStep(definition).filter(({ step }) => isPlannedFor(facts)(step));
+
+/** The steps that lead back, from a failure or a cancellation. */
+export const stepsOfRescueAndUndo = ({ rescue, undo }: AnyDefinition): Step<AnyFacts>[] => [
+  ...(rescue?.steps ?? []),
+  ...undo,
+];
 
 /** All steps that there may be, as rows. */
 export function everyStep(definition: AnyDefinition): PlannedStep[] {

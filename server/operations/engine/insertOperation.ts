@@ -6,7 +6,7 @@ import type { Clock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 import { registry } from "#server/operations/registry.ts";
 import { earlierRequests } from "#server/operations/steps/earlierRequests.ts";
-import { whatMayDiffer } from "#server/operations/steps/reapplyConfiguration.ts";
+import { whatMayDiffer } from "#server/operations/unfinishedChanges.ts";
 import { type AnyDefinition, plannedSteps } from "./define.ts";
 import { appendEvent } from "./events.ts";
 import { preparedQueries } from "./preparedQueries.ts";

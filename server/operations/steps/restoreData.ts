@@ -72,8 +72,8 @@ export const sendBackup = <Facts extends SourceFacts>(
   );
 
 /** Stops the app, replaces the data, starts it. {@link putDataBack} is the way back, also when it failed half way. */
-export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Facts> = {}): Step<Facts> =>
-  playbookStep<Facts>(name, where.label ?? "Put the backup's data back", {
+export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Facts> = {}): Step<Facts> => ({
+  ...playbookStep<Facts>(name, where.label ?? "Put the backup's data back", {
     playbook: "restore",
     vars: (context): Record<string, JsonValue> | undefined => {
       if (where.when?.(context) === false) return undefined;
@@ -90,7 +90,9 @@ export const putBack = <Facts extends SourceFacts>(name: string, where: Where<Fa
         url: where.url?.(context) ?? context.url,
       };
     },
-  });
+  }),
+  replacesData: true,
+});
 
 /** The name under which a round keeps the data from before: its safety backup's. */
 export const keptByRound = (context: StepContext<DumpFacts>) => backupIdOf(context);

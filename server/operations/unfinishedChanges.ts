@@ -1,0 +1,88 @@
+import { and, eq, inArray, max, sql } from "drizzle-orm";
+import { z } from "zod";
+import type { Tx } from "#db/client.ts";
+import { given, prepared } from "#db/prepared.ts";
+import { type OperationKind, operations, steps } from "#db/schema.ts";
+import { stepsOfRescueAndUndo } from "./engine/define.ts";
+import { kindsThat, registry } from "./registry.ts";
+import type { MachineFacts } from "./steps/machineFacts.ts";
+import { playbookFacts } from "./steps/playbook.ts";
+
+type Reader = Pick<Tx, "select">;
+
+const queries = prepared((tx: Reader) => {
+  const isOfInstance = eq(operations.instanceId, given("instanceId"));
+  const applying = kindsThat(({ appliesConfiguration }) => appliesConfiguration === true);
+  const changing = kindsThat(
+    ({ changesConfiguration, changesSoftware }) => changesConfiguration === true || changesSoftware === true,
+  );
+  const lastReapplied = tx
+    .select({ sequence: max(operations.sequence) })
+    .from(operations)
+    .where(and(isOfInstance, eq(operations.state, "done"), inArray(operations.kind, applying)));
+  return {
+    failedSince: tx
+      .select({ id: operations.id, kind: operations.kind, facts: operations.facts })
+      .from(operations)
+      .where(
+        and(
+          isOfInstance,
+          eq(operations.state, "failed"),
+          inArray(operations.kind, changing),
+          sql`${operations.sequence} > coalesce((${lastReapplied}), 0)`,
+        ),
+      )
+      .prepare(),
+    stuck: tx
+      .select({ name: steps.name })
+      .from(steps)
+      .where(
+        and(eq(steps.operationId, given("operationId")), eq(steps.undo, true), eq(steps.state, "failed")),
+      )
+      .prepare(),
+  };
+});
+
+/** The steps of an operation's rescue or undo that have failed. */
+const stuckAt = (tx: Reader, operationId: string): string[] =>
+  queries(tx)
+    .stuck.all({ operationId })
+    .map(({ name }) => name);
+
+const replacesData = (kind: OperationKind, names: readonly string[]): boolean =>
+  stepsOfRescueAndUndo(registry[kind]).some(
+    (step) => step.replacesData === true && names.includes(step.name),
+  );
+
+/** Whether a failed operation's rollback got stuck while it replaced the data, which may now be incomplete. */
+export const isStuckReplacingData = (
+  tx: Reader,
+  { id, kind }: { id: string; kind: OperationKind },
+): boolean => replacesData(kind, stuckAt(tx, id));
+
+const runsOf = z.object({ runs: playbookFacts.runs }).partial();
+
+/**
+ * What may differ between the intranet and its row, as facts for a new operation: an earlier operation failed half way
+ * through a change, and none has applied the row since.
+ */
+export function whatMayDiffer(tx: Reader, instanceId: string): Partial<MachineFacts> {
+  const left = queries(tx)
+    .failedSince.all({ instanceId })
+    .map(({ id, kind, facts }) => ({
+      kind,
+      definition: registry[kind],
+      runs: runsOf.parse(facts).runs,
+      stuckAt: stuckAt(tx, id),
+    }))
+    // Without a rescue, a failed operation leaves its change in effect until it's cancelled.
+    .filter(({ definition, runs, stuckAt }) =>
+      definition.rescue === undefined ? runs?.reconfigure !== undefined : stuckAt.length > 0,
+    );
+  const software = left.filter(({ definition }) => definition.changesSoftware === true);
+  return {
+    ...(left.length > software.length ? { mayDifferFromRow: true } : {}),
+    ...(software.length > 0 ? { softwareMayDiffer: true } : {}),
+    ...(software.some(({ kind, stuckAt }) => replacesData(kind, stuckAt)) ? { dataMayBeHalf: true } : {}),
+  };
+}
