@@ -271,9 +271,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: "return intranetVars(context, { variables: context.variablesOf(previousSet) });",
     to: "return intranetVars(context);",
     also: {
-      file: `${operations}/editVariables.ts`,
-      from: 'also: inEffect("previousSet"),',
-      to: "",
+      file: `${operations}/steps/newConfiguration.ts`,
+      from: '{ ...inEffect("previous"), when: begun }',
+      to: '{ learned: inEffect("previous").learned, when: begun }',
     },
   },
   {

@@ -319,12 +319,13 @@ export function createRules(
       say(`it shows the name ${disk.environment?.variables.COMPANY}, not ${row.company}`);
     if (wrong.length > 0) say(`its ${wrong.map(({ name }) => name).join(", ")} is not what was chosen`);
     if (disk.environment?.url !== url) say(`it believes to be at ${disk.environment?.url}`);
-    // One whose way back got stuck leaves the droplet at another size: Drift tells of it, and repairs it.
+    // A resize whose rollback got stuck leaves the droplet at another size, or off. Later operations that are cancelled
+    // before they touch it don't change that; Drift shows the size, and health the silence.
     const resize = newestResize.get(instanceId);
-    const isSizeStuck = resize?.state === "failed" && undoFailed.get(resize.id) !== undefined;
-    if (droplet.size !== row.size && !isSizeStuck) say(`its size is ${droplet.size}, not ${row.size}`);
+    const isResizeStuck = resize?.state === "failed" && undoFailed.get(resize.id) !== undefined;
+    if (droplet.size !== row.size && !isResizeStuck) say(`its size is ${droplet.size}, not ${row.size}`);
     if (!disk.isStarted) say("the intranet is stopped");
-    if (cloud.statusOf(droplet) === "off") say("its droplet is off");
+    if (cloud.statusOf(droplet) === "off" && !isResizeStuck) say("its droplet is off");
     const addresses = cloud.resolve(`${row.slug}.${row.domain}`);
     if (!addresses.includes(droplet.address)) say(`its name leads to ${addresses.join(", ") || "nothing"}`);
   }
