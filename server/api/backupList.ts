@@ -8,6 +8,7 @@ import { staleness } from "#server/instances/backupPlan.ts";
 import { matches } from "#server/instances/list.ts";
 import { refusalsOf, stateOf } from "#server/instances/refusals.ts";
 import { isThere, lastGoodBackups } from "#server/operations/goodBackups.ts";
+import { withHalfData } from "#server/operations/unfinishedChanges.ts";
 
 type Reader = Pick<Tx, "select">;
 
@@ -59,7 +60,9 @@ export function backupsPage(
     .limit(pageSize + 1)
     .all();
   const page = rows.slice(0, pageSize);
-  const lastGood = lastGoodBackups(tx, [...new Set(page.map(({ instance }) => instance.id))]);
+  const instanceIds = [...new Set(page.map(({ instance }) => instance.id))];
+  const lastGood = lastGoodBackups(tx, instanceIds);
+  const halfData = withHalfData(tx, instanceIds);
   const views = page.map(({ backup, instance }): BackupView => {
     const {
       key: _key,
@@ -75,7 +78,9 @@ export function backupsPage(
       slug: instance.slug,
       files: contents?.files ?? null,
       counts: contents?.counts ?? {},
-      refusals: refusalsOf(stateOf(tx, instance, lastGood.has(instance.id))),
+      refusals: refusalsOf(
+        stateOf(instance, { hasBackup: lastGood.has(instance.id), dataMayBeHalf: halfData.has(instance.id) }),
+      ),
     };
   });
   return { backups: views, next: rows.length > pageSize ? (page.at(-1)?.backup.sequence ?? null) : null };

@@ -7,6 +7,7 @@ import { isKeptSnapshot } from "#server/operations/backupUses.ts";
 import { backupSummary, lastGoodBackups } from "#server/operations/goodBackups.ts";
 import { olderResumable, operationsPage, operationViews } from "#server/operations/queries.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
+import { withHalfData } from "#server/operations/unfinishedChanges.ts";
 import { staleness } from "./backupPlan.ts";
 import { lastAnswerOf, lastDay, lastRound, type Round } from "./healthHistory.ts";
 import { refusalsOf, stateOf } from "./refusals.ts";
@@ -31,14 +32,23 @@ const newestOperations = (tx: Tx, instanceIds: readonly string[]) =>
 
 const idsOf = (rows: readonly Row[]) => rows.map((row) => row.id);
 
-function rowsWith(env: Env, tx: Tx, rows: readonly Row[], views: readonly OperationView[]): InstanceRow[] {
+/** How to show each of these rows, with what was read for all of them at once. */
+function rowViewer(env: Env, tx: Tx, rows: readonly Row[], views: readonly OperationView[]) {
   const byInstance = new Map(views.map((view) => [view.instanceId, view]));
   const lastGood = lastGoodBackups(tx, idsOf(rows));
+  const halfData = withHalfData(tx, idsOf(rows));
   const round = lastRound(tx);
-  return rows.map((row) =>
-    rowView(env, tx, row, byInstance.get(row.id) ?? null, lastGood.get(row.id) ?? null, round),
-  );
+  return (row: Row): InstanceRow =>
+    rowView(env, row, {
+      operation: byInstance.get(row.id) ?? null,
+      lastGoodBackupAt: lastGood.get(row.id) ?? null,
+      dataMayBeHalf: halfData.has(row.id),
+      round,
+    });
 }
+
+const rowsWith = (env: Env, tx: Tx, rows: readonly Row[], views: readonly OperationView[]): InstanceRow[] =>
+  rows.map(rowViewer(env, tx, rows, views));
 
 /** Rows as the list has them: of an operation that is over without its steps, which no list shows. */
 export const listedRows = (env: Env, tx: Tx, rows: readonly Row[]): InstanceRow[] =>
@@ -56,13 +66,17 @@ const rowsById = (tx: Tx, ids: readonly string[]) =>
     .orderBy(desc(instances.createdAt), desc(instances.id))
     .all();
 
+type Around = {
+  operation: InstanceRow["operation"];
+  lastGoodBackupAt: number | null;
+  dataMayBeHalf: boolean;
+  round: Round | undefined;
+};
+
 function rowView(
   env: Env,
-  tx: Tx,
   row: Row,
-  operation: InstanceRow["operation"],
-  lastGoodBackupAt: number | null,
-  round: Round | undefined,
+  { operation, lastGoodBackupAt, dataMayBeHalf, round }: Around,
 ): InstanceRow {
   const { backupPlan, createdAt } = row;
   return {
@@ -89,7 +103,7 @@ function rowView(
       row.destroyedAt === null
         ? staleness(backupPlan, { lastGoodAt: lastGoodBackupAt, createdAt, now: Date.now() })
         : null,
-    refusals: refusalsOf(stateOf(tx, row, lastGoodBackupAt !== null)),
+    refusals: refusalsOf(stateOf(row, { hasBackup: lastGoodBackupAt !== null, dataMayBeHalf })),
     operation,
   };
 }
@@ -126,14 +140,7 @@ export function instanceDetail(env: Env, tx: Tx, slug: string, id?: string): Ins
   const bringsBack = newestRestorePoint(tx, row);
   const { operations: views, next } = operationsPage(tx, row.id);
   return {
-    ...rowView(
-      env,
-      tx,
-      row,
-      views[0] ?? null,
-      lastGoodBackups(tx, [row.id]).get(row.id) ?? null,
-      lastRound(tx),
-    ),
+    ...rowViewer(env, tx, [row], views.slice(0, 1))(row),
     contactName: row.contactName,
     contactEmail: row.contactEmail,
     ipAddress: row.ipAddress,

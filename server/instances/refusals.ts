@@ -1,19 +1,16 @@
-import type { Tx } from "#db/client.ts";
 import type { instances } from "#db/schema.ts";
 import type { Refusals } from "#server/api/views.ts";
 import type { AnyDefinition } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
 import { mayBeHalf } from "#server/operations/steps/reapplyConfiguration.ts";
-import { whatMayDiffer } from "#server/operations/unfinishedChanges.ts";
 import type { InstanceState } from "./rules.ts";
 
 /** What the rules need to know about an instance: `dataMayBeHalf` is for those that start its app. */
 type State = InstanceState & { dataMayBeHalf: boolean };
 
 export const stateOf = (
-  tx: Pick<Tx, "select">,
   row: typeof instances.$inferSelect,
-  hasBackup: boolean,
+  { hasBackup, dataMayBeHalf }: { hasBackup: boolean; dataMayBeHalf: boolean },
 ): State => ({
   status: row.status,
   isProtected: row.isProtected,
@@ -21,7 +18,7 @@ export const stateOf = (
   isKept: row.snapshotId !== null || hasBackup,
   isDropletGone: row.dropletGoneAt !== null,
   purgedAt: row.purgedAt,
-  dataMayBeHalf: row.destroyedAt === null && whatMayDiffer(tx, row.id).dataMayBeHalf === true,
+  dataMayBeHalf: row.destroyedAt === null && dataMayBeHalf,
 });
 
 /** Why the operation may not start now, in a sentence: the same for its button and its command. */

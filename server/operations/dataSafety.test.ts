@@ -24,6 +24,7 @@ import {
   operationOf,
   runToEnd,
 } from "./testing/testEngine.ts";
+import { withHalfData } from "./unfinishedChanges.ts";
 
 /** People write in their intranets while operations run, fail, are tried again and cancelled: nothing of it is lost. */
 
@@ -297,7 +298,12 @@ describe("after an upgrade whose rollback got stuck while it put the data back",
     expect(() => renameInstance(engine, { instanceId, ...names }, joe)).toThrow(/data may be incomplete/);
     expect(() => setPower(engine, { instanceId, power: "restart" }, joe)).toThrow(/data may be incomplete/);
     // Its buttons say so too.
-    const shown = refusalsOf(stateOf(engine.db, instanceOf(engine.db, instanceId), true));
+    const shown = refusalsOf(
+      stateOf(instanceOf(engine.db, instanceId), {
+        hasBackup: true,
+        dataMayBeHalf: withHalfData(engine.db, [instanceId]).has(instanceId),
+      }),
+    );
     expect(shown).toMatchObject({ rename: expect.stringMatching(/data may be incomplete/) });
   });
 

@@ -8,6 +8,7 @@ import { refusalOf, stateOf } from "#server/instances/refusals.ts";
 import { newestGood } from "#server/operations/goodBackups.ts";
 import { insertOperation } from "./engine/insertOperation.ts";
 import { registry } from "./registry.ts";
+import { withHalfData } from "./unfinishedChanges.ts";
 
 type Row = typeof instances.$inferSelect;
 /** Who begins something: a person by their email, or the Spawner by itself. */
@@ -95,8 +96,11 @@ export function startOperation(beginner: OperationStarter, wish: Wish): string {
       .running.all({ instanceId: instance.id, kind: wish.kind })
       .find(wish.isSame ?? (() => true));
     if (live !== undefined) return live.id;
-    const hasBackup = newestGood(tx, instance.id) !== undefined;
-    const refusal = refusalOf(registry[wish.kind], stateOf(tx, instance, hasBackup));
+    const state = stateOf(instance, {
+      hasBackup: newestGood(tx, instance.id) !== undefined,
+      dataMayBeHalf: withHalfData(tx, [instance.id]).has(instance.id),
+    });
+    const refusal = refusalOf(registry[wish.kind], state);
     if (refusal !== null) throw new CommandError("not-now", refusal);
     if (registry[wish.kind].mutating) refuseWhileBusy(tx, instance.id);
     const { kind, who, batchId } = wish;

@@ -33,6 +33,21 @@ const queries = prepared((tx: Reader) => {
         ),
       )
       .prepare(),
+    /** Of many instances, in the words of the index of failed operations: the pages' lists ask it. */
+    replacingData: tx
+      .select({ id: operations.id, kind: operations.kind, instanceId: operations.instanceId })
+      .from(operations)
+      .where(
+        and(
+          inArray(operations.instanceId, sql`(select value from json_each(${given("instanceIds")}))`),
+          sql`state = 'failed'`,
+          inArray(
+            operations.kind,
+            kindsThat(({ changesSoftware }) => changesSoftware === true),
+          ),
+        ),
+      )
+      .prepare(),
     stuck: tx
       .select({ name: steps.name })
       .from(steps)
@@ -59,6 +74,15 @@ export const isStuckReplacingData = (
   tx: Reader,
   { id, kind }: { id: string; kind: OperationKind },
 ): boolean => replacesData(kind, stuckAt(tx, id));
+
+/** Which of these instances may have incomplete data, and have had no configuration applied since. */
+export function withHalfData(tx: Reader, instanceIds: readonly string[]): ReadonlySet<string> {
+  const stuck = queries(tx)
+    .replacingData.all({ instanceIds: JSON.stringify(instanceIds) })
+    .filter((operation) => isStuckReplacingData(tx, operation))
+    .filter(({ instanceId }) => whatMayDiffer(tx, instanceId).dataMayBeHalf === true);
+  return new Set(stuck.map(({ instanceId }) => instanceId));
+}
 
 const runsOf = z.object({ runs: playbookFacts.runs }).partial();
 
