@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { startLocalCloud } from "#local-cloud/cloud.ts";
 import { type AddressBlock, claimAddressBlock } from "./addressBlock.ts";
 
-const sshPort = 4923;
+const sshPort = 4924;
 const claimed: AddressBlock[] = [];
 const claim = async (wanted?: string, folder = "/somewhere") => {
   const block = await claimAddressBlock({ wanted, folder, sshPort });
@@ -39,7 +39,7 @@ test("a program on that port of every address is named with the way out", async 
   const program = createServer().listen(sshPort, "0.0.0.0");
   await new Promise((resolve) => program.once("listening", resolve));
   try {
-    await expect(claim()).rejects.toThrow(/port 4923 .*LOCAL_SSH_PORT/);
+    await expect(claim()).rejects.toThrow(/port 4924 .*LOCAL_SSH_PORT/);
   } finally {
     program.close();
   }
@@ -47,7 +47,7 @@ test("a program on that port of every address is named with the way out", async 
 
 test("a cloud goes on with the addresses that its droplets have", async () => {
   const dataDir = mkdtempSync(path.join(tmpdir(), "local-cloud-"));
-  const options = { port: 0, edgePort: 0, sshPort, webPort: 8923, dataDir, bootMs: 60_000 };
+  const options = { port: 0, edgePort: 0, sshPort, webPort: 8924, dataDir, bootMs: 60_000 };
   const create = async (apiUrl: string) => {
     const answer = await fetch(`${apiUrl}/v2/droplets`, {
       method: "POST",
