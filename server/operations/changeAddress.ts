@@ -129,7 +129,7 @@ export const changeAddress = defineOperation<Facts>({
     failed: whatIsThere,
   },
   facts: z.object(facts).partial(),
-  status: { during: "updating", done: "running", cancelled: "running", failed: "failed" },
+  status: { during: "updating", done: "running", cancelled: "before", failed: "failed" },
   mutating: true,
   allowed: whileOn,
   visitorStatus: "is being moved",
@@ -160,7 +160,7 @@ export const changeAddress = defineOperation<Facts>({
         playbook: "reconfigure",
         vars: (context) => {
           const { next, previous } = placesOf(context);
-          if (!begun(context) && context.facts.mayDifferFromRow !== true) return undefined;
+          if (!begun(context)) return undefined;
           const before = context.facts.redirectUntil === undefined ? [] : [hostOf(next)];
           const redirectFrom = [...otherRedirects(context), ...before];
           return intranetVars(context, { url: context.urlOf(previous), slug: previous.slug, redirectFrom });

@@ -105,7 +105,7 @@ export function whatMayDiffer(tx: Reader, instanceId: string): Partial<MachineFa
     );
   const software = left.filter(({ definition }) => definition.changesSoftware === true);
   return {
-    ...(left.length > software.length ? { mayDifferFromRow: true } : {}),
+    ...(left.length > 0 ? { mayDifferFromRow: true } : {}),
     ...(software.length > 0 ? { softwareMayDiffer: true } : {}),
     ...(software.some(({ kind, stuckAt }) => replacesData(kind, stuckAt)) ? { dataMayBeHalf: true } : {}),
   };

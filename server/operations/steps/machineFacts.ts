@@ -17,7 +17,7 @@ export const machineFacts = {
   dropletId: z.number(),
   address: z.string(),
   hostKey: z.string(),
-  /** The intranet may work with another address or other variables than its row says. */
+  /** The intranet may work with another address, other variables or another version than its row says. */
   mayDifferFromRow: z.boolean(),
   /** The installed version may differ from its row's, or be incomplete. */
   softwareMayDiffer: z.boolean(),

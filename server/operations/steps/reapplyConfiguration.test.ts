@@ -100,6 +100,21 @@ test("an instance whose move has failed is given its own address again", async (
   expect(told).toMatchObject({ url: `http://acme.${domain}`, slug: "acme" });
 });
 
+test("a move that is cancelled before it changed anything calls no intranet running that isn't", async () => {
+  const { engine, play, row, spawned, web } = world;
+  const id = await spawned();
+  isBroken = true;
+  const versions = { version: "2.14.0", previousVersion: "2.13.0" };
+  expect((await play(begin(engine, id, registry.upgrade, versions))).state).toBe("failed");
+  isBroken = false;
+  const move = { instanceId: id, slug: "moved", domain: row(id).domain, redirectDays: 30 };
+  const operationId = await changeAddress({ ...web, ...engine }, move, joe);
+  cancelOperation(engine, operationId, joe);
+  expect((await play(operationId)).state).toBe("cancelled");
+  // The upgrade's rollback failed before it started the intranet again.
+  expect(row(id).status).toBe("failed");
+});
+
 const renamed = (instanceId: string) => {
   const names = { company: "Renamed", contactName: "Ola Berg", contactEmail: "ola@acme.example" };
   return world.play(renameInstance(world.engine, { instanceId, ...names }, joe));
