@@ -116,9 +116,10 @@ describe("from a snapshot", () => {
     expect(toldTo(vars, id)).toMatchObject({ url: `http://acme.${domain}`, slug: "acme", redirect_from: [] });
   });
 
-  test("after an upgrade whose rollback failed, the intranet runs the version its page shows", async () => {
-    const { engine, folder, play, row, spawned, web } = world;
-    const id = await spawned();
+  /** An instance whose upgrade has failed, as have the playbooks whose keys this matches. */
+  async function stuckUpgrade(failing: RegExp): Promise<string> {
+    const { engine, folder, play, spawned } = world;
+    const id = await spawned({ version: "2.9.0" });
     engine.providers = {
       ...engine.providers,
       backups: createFolderStore(join(folder, "backups")),
@@ -126,12 +127,16 @@ describe("from a snapshot", () => {
     };
     const { playbooks } = engine.providers;
     const readRun: typeof playbooks.readRun = async (key, ...rest) =>
-      /-(rescue-)?install-/.test(key)
-        ? { state: "failed", events: [], cursor: 1 }
-        : playbooks.readRun(key, ...rest);
+      failing.test(key) ? { state: "failed", events: [], cursor: 1 } : playbooks.readRun(key, ...rest);
     engine.providers = { ...engine.providers, playbooks: { ...playbooks, readRun } };
-    const upgrade = { version: "2.14.0", previousVersion: "2.13.0" };
+    const upgrade = { version: "2.14.0", previousVersion: "2.9.0" };
     expect((await play(begin(engine, id, registry.upgrade, upgrade))).state).toBe("failed");
+    return id;
+  }
+
+  test("after an upgrade whose rollback failed, the intranet runs the version its page shows", async () => {
+    const { engine, play, row, web } = world;
+    const id = await stuckUpgrade(/-(rescue-)?install-/);
     // The snapshot holds the version that was installed last, perhaps only half of it.
     const vars = told();
     const { probe } = engine.providers;
@@ -147,6 +152,19 @@ describe("from a snapshot", () => {
     expect(world.ran).toEqual([`provision on ${row(id).ipAddress}`]);
     expect(installed()).toBe(row(id).version);
     expect(row(id).version).toBe("2.14.0");
+  });
+
+  test("after an upgrade whose rollback failed while it put the data back, it isn't installed over half of them", async () => {
+    const { engine, play, ran, web } = world;
+    const id = await stuckUpgrade(/-(install|rescue-data)-/);
+    await play(press(id));
+    ran.length = 0;
+    const failed = await play(await bringBack({ ...web, ...engine }, { instanceId: id }, joe));
+    expect(failed).toMatchObject({
+      state: "failed",
+      failure: { userMessage: expect.stringMatching(/data may be incomplete/) },
+    });
+    expect(ran).toEqual([]);
   });
 
   test("of before its variables were edited, it works with the new ones", async () => {

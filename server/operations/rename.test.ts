@@ -119,6 +119,12 @@ test("unchanged names are refused beside the field, and a repeated request retur
   expect(() => begin({ ...after, company: "Other" })).toThrow(/Available once/);
 });
 
+test("the contact alone can be changed", async () => {
+  const names = { ...before, contactName: after.contactName };
+  expect(await play(begin(names))).toMatchObject({ state: "done" });
+  expect(row()).toMatchObject(names);
+});
+
 test("each invalid field gets an error of its own", () => {
   const wrong = renameInput.safeParse({
     instanceId,
