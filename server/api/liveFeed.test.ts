@@ -59,6 +59,22 @@ function openPage(afterId = 0): (count: number) => Promise<EventView[]> {
   };
 }
 
+/** Watches; returns what makes a change while no page is open, and waits until that has been noticed. */
+function watchUnseen(): (change: () => void) => Promise<void> {
+  let notice = () => {};
+  const db = Object.create(world.db) as Db;
+  watch(db);
+  db.select = ((...fields: Parameters<Db["select"]>) => {
+    notice();
+    return world.db.select(...fields);
+  }) as Db["select"];
+  return (change) =>
+    new Promise((resolve) => {
+      notice = resolve;
+      change();
+    });
+}
+
 const idsTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 test("an open page is told all of a commit that is larger than a piece", { timeout: 10_000 }, async () => {
@@ -113,8 +129,17 @@ test("a page is told the current state of what concerns no single instance, then
   ]);
   commitLines(1);
   expect((await told(1)).map(({ id, kind }) => ({ id, kind }))).toEqual([{ id: 1, kind: "log" }]);
-  noteOutboxMail(world.db, 8);
-  expect(await told(1)).toEqual([{ id: 1, at: 8, kind: "outbox" }]);
+  write(world.db, (tx) => {
+    saveReconciliationState(tx, {
+      checkedAt: 7,
+      failure: { at: 8, userMessage: "The check itself failed." },
+    });
+    noteOutboxMail(tx, 9);
+  });
+  expect(await told(2)).toEqual([
+    { id: 1, at: 8, kind: "drift" },
+    { id: 1, at: 9, kind: "outbox" },
+  ]);
 });
 
 test("what is committed while a page takes its time over news reaches it without another commit", {
@@ -131,4 +156,39 @@ test("what is committed while a page takes its time over news reaches it without
   write(world.db, (tx) => appendEvent(tx, { at: 6, kind: "instance", instanceId }));
   expect((await prompt(1)).map(({ id }) => id)).toEqual([1]);
   expect((await slow.next()).value).toMatchObject({ id: 1, kind: "instance" });
+});
+
+const ids = (told: EventView[]) => told.map(({ id }) => id);
+
+test("the first page to open is told the state of then, not of when the last one left", {
+  timeout: 10_000,
+}, async () => {
+  const whileUnseen = watchUnseen();
+  await whileUnseen(() => noteRound(world.db, { at: 5 }));
+  expect(await openPage()(1)).toEqual([{ id: 0, at: 5, kind: "answers" }]);
+});
+
+test("a page that returns is told what came while none was open", { timeout: 10_000 }, async () => {
+  const whileUnseen = watchUnseen();
+  const told = openPage();
+  commitLines(3);
+  expect(ids(await told(3))).toEqual([1, 2, 3]);
+  leaving.abort();
+  expect(await told(1)).toEqual([]);
+  leaving = new AbortController();
+  await whileUnseen(() => commitLines(1));
+  const returned = openPage(3);
+  commitLines(2);
+  expect(ids(await returned(3))).toEqual([4, 5, 6]);
+});
+
+test("a page is also told what is older than what other pages have been told", {
+  timeout: 10_000,
+}, async () => {
+  commitLines(2);
+  watch();
+  const told = openPage(2);
+  commitLines(2);
+  expect(ids(await told(2))).toEqual([3, 4]);
+  for (const afterId of [0, 1, 2]) expect((await openPage(afterId)(1))[0]?.id).toBe(afterId + 1);
 });

@@ -182,10 +182,7 @@ function read(env: Env, db: Db, afterId: number, operationId?: string): Piece {
     const packed = packedLines(tx, operationId, afterId)
       .filter((line) => isLast || line.id <= readTo)
       .map((line): EventView => ({ id: line.id, at: line.at, kind: "log", operationId, line }));
-    return {
-      views: [...packed, ...views].sort((one, other) => one.id - other.id),
-      readTo: Math.max(readTo, packed.at(-1)?.id ?? 0),
-      isLast,
-    };
+    // None of these is newer than what was read: an operation's end comes after its lines, and is never packed.
+    return { views: [...packed, ...views].sort((one, other) => one.id - other.id), readTo, isLast };
   });
 }
