@@ -34,6 +34,7 @@ const said = (id: number, operationId = "o1"): LineEvent => ({
 test("a list takes what came after its snapshot, and nothing older", () => {
   const snapshot = { lastEventId: 10, instances: [row("a", "running")] };
   const events = [
+    changed(8, row("not-on-the-list", "running")),
     changed(9, row("a", "spawning")),
     changed(11, row("b", "spawning")),
     changed(12, row("b", "running")),
@@ -49,11 +50,18 @@ test("of a row that came with two pages the newer one counts, and an event only 
     { lastEventId: 10, instances: [row("a", "running"), row("b", "running")] },
     { lastEventId: 20, instances: [row("b", "failed"), row("c", "running")] },
   ];
-  const events = [changed(15, row("b", "off")), changed(16, row("c", "off")), changed(21, row("a", "off"))];
+  const events = [
+    changed(12, row("d", "running")),
+    changed(15, row("b", "off")),
+    changed(16, row("c", "off")),
+    changed(21, row("a", "off")),
+  ];
   expect(applyToPages(pages, events).map(({ id, status }) => [id, status])).toEqual([
     ["a", "off"],
     ["b", "failed"],
     ["c", "running"],
+    // Events alone have told of it, since the first page.
+    ["d", "running"],
   ]);
 });
 

@@ -115,7 +115,5 @@ export function applyToLog(
   const more = after(snapshot, events).flatMap((event) =>
     event.operationId === operationId ? [event.line] : [],
   );
-  if (more.length === 0) return snapshot.lines;
-  const seen = new Set(snapshot.lines.map((line) => line.id));
-  return [...snapshot.lines, ...more.filter((line) => !seen.has(line.id))];
+  return more.length === 0 ? snapshot.lines : [...snapshot.lines, ...more];
 }
