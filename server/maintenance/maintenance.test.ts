@@ -460,6 +460,42 @@ test("a droplet is called gone after two looks, and only of our own team", async
   expect(rowOf(id)).toMatchObject({ dropletGoneAt: null, dropletMissingSince: null });
 });
 
+test("a droplet that the list lacks isn't gone while it's found by its id", async () => {
+  const { clock, engine } = world;
+  const id = insertInstance(world.db, { ...ran, accountId: "our-team" });
+  engine.providers.digitalocean.getDroplet = async (dropletId): Promise<Droplet> => ({
+    ...{
+      id: dropletId,
+      name: "acme",
+      status: "active",
+      address: ran.ipAddress,
+      regionSlug: "fra1",
+      tags: [],
+    },
+    ...{ sizeSlug: "s-1vcpu-2gb", priceMonthlyCents: 1200, snapshotIds: [] },
+    createdAt: new Date(clock.now).toISOString(),
+  });
+  for (let look = 0; look < 3; look += 1) {
+    await runMaintenance(engine);
+    clock.now += 60_000;
+  }
+  expect(rowOf(id)).toMatchObject({ dropletGoneAt: null, dropletMissingSince: null });
+  engine.providers.digitalocean.getDroplet = async () => undefined;
+  await runMaintenance(engine);
+  expect(rowOf(id).dropletMissingSince).toBe(clock.now);
+});
+
+test("whether its droplet is gone is left to the operation that an instance has", async () => {
+  const { clock, db, engine } = world;
+  const id = insertInstance(db, { ...ran, accountId: "our-team" });
+  const operationId = begin(engine, id, registry["repair-drift"]);
+  await runMaintenance(engine);
+  expect(rowOf(id)).toMatchObject({ status: "running", dropletMissingSince: null });
+  db.update(operations).set({ state: "done" }).where(eq(operations.id, operationId)).run();
+  await runMaintenance(engine);
+  expect(rowOf(id).dropletMissingSince).toBe(clock.now);
+});
+
 test("which team a droplet belongs to is noted once it is seen", async () => {
   const id = insertInstance(world.db, ran);
   listed = [only<Droplet>("droplet", { id: 1 })];

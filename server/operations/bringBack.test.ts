@@ -234,6 +234,14 @@ describe("an earlier address that redirected to it", () => {
     expect({ names: names(), redirects: redirects() }).toEqual({ names: ["acme"], redirects: [] });
   });
 
+  test("doesn't once it has come back without it and been destroyed again", async () => {
+    const id = await destroyed();
+    expect((await back(id, "acme")).state).toBe("done");
+    await world.play(press(id));
+    expect((await back(id, "third")).state).toBe("done");
+    expect({ names: names(), redirects: redirects() }).toEqual({ names: ["third"], redirects: [] });
+  });
+
   test("doesn't if another instance has taken it", async () => {
     const id = await destroyed();
     insertInstance(world.db, { slug: "acme" });

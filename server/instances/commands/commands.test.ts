@@ -73,6 +73,13 @@ test("what is backed up already is not counted for another batch", async () => {
   expect(all).toMatchObject({ begun: 0, refused: [{ company: "Busy" }] });
 });
 
+test("what got another droplet that hasn't shown its host key has nothing to back up", async () => {
+  const id = insertInstance(world.db, { ...ran, status: "failed", hostKey: null });
+  await expect(joe.backups.backUp({ instanceId: id })).rejects.toThrow(/once it has run/);
+  world.db.update(instances).set({ hostKey: ran.hostKey }).run();
+  await expect(joe.backups.backUp({ instanceId: id })).resolves.toBeDefined();
+});
+
 test("a protected instance cannot be destroyed until protection is removed, and both are recorded", async () => {
   const instanceId = insertInstance(world.db, { ...ran, slug: "acme" });
   await joe.instances.protect({ instanceId, isProtected: true });
