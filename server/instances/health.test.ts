@@ -104,6 +104,17 @@ test("of what an operation has kept from being asked nothing is claimed until th
   expect(lastAnswerOf(id)).toBe(world.clock.now - 500);
 });
 
+test("a round is of the moment when it began: who answered first may have fallen silent since", async () => {
+  insertInstance(world.db);
+  const began = world.clock.now;
+  answer = () => {
+    world.clock.now += 4000;
+    return good;
+  };
+  await lookAtAll(world.engine, memory);
+  expect(lastRound(world.db)).toEqual({ at: began });
+});
+
 test("an idle day writes 24 rows for each instance", async () => {
   const ids = Array.from({ length: 3 }, () => insertInstance(world.db, { answeredAt: 1 }));
   world.db.run(sql`pragma synchronous = off`);
@@ -129,7 +140,7 @@ test("an hour's counts and median survive a stop, and a crash loses no more than
   const id = insertInstance(world.db);
   world.clock.now = 1_800_000_000_000;
   const timers = drive();
-  const lasting = [8, 2000, 9, 5000, 10, 11, 12];
+  const lasting = [8, 2000, 9, 3, 4, 11, 12];
   answer = () => ({ ...good, ms: lasting.shift() ?? 0 });
   const live = async (rounds: number) => {
     const health = watchHealth(world.engine);
@@ -141,13 +152,13 @@ test("an hour's counts and median survive a stop, and a crash loses no more than
   await first.stop();
   expect(hoursOf(id)).toMatchObject([{ up: 2, slow: 1, down: 0, medianMs: 9 }]);
   await (await live(2)).stop();
-  expect(hoursOf(id)).toMatchObject([{ up: 3, slow: 2, down: 0, medianMs: 10 }]);
+  expect(hoursOf(id)).toMatchObject([{ up: 4, slow: 1, down: 0, medianMs: 8 }]);
   await live(2);
   // It is killed: nobody stops it, and its successor knows nothing of its rounds.
   expect(lasting).toEqual([]);
   world.clock.now += 3_600_000;
   await lookAtAll(world.engine, memory);
-  expect(hoursOf(id)).toMatchObject([{ up: 3, slow: 2 }]);
+  expect(hoursOf(id)).toMatchObject([{ up: 4, slow: 1 }]);
 });
 
 test("hours that cannot be written down when they are over are when the next round can", async () => {
@@ -201,7 +212,8 @@ test("the last 24 hours are read by index, each as it was", async () => {
     [id, 1, 117, 0, 3],
     [id, 2, 50, 70, 0],
     [id, 3, 0, 0, 1],
-    [other, 4, 120, 0, 0],
+    [id, 4, 60, 60, 0],
+    [other, 5, 120, 0, 0],
   ];
   for (const [instanceId, index, up, slow, down] of counts)
     world.db
@@ -214,8 +226,8 @@ test("the last 24 hours are read by index, each as it was", async () => {
   expect(answeredAt).toBe(now - 1000);
   expect(hours.map((one) => one.hour)).toEqual(Array.from({ length: 24 }, (_, index) => nth(index)));
   expect(hours.map((one) => one.state)).toEqual([
-    ...["up", "down", "slow", "down"],
-    ...Array.from({ length: 19 }, () => "unknown"),
+    ...["up", "down", "slow", "down", "slow"],
+    ...Array.from({ length: 18 }, () => "unknown"),
     // Its row is written when it is over.
     "up",
   ]);
@@ -351,4 +363,27 @@ test("a worker that loses its lease stops checking and discards the round it was
   expect(asked).toBe(3);
   expect(hoursOf(id)).toMatchObject([{ up: 2, down: 0 }]);
   await health.stop();
+});
+
+test("a worker that gets its lease back counts anew", async () => {
+  const id = insertInstance(world.db);
+  world.clock.now = 1_800_000_000_000;
+  const timers = drive();
+  let asked = 0;
+  answer = () => {
+    asked += 1;
+    return silent;
+  };
+  const health = watchHealth(world.engine);
+  await timers.pass(60_000);
+  expect(asked).toBe(2);
+  writeSetting(world.db, "health-lease", { holder: "another", until: world.clock.now + 60_000 });
+  await timers.pass(60_000);
+  expect(hoursOf(id)).toMatchObject([{ down: 2 }]);
+  for (let tries = 0; tries < 5 && asked < 3; tries += 1) await timers.pass(30_000);
+  expect(asked).toBe(3);
+  // Whoever had the lease meanwhile may have heard an answer.
+  expect(rowOf(id)?.status).toBe("running");
+  await health.stop();
+  expect(hoursOf(id)).toMatchObject([{ down: 3 }]);
 });
