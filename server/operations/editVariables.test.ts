@@ -100,13 +100,22 @@ test("they are put back if the edit is cancelled half way", async () => {
   expect(row()).toMatchObject({ status: "running", variableSet: 1 });
 });
 
-test("an edit that is cancelled before it began changes nothing", async () => {
+test("an edit that is cancelled before it began changes nothing, and waits for nothing", async () => {
   const before = inEffect;
+  const { probe } = world.engine.providers;
+  let asked = 0;
+  world.engine.providers.probe = {
+    ...probe,
+    answer: (...given) => {
+      asked += 1;
+      return probe.answer(...given);
+    },
+  };
   const variables = [{ name: "GREETING", value: "Hej", secret: true }];
   const id = editVariables({ ...world.engine, variablesKey }, { instanceId, variables }, "joe");
   cancelOperation(world.engine, id, "joe");
   await runToEnd(world.engine, id, () => {});
   expect(operationOf(world.db, id).state).toBe("cancelled");
-  expect(inEffect).toBe(before);
+  expect({ inEffect, asked }).toEqual({ inEffect: before, asked: 0 });
   expect(row()).toMatchObject({ status: "running", variableSet: 1 });
 });

@@ -165,6 +165,30 @@ test("where an edit got stuck as well, the installation alone puts both right", 
   expect(ran).toEqual([`provision on ${row(id).ipAddress}`]);
 });
 
+test("what is stuck in one instance concerns no other", async () => {
+  const { spawned, stepOf } = world;
+  const id = await stuckEdit();
+  const other = await spawned();
+  expect(stepOf((await power(other, "restart")).id, "settle")).toBeUndefined();
+  expect(stepOf((await power(id, "restart")).id, "settle")).toMatchObject({ state: "done" });
+});
+
+test("an edit that failed and was put back leaves nothing to do", async () => {
+  const { engine, play, spawned, stepOf } = world;
+  const id = await spawned();
+  const { playbooks } = engine.providers;
+  const readRun: typeof playbooks.readRun = async (key, ...rest) =>
+    /^\w+-reconfigure-/.test(key)
+      ? { state: "failed", events: [], cursor: 1 }
+      : playbooks.readRun(key, ...rest);
+  engine.providers = { ...engine.providers, playbooks: { ...playbooks, readRun } };
+  const variables = [{ name: "PASSWORD", value: "new", secret: false }];
+  const edit = editVariables({ ...engine, variablesKey }, { instanceId: id, variables }, joe);
+  expect((await play(edit)).state).toBe("failed");
+  expect(stepOf(edit, "rescue-reconfigure")).toMatchObject({ state: "done" });
+  expect(stepOf((await power(id, "restart")).id, "settle")).toBeUndefined();
+});
+
 test("once that is done, and where nothing has failed, no operation has the step", async () => {
   const { spawned, stepOf } = world;
   const well = await power(await spawned(), "restart");
