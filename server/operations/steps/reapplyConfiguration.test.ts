@@ -167,8 +167,8 @@ test("where an edit got stuck as well, the installation alone puts both right", 
 
 test("what is stuck in one instance concerns no other", async () => {
   const { spawned, stepOf } = world;
-  const id = await stuckEdit();
   const other = await spawned();
+  const id = await stuckEdit();
   expect(stepOf((await power(other, "restart")).id, "settle")).toBeUndefined();
   expect(stepOf((await power(id, "restart")).id, "settle")).toMatchObject({ state: "done" });
 });
