@@ -1,5 +1,5 @@
 import { eq } from "drizzle-orm";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { drift, instances, mail, operations, snapshots } from "#db/schema.ts";
 import { resolveDrift } from "#server/drift/commands.ts";
 import { driftCheck, driftViews } from "#server/drift/queries.ts";
@@ -305,9 +305,14 @@ test("while nothing is bought any account will do", async () => {
     expect(driftCheck(world.db).failure).toBeNull();
   }
   // What was bought with it makes an account ours; once all of that is gone, another may take its place.
-  standing(1);
+  const { instanceId, spawned } = standing(1);
   await round();
   world.db.update(instances).set({ dropletId: null }).run();
+  const removed = { ...{ id: 7, name: "s", sizeGb: 1, takenAt: 1, removedAt: 2 }, accountId: "second" };
+  world.db
+    .insert(snapshots)
+    .values({ ...removed, instanceId, operationId: spawned })
+    .run();
   cloud = { ...cloud, account: "third", listed: [] };
   await round();
   expect(driftCheck(world.db).failure).toBeNull();
@@ -318,6 +323,7 @@ test("a round that fails says why, and leaves what was found", async () => {
   cloud.listed.push(droplet(2, [operationTag(spawned)]));
   await round();
   const { checkedAt } = driftCheck(world.db);
+  const { listSnapshots } = world.engine.providers.digitalocean;
   world.engine.providers.digitalocean.listSnapshots = async () => {
     throw new ProviderError({ userMessage: "DigitalOcean is away.", detail: "503", retryable: true });
   };
@@ -326,6 +332,77 @@ test("a round that fails says why, and leaves what was found", async () => {
   expect(driftCheck(world.db)).toEqual({
     checkedAt,
     failure: { at: world.clock.now, userMessage: "DigitalOcean is away." },
+  });
+  world.engine.providers.digitalocean.listSnapshots = listSnapshots;
+  await round();
+  expect(driftCheck(world.db)).toEqual({ checkedAt: world.clock.now, failure: null });
+});
+
+/** An operation of the instance that has just ended. */
+function justEnded(instanceId: string, kind: "backup" | "delete-orphan"): void {
+  const id = begin(world.engine, instanceId, registry[kind]);
+  const over = { state: "done" as const, endedAt: world.clock.now };
+  world.db.update(operations).set(over).where(eq(operations.id, id)).run();
+}
+
+test("what is known already is kept up to date, also right after an operation", async () => {
+  const { instanceId } = standing(1);
+  const resized = (sizeSlug: string) => {
+    cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug }));
+  };
+  resized("s-2vcpu-4gb");
+  await round();
+  resized("s-4vcpu-8gb");
+  justEnded(instanceId, "backup");
+  await round();
+  expect(world.db.select().from(drift).all()).toMatchObject([{ finding: { actual: "s-4vcpu-8gb" } }]);
+});
+
+test("an operation that puts something right isn't a change that others wait for", async () => {
+  const { instanceId } = standing(1);
+  cloud.listed = cloud.listed.map((one) => ({ ...one, sizeSlug: "s-2vcpu-4gb" }));
+  justEnded(instanceId, "delete-orphan");
+  await round();
+  expect(keys()).toEqual(["changed-size 1"]);
+});
+
+describe("a record that was left behind belongs to", () => {
+  const gone = { slug: "old", status: "destroyed", destroyedAt: 1 } as const;
+  const place = (slug: string) => ({ slug, domain: "intranet.localhost" });
+  function moved(instanceId: string, from: string): void {
+    const id = begin(world.engine, instanceId, registry["change-address"], {
+      ...{ previous: place(from), next: place("new"), address: address(9) },
+    });
+    const over = { state: "done", endedAt: 1 } as const;
+    world.db.update(operations).set(over).where(eq(operations.id, id)).run();
+    world.db.update(instances).set({ status: "running" }).where(eq(instances.id, instanceId)).run();
+  }
+  async function ownerOfOld(): Promise<string | undefined> {
+    cloud.records = [{ id: 9, name: "old", data: address(9) }];
+    await round();
+    const found = world.db.select().from(drift).where(eq(drift.key, "orphaned-record 9")).get();
+    return found?.instanceId;
+  }
+
+  test("the newest instance of its name", async () => {
+    const ids = ["b", "a", "c"].map((id, createdAt) => {
+      insertInstance(world.db, { ...gone, id, createdAt });
+      return id;
+    });
+    moved(insertInstance(world.db, { slug: "new" }), "elsewhere");
+    expect(await ownerOfOld()).toBe(ids.at(-1));
+  });
+
+  test("the last that moved away from its name", async () => {
+    const ids = ["new", "newer"].map((slug) => insertInstance(world.db, { slug }));
+    for (const id of ids) moved(id, "old");
+    expect(await ownerOfOld()).toBe(ids.at(-1));
+  });
+
+  test("the instance that had its name to the end, not to one that moved away from it", async () => {
+    const id = insertInstance(world.db, gone);
+    moved(insertInstance(world.db, { slug: "new" }), "old");
+    expect(await ownerOfOld()).toBe(id);
   });
 });
 

@@ -147,8 +147,6 @@ async function noteRound(
   const isOurs =
     inventory.droplets.some(({ id }) => owned.has(id)) || inventory.snapshots.some(({ id }) => taken.has(id));
   const notSeen = expected.instances.filter(({ dropletId }) => dropletId !== null && unknown.has(dropletId));
-  // If the chore was given up meanwhile, what it read is stale.
-  signal?.throwIfAborted();
   write(db, (tx) => {
     const unjudged = new Set([
       ...expected.busy,
