@@ -135,7 +135,7 @@ test("everything is reached by keyboard alone: spawn, watch, back up, destroy", 
   };
   await reach("New instance", "link");
   await press("Enter");
-  await page.waitForURL("/instances/new");
+  await expect(page).toHaveURL("/instances/new");
   for (const [name, value] of [
     ["Company", "Tangent Bord"],
     ["Contact name", "Petra"],
@@ -147,7 +147,7 @@ test("everything is reached by keyboard alone: spawn, watch, back up, destroy", 
   await expect(page.getByLabel("Slug")).toHaveValue("tangent-bord");
   await reach("Spawn instance", "button");
   await press("Enter");
-  await page.waitForURL(/tangent-bord/);
+  await expect(page).toHaveURL(/tangent-bord/);
   await waitUntilRunning(page);
   await reach("Back up now", "button");
   await press("Enter");

@@ -70,7 +70,7 @@ test("a backup is test-restored to a throwaway droplet, and becomes a new instan
   await dialog.getByLabel("Company").fill("Västra Bageri");
   await expect(dialog.getByLabel("Slug")).toHaveValue("vastra-bageri");
   await dialog.getByRole("button", { name: "Restore as a new instance" }).click();
-  await page.waitForURL(/vastra-bageri/);
+  await expect(page).toHaveURL(/vastra-bageri/);
   await waitUntilRunning(page);
   await page.goto(instanceUrl("vastra-bageri"));
   await expect(page.getByRole("heading", { name: "Västra Bageri" }).first()).toBeVisible();

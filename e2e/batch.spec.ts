@@ -17,7 +17,7 @@ test("a dozen at once: one confirmation, one page that shows all of them", async
   const bar = page.getByRole("region", { name: "Selection" });
   await expect(bar).toContainText(`${count} selected`);
   await bar.getByRole("button", { name: "Back up" }).click();
-  await page.waitForURL(/\/batches\//);
+  await expect(page).toHaveURL(/\/batches\//);
   const backups = page.url();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(`Back up ${count} instances`);
   await expect(page.getByText(`${count} of ${count} done`)).toBeVisible({ timeout: 300_000 });
@@ -32,7 +32,7 @@ test("a dozen at once: one confirmation, one page that shows all of them", async
   );
   await dialog.getByLabel(`Type ${count} to confirm`).fill(String(count));
   await dialog.getByRole("button", { name: "Destroy" }).click();
-  await page.waitForURL((url) => /\/batches\//.test(url.pathname) && url.href !== backups);
+  await expect(page).toHaveURL((url) => /\/batches\//.test(url.pathname) && url.href !== backups);
   await expect(page.getByText(`${count} of ${count} done`)).toBeVisible({ timeout: 300_000 });
 
   // Its address keeps showing what was begun there, whatever came after.

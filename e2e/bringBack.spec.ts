@@ -42,7 +42,7 @@ test("what was destroyed comes back with its posts and variables, and can be rem
   await expect(dialog).toContainText("is taken now");
   await dialog.getByLabel("Slug").fill("hallgren-optik");
   await dialog.getByRole("button", { name: "Bring back" }).click();
-  await page.waitForURL(/\/instances\/hallgren-optik/);
+  await expect(page).toHaveURL(/\/instances\/hallgren-optik/);
   await waitUntilRunning(page);
   await page.goto(instanceUrl("hallgren-optik"));
   await expect(page.getByRole("list", { name: "Timeline" })).toContainText("Written before it was destroyed");

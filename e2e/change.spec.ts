@@ -64,7 +64,7 @@ test("another address: the old one leads to it, and the post is there", async ({
   const looks = lookAt(request, ["fjell", "fjell-sport"]);
   await dialog.getByRole("button", { name: "Change address" }).click();
   await expect(stepOf(page, "Create the new DNS record")).toBeVisible();
-  await page.waitForURL(/\/instances\/fjell-sport/, { timeout: 90_000 });
+  await expect(page).toHaveURL(/\/instances\/fjell-sport/, { timeout: 90_000 });
   await waitUntilRunning(page);
   const seen = await looks.end();
   // At each moment one of the two led to the intranet: it answered, or sent on to the other.

@@ -53,7 +53,7 @@ test("an orphaned droplet is shown with its price, and deleted", async ({ page, 
   const dialog = page.getByRole("alertdialog");
   await expect(dialog).toContainText("Everything on it is lost");
   await dialog.getByRole("button", { name: "Delete", exact: true }).click();
-  await page.waitForURL(/operation=/);
+  await expect(page).toHaveURL(/operation=/);
   await waitForDone(page, "Delete it at DigitalOcean");
   const asked = await request.get(`${cloudUrl}/v2/droplets/${droplet.id}`, { headers: authorization });
   expect(asked.status()).toBe(404);
@@ -76,7 +76,7 @@ test("a DNS record that somebody deleted is repaired: the intranet answers again
   await page.goto("/drift");
   await page.getByRole("button", { name: `Repair DNS record borta.${domain}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Repair", exact: true }).click();
-  await page.waitForURL(/operation=/);
+  await expect(page).toHaveURL(/operation=/);
   await waitForDone(page, "Repair");
   await expect.poll(async () => (await askIntranet(request, "borta", "/")).status()).toBe(200);
 });

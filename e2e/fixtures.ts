@@ -110,7 +110,7 @@ export async function spawn(page: Page, wish: Wish): Promise<void> {
     if (variable.secret === true) await page.getByLabel("Secret").nth(index).check();
   }
   await page.getByRole("button", { name: "Spawn instance" }).click();
-  await page.waitForURL(new RegExp(`/instances/${wish.slug}`));
+  await expect(page).toHaveURL(new RegExp(`/instances/${wish.slug}`));
 }
 
 /** Sends what the form sends, without the form. */
