@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { eq } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { backups, instances } from "#db/schema.ts";
@@ -13,6 +14,7 @@ import { ProviderError } from "#server/providers/errors.ts";
 import { cancelOperation, retryOperation } from "./cancelAndRetry.ts";
 import type { AnyDefinition, AnyFacts, Providers, Step } from "./engine/define.ts";
 import { plannedSteps } from "./engine/define.ts";
+import { logLines } from "./queries.ts";
 import { registry } from "./registry.ts";
 import { instanceOf } from "./startOperation.ts";
 import { createDataDroplet, postsIn } from "./testing/testData.ts";
@@ -370,7 +372,9 @@ describe("a store of backups", () => {
     const failed = await backUpOnce(world);
     expect(failed).toMatchObject({
       state: "failed",
-      failure: { userMessage: expect.stringMatching(/missing now/) },
+      failure: {
+        userMessage: "The backup was stored, but is missing now. Check the backup store, then try again.",
+      },
     });
     expect(stored).toHaveLength(2);
     retryOperation(world.engine, failed.id, "joe");
@@ -390,5 +394,38 @@ describe("a store of backups", () => {
     expect((await backUpOnce(world)).state).toBe("done");
     expect(stored).toHaveLength(2);
     expect(await world.lost()).toEqual([]);
+  });
+
+  test("is read back, and the log says what was found", async () => {
+    const world = await createWorld();
+    const { id, state } = await backUpOnce(world);
+    expect(state).toBe("done");
+    const lines = logLines(world.engine.db, id, { step: "verify" }).map((line) => line.text);
+    expect(lines).toContainEqual(expect.stringMatching(/^1 file, \d+ bytes, SHA-256 [0-9a-f]{64}$/));
+  });
+
+  test("that keeps damaging a backup fails it, and Retry is the one way out it names", async () => {
+    const world = await createWorld();
+    const { verifyArchive: verify } = world.engine.providers;
+    const { backups: store } = world.engine.providers;
+    let isBroken = true;
+    world.engine.providers.verifyArchive = async (...given) => {
+      if (isBroken) await store.put(given[1], Readable.from(["damaged"]));
+      return verify(...given);
+    };
+    const failed = await backUpOnce(world);
+    expect(failed).toMatchObject({
+      state: "failed",
+      failure: {
+        userMessage:
+          "The backup can't be opened: it was damaged in storage. Check the backup store, then try again.",
+      },
+    });
+    isBroken = false;
+    retryOperation(world.engine, failed.id, "joe");
+    await world.play(failed.id);
+    expect(operationOf(world.engine.db, failed.id).state).toBe("done");
+    const [good] = world.engine.db.select().from(backups).where(eq(backups.operationId, failed.id)).all();
+    expect(good?.state).toBe("good");
   });
 });

@@ -256,7 +256,7 @@ const shownWithinMs = 60_000;
 
 /**
  * Reads the backup back from where it is stored. What is not shown yet is waited for; what is damaged or lost there is
- * stored once more before that is a failure.
+ * stored once more before that is a failure, and again by each Retry.
  */
 const verifyBackup = (name: string, label: string, making: Making): Step<DumpFacts> =>
   step(
@@ -279,7 +279,8 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
   if (result === "late")
     return later({ afterMs: 2000, progress: { label: "Waiting for the backup store to list it" } });
   if (!result.ok) {
-    if (backup.againIn === operation.round) throw new StepFailure(result.userMessage, result.detail);
+    if (backup.againIn === operation.round)
+      throw new StepFailure(`${result.userMessage} Check the backup store, then try again.`, result.detail);
     return later({ ...(await store(context, id, operation.round)), afterMs: 0 });
   }
   if (result.files !== backup.files)
@@ -298,7 +299,12 @@ async function verify(context: Context, id: string, { stop }: Making): Promise<O
       ...(stop && !isOfWayBack(id) ? { wayBack: goBackTo } : {}),
     },
     rows: (tx: Tx) => tx.update(backups).set({ state: "good", verifiedAt }).where(eq(backups.id, id)).run(),
-    log: [{ at: verifiedAt, text: `${files} files, ${bytes} bytes, SHA-256 ${sha256}` }],
+    log: [
+      {
+        at: verifiedAt,
+        text: `${files === 1 ? "1 file" : `${files} files`}, ${bytes} bytes, SHA-256 ${sha256}`,
+      },
+    ],
   });
 }
 
@@ -308,7 +314,7 @@ async function readBack({ providers, signal, monotonic }: Context, backup: z.inf
   } catch (error) {
     if (!(error instanceof ProviderError) || error.code !== "not-found") throw error;
     if (backup.at !== undefined && monotonic() - backup.at < shownWithinMs) return "late";
-    const userMessage = "The backup was stored, but is missing now. Check the backup store, then try again.";
+    const userMessage = "The backup was stored, but is missing now.";
     return { ok: false as const, userMessage, detail: error.detail };
   }
 }

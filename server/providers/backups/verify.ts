@@ -34,20 +34,20 @@ export async function verifyArchive(
   if (!opened)
     return {
       ok: false,
-      userMessage: "The backup can't be opened: it was damaged in storage. Make another one.",
+      userMessage: "The backup can't be opened: it was damaged in storage.",
       detail: `${key}: ${fault instanceof Error ? fault.message : String(fault)}`,
     };
   const found = result();
   if (found.bytes !== expected.bytes || found.sha256 !== expected.sha256)
     return {
       ok: false,
-      userMessage: "The backup doesn't match what was stored: its checksum differs. Make another one.",
+      userMessage: "The backup doesn't match what was stored: its checksum differs.",
       detail: `${key}: ${found.bytes} bytes, ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
     };
   if (!tar.isComplete())
     return {
       ok: false,
-      userMessage: "The backup ends too early: it was damaged in storage. Make another one.",
+      userMessage: "The backup ends too early: it was damaged in storage.",
       detail: `${key}: the archive has no end`,
     };
   return { ok: true, files: tar.files() };
