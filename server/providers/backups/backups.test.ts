@@ -140,6 +140,15 @@ test("a folder's files are for the Spawner alone, and no key leads out of it", a
   await expect(store.put("../outside", Readable.from(["x"]))).rejects.toThrow(ProviderError);
 });
 
+test("a folder that can't be written to is named, also when its draft can't be removed", async () => {
+  writeFileSync(join(folder, "a-file"), "");
+  const store = createFolderStore(join(folder, "a-file"));
+  await expect(store.put("a/b.tar.gz", Readable.from([Buffer.from("x")]))).rejects.toMatchObject({
+    name: "ProviderError",
+    userMessage: "The backup folder couldn't be used.",
+  });
+});
+
 test("S3 is named with what to put right, and never with the secret", async () => {
   const cases: [BackupStore, RegExp][] = [
     [s3Store({ bucket: "elsewhere" }), /bucket elsewhere doesn't exist/],

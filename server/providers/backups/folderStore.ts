@@ -44,7 +44,8 @@ export function createFolderStore(given: string): BackupStore {
         return result();
       } catch (error) {
         content.destroy();
-        await rm(draft, { force: true });
+        // What keeps it from being written may keep it from being removed too; `tidy` removes what stays.
+        await rm(draft, { force: true }).catch(() => undefined);
         throw failure(error, `writing ${key}`);
       }
     },
@@ -110,7 +111,7 @@ function failure(error: unknown, what: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const code = codeOf(error);
   return new ProviderError({
-    userMessage: userMessages[code] ?? "The backup folder couldn't be used. Try again.",
+    userMessage: userMessages[code] ?? "The backup folder couldn't be used.",
     detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
     retryable: code !== "ENOENT" && code !== "ENOSPC",
     ...(code === "ENOENT" ? { code: "not-found" } : {}),

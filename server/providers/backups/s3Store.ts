@@ -181,7 +181,7 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const name = error instanceof Error ? error.name : "";
   const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0;
-  const silence = "The backup store doesn't answer. Trying again.";
+  const silence = "The backup store doesn't answer.";
   const known: Record<string, string> = {
     NoSuchBucket: `The bucket ${bucket} doesn't exist. Create it, or correct BACKUP_BUCKET.`,
     NoSuchKey: "This backup no longer exists. Choose another one.",
@@ -193,7 +193,7 @@ function failure(error: unknown, what: string, bucket: string): ProviderError {
     AccessDenied: `The key isn't allowed to use the bucket ${bucket}. Give it permission to read, write and delete there.`,
   };
   return new ProviderError({
-    userMessage: known[name] ?? "The backup store gave an unexpected answer. Trying again.",
+    userMessage: known[name] ?? "The backup store gave an unexpected answer.",
     detail:
       `${what}: ${name} ${status === 0 ? "" : status} ${error instanceof Error ? error.message : ""}`.trim(),
     retryable: known[name] === undefined || passing.has(name),

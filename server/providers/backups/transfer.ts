@@ -211,13 +211,13 @@ function failure(error: unknown, { address }: TransferHost, command: string): Pr
         ? "The dump is no longer on the droplet. Start the backup again."
         : isFull
           ? "The droplet's disk is full. Free up some space or resize it, then try again."
-          : "The droplet couldn't hand over its data. Trying again.",
+          : "The droplet couldn't hand over its data.",
       detail,
       retryable: !isMissing && !isFull,
     });
   }
   return new ProviderError({
-    userMessage: "The connection to the droplet broke. Trying again.",
+    userMessage: "The connection to the droplet broke.",
     detail,
     retryable: true,
     cause: error,

@@ -33,7 +33,7 @@ export function explainSilence(init: {
     userMessage: givenUp
       ? "The request to DigitalOcean was cancelled."
       : timedOut
-        ? "DigitalOcean doesn't answer. Trying again."
+        ? "DigitalOcean doesn't answer."
         : `DigitalOcean can't be reached at ${apiUrl}. Check this machine's internet connection.`,
     detail: `${method} /v2/${path}: ${what}`,
     retryable: true,
