@@ -1,5 +1,6 @@
 "use client";
 import { type ComponentType, type ReactNode, useState } from "react";
+import { NotLoaded } from "./notLoaded.tsx";
 
 type MenuItem = {
   label: string;
@@ -31,12 +32,18 @@ export const loadOpenMenu = () => import("./openMenu.tsx");
 /** A menu button. It's a plain button until the first press, because most visits never open a menu. */
 export function Menu(props: MenuProps) {
   const [opened, setOpened] = useState<{ OpenMenu: ComponentType<OpenMenuProps>; byKeyboard: boolean }>();
+  const [hasFailed, setHasFailed] = useState(false);
   async function open(byKeyboard: boolean) {
-    const { OpenMenu } = await loadOpenMenu();
-    setOpened({ OpenMenu, byKeyboard });
+    setHasFailed(false);
+    try {
+      const { OpenMenu } = await loadOpenMenu();
+      setOpened({ OpenMenu, byKeyboard });
+    } catch {
+      setHasFailed(true);
+    }
   }
   if (opened !== undefined) return <opened.OpenMenu {...props} byKeyboard={opened.byKeyboard} />;
-  return (
+  const button = (
     <button
       type="button"
       aria-label={props.label}
@@ -53,5 +60,11 @@ export function Menu(props: MenuProps) {
     >
       {props.children}
     </button>
+  );
+  return (
+    <>
+      {button}
+      {hasFailed && <NotLoaded isOverlay />}
+    </>
   );
 }

@@ -1,8 +1,13 @@
 "use client";
 import { lazy, type ReactNode, Suspense, useDeferredValue } from "react";
+import type { RowsInSightProps } from "./rowsInSight.tsx";
 
 const RowsInSight = lazy(() =>
-  import("./rowsInSight.tsx").then((module) => ({ default: module.RowsInSight })),
+  import("./rowsInSight.tsx").then(
+    (module) => ({ default: module.RowsInSight }),
+    // Slower to draw, but nothing is missing.
+    () => ({ default: AllRows }),
+  ),
 );
 
 /** From so many rows on only those in sight are drawn. */
@@ -19,32 +24,30 @@ type Props<Item> = {
 };
 
 /** A list that the page scrolls. Each item carries its key as `data-row`. */
-export function Rows<Item>(props: Props<Item>) {
-  const { items, keyOf, estimate, virtual, children } = props;
+export function Rows<Item>({ items, keyOf, estimate, virtual, children }: Props<Item>) {
   // Deferred, so that a list that has grown long stays visible while the code loads.
   const isLong = useDeferredValue(virtual);
+  const rows: RowsInSightProps = {
+    keys: items.map(keyOf),
+    estimate,
+    children: (index) => {
+      const item = items[index];
+      return item === undefined ? null : children(item);
+    },
+  };
   return (
-    <Suspense fallback={<AllRows {...props} />}>
-      {isLong ? (
-        <RowsInSight keys={items.map(keyOf)} estimate={estimate}>
-          {(index) => {
-            const item = items[index];
-            return item === undefined ? null : children(item);
-          }}
-        </RowsInSight>
-      ) : (
-        <AllRows {...props} />
-      )}
+    <Suspense fallback={<AllRows {...rows} />}>
+      {isLong ? <RowsInSight {...rows} /> : <AllRows {...rows} />}
     </Suspense>
   );
 }
 
-function AllRows<Item>({ items, keyOf, children }: Props<Item>) {
+function AllRows({ keys, children }: RowsInSightProps) {
   return (
     <ul>
-      {items.map((item) => (
-        <li key={keyOf(item)} data-row={keyOf(item)}>
-          {children(item)}
+      {keys.map((key, index) => (
+        <li key={key} data-row={key}>
+          {children(index)}
         </li>
       ))}
     </ul>

@@ -2,7 +2,7 @@
 import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 
-type Props = {
+export type RowsInSightProps = {
   keys: readonly string[];
   /** Typical row height, in px. */
   estimate: number;
@@ -10,7 +10,7 @@ type Props = {
 };
 
 /** A virtual list: only the rows in view, and a few around them. */
-export function RowsInSight({ keys, estimate, children }: Props) {
+export function RowsInSight({ keys, estimate, children }: RowsInSightProps) {
   const list = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
   // Anything that grows or shrinks above the list moves it.

@@ -1,5 +1,6 @@
 "use client";
 import { type ComponentType, createContext, type ReactNode, useCallback, useContext, useState } from "react";
+import { NotLoaded } from "./notLoaded.tsx";
 
 type Say = (userMessage: string) => void;
 const ToastContext = createContext<Say | undefined>(undefined);
@@ -17,7 +18,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     ShownToast: ComponentType<ShownToastProps>;
   }>();
   const say = useCallback<Say>(async (userMessage) => {
-    const { ShownToast } = await loadShownToast();
+    const { ShownToast } = await loadShownToast().catch(() => ({ ShownToast: PlainToast }));
     setSaid((before) => ({ id: (before?.id ?? 0) + 1, userMessage, ShownToast }));
   }, []);
   return (
@@ -33,6 +34,9 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     </>
   );
 }
+
+/** For when that code can't be loaded: what was to be said isn't lost. */
+const PlainToast = ({ userMessage }: ShownToastProps) => <NotLoaded isOverlay>{userMessage}</NotLoaded>;
 
 /** A function that shows one sentence for four seconds. */
 export function useToast(): Say {

@@ -1,31 +1,31 @@
 "use client";
 import { Check, Ellipsis, History, OctagonAlert, RefreshCw, ShieldCheck } from "lucide-react";
-import dynamic from "next/dynamic";
 import Link from "next/link";
 import { useState } from "react";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { age, bytes, counted, duration, exact, useNow } from "#app/time.ts";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Days } from "#app/ui/days.tsx";
+import { lazily } from "#app/ui/lazily.tsx";
 import { Menu } from "#app/ui/menu.tsx";
 import { Empty } from "#app/ui/notice.tsx";
 import type { BackupReason, BackupView, Refusals } from "#server/api/views.ts";
 
-const RestoreDialog = dynamic(
+const RestoreDialog = lazily(
   () =>
     import("#app/(dashboard)/_instances/dialogs/simpleDialogs.tsx").then((module) => module.RestoreDialog),
-  { ssr: false },
+  { isOverlay: true },
 );
-const TestRestoreDialog = dynamic(
+const TestRestoreDialog = lazily(
   () =>
     import("#app/(dashboard)/_instances/dialogs/simpleDialogs.tsx").then(
       (module) => module.TestRestoreDialog,
     ),
-  { ssr: false },
+  { isOverlay: true },
 );
-const RestoreAsNewDialog = dynamic(
+const RestoreAsNewDialog = lazily(
   () => import("./restoreAsNewDialog.tsx").then((module) => module.RestoreAsNewDialog),
-  { ssr: false },
+  { isOverlay: true },
 );
 
 const reasons: Record<BackupReason, string> = {

@@ -1,67 +1,56 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
 import { Archive, AtSign, Braces, Ellipsis, History, RotateCw, Trash2 } from "lucide-react";
-import dynamic from "next/dynamic";
 import { type ReactNode, useState } from "react";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
+import { lazily } from "#app/ui/lazily.tsx";
 import { Menu } from "#app/ui/menu.tsx";
 import type { InstanceDetail, OperationKind } from "#server/api/views.ts";
 import { currentOperation } from "./currentOperation.ts";
 import { useStartedOperation } from "./useStartedOperation.ts";
 
-// Without `ssr: false` what is loaded has no Suspense boundary of its own, and the whole page goes blank meanwhile.
-const CancelDialog = dynamic(
+const overlay = { isOverlay: true };
+const CancelDialog = lazily(
   () => import("./dialogs/simpleDialogs.tsx").then((module) => module.CancelDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
-const PowerDialog = dynamic(
+const PowerDialog = lazily(
   () => import("./dialogs/simpleDialogs.tsx").then((module) => module.PowerDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
-const DestroyDialog = dynamic(
+const DestroyDialog = lazily(
   () => import("./dialogs/destroyDialog.tsx").then((module) => module.DestroyDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
-const PurgeDialog = dynamic(() => import("./dialogs/purgeDialog.tsx").then((module) => module.PurgeDialog), {
-  ssr: false,
-});
-const AddressDialog = dynamic(
+const PurgeDialog = lazily(
+  () => import("./dialogs/purgeDialog.tsx").then((module) => module.PurgeDialog),
+  overlay,
+);
+const AddressDialog = lazily(
   () => import("./dialogs/addressDialog.tsx").then((module) => module.AddressDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
-const VariablesDialog = dynamic(
+const VariablesDialog = lazily(
   () => import("./dialogs/variablesDialog.tsx").then((module) => module.VariablesDialog),
-  { ssr: false },
+  overlay,
 );
-const BringBackDialog = dynamic(
+const BringBackDialog = lazily(
   () => import("./dialogs/bringBackDialog.tsx").then((module) => module.BringBackDialog),
-  { ssr: false },
+  overlay,
 );
-const RenameDialog = dynamic(
+const RenameDialog = lazily(
   () => import("./dialogs/renameDialog.tsx").then((module) => module.RenameDialog),
-  { ssr: false },
+  overlay,
 );
-const ResizeDialog = dynamic(
+const ResizeDialog = lazily(
   () => import("./dialogs/machineDialogs.tsx").then((module) => module.ResizeDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
-const UpgradeDialog = dynamic(
+const UpgradeDialog = lazily(
   () => import("./dialogs/machineDialogs.tsx").then((module) => module.UpgradeDialog),
-  {
-    ssr: false,
-  },
+  overlay,
 );
 
 const icon = { size: 15, strokeWidth: 1.9, "aria-hidden": true } as const;

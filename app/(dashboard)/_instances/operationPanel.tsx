@@ -1,6 +1,5 @@
 "use client";
 import { usePrefetchQuery } from "@tanstack/react-query";
-import dynamic from "next/dynamic";
 import { useState } from "react";
 import { useConnection, useWatchedLog } from "#app/live.tsx";
 import { aboutLeft, timeLeft } from "#app/progress/segments.ts";
@@ -8,12 +7,13 @@ import { Steps } from "#app/progress/steps.tsx";
 import { Track } from "#app/progress/track.tsx";
 import { clock, duration, exact, useNow } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
+import { lazily } from "#app/ui/lazily.tsx";
 import { tabletUp, useMedia } from "#app/ui/useMedia.ts";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
 import { LogBar } from "./log/logBar.tsx";
 import { whatFailed } from "./whatFailed.ts";
 
-const Log = dynamic(() => import("./log/log.tsx").then((module) => module.Log), { ssr: false });
+const Log = lazily(() => import("./log/log.tsx").then((module) => module.Log));
 
 /** One operation: the clock, what it is doing, and its log. */
 export function OperationPanel({

@@ -1,17 +1,17 @@
 "use client";
 import { Archive, Trash2 } from "lucide-react";
-import dynamic from "next/dynamic";
 import { useState } from "react";
 import { sentenceOf } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
+import { lazily } from "#app/ui/lazily.tsx";
 import { useToast } from "#app/ui/toast.tsx";
 import { maxBulk, tooManyAtOnce } from "#server/api/views.ts";
 import type { Chosen } from "./chosen.ts";
 import { useBulk } from "./useBulk.ts";
 
-const DestroyManyDialog = dynamic(
+const DestroyManyDialog = lazily(
   () => import("./dialogs/destroyManyDialog.tsx").then((module) => module.DestroyManyDialog),
-  { ssr: false },
+  { isOverlay: true },
 );
 
 /** What can be done with all that is selected: one confirmation, and one page that shows all of it. */

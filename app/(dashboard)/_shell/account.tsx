@@ -5,6 +5,7 @@ import { chooseTheme, type Theme } from "#app/theme.ts";
 import { useTRPC } from "#app/trpc.tsx";
 import { Initial } from "#app/ui/initial.tsx";
 import { Menu } from "#app/ui/menu.tsx";
+import { useToast } from "#app/ui/toast.tsx";
 
 const themes: { value: Theme; label: string }[] = [
   { value: "system", label: "System" },
@@ -13,13 +14,19 @@ const themes: { value: Theme; label: string }[] = [
 ];
 
 /** Loaded when it is pressed: few visits end with it. */
-const signOut = async () => (await import("next-auth/react")).signOut({ callbackUrl: "/login" });
+const loadAuth = () => import("next-auth/react");
 
 /** Who is signed in, the theme, and the way out. `alone`: only the initial, as in a phone's head. */
 export function Account({ alone = false }: { alone?: boolean }) {
   const trpc = useTRPC();
   const me = useQuery(trpc.session.me.queryOptions());
   const name = me.data?.name ?? "";
+  const say = useToast();
+  const signOut = () =>
+    loadAuth().then(
+      (auth) => auth.signOut({ callbackUrl: "/login" }),
+      () => say("Couldn't sign out. Check your connection, then reload the page."),
+    );
   return (
     <Menu
       label={`Account of ${name}`}

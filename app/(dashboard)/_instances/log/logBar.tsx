@@ -1,11 +1,13 @@
 "use client";
 import { ChevronUp } from "lucide-react";
-import dynamic from "next/dynamic";
 import { useRef, useState } from "react";
+import { lazily } from "#app/ui/lazily.tsx";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
 import { useLogLines } from "./useLogLines.ts";
 
-const LogSheet = dynamic(() => import("./logSheet.tsx").then((module) => module.LogSheet), { ssr: false });
+const LogSheet = lazily(() => import("./logSheet.tsx").then((module) => module.LogSheet), {
+  isOverlay: true,
+});
 
 /** The log on a phone: its last line above the navigation; all of it in a sheet. */
 export function LogBar({

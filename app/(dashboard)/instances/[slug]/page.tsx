@@ -1,6 +1,5 @@
 "use client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import dynamic from "next/dynamic";
 import Link from "next/link";
 import { useParams, usePathname, useRouter, useSearchParams } from "next/navigation";
 import { Suspense, useEffect, useMemo, useRef } from "react";
@@ -13,21 +12,22 @@ import { applyToDetail } from "#app/applyEvent.ts";
 import { useChanges } from "#app/live.tsx";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
+import { lazily } from "#app/ui/lazily.tsx";
 import { Notice, Skeleton } from "#app/ui/notice.tsx";
 import type { InstanceDetail } from "#server/api/views.ts";
 
 // Each tab is loaded when it is opened.
-const InstanceBackups = dynamic(
+const InstanceBackups = lazily(
   () => import("#app/(dashboard)/_backups/instanceBackups.tsx").then((module) => module.InstanceBackups),
-  { loading: () => <Skeleton /> },
+  { loading: <Skeleton /> },
 );
-const ActivityList = dynamic(
+const ActivityList = lazily(
   () => import("#app/(dashboard)/activity/activityList.tsx").then((module) => module.ActivityList),
-  { loading: () => <Skeleton /> },
+  { loading: <Skeleton /> },
 );
-const InstanceSettings = dynamic(
+const InstanceSettings = lazily(
   () => import("#app/(dashboard)/_instances/instanceSettings.tsx").then((module) => module.InstanceSettings),
-  { loading: () => <Skeleton /> },
+  { loading: <Skeleton /> },
 );
 
 export default function InstancePage() {
