@@ -148,6 +148,8 @@ test("everything is reached by keyboard alone: spawn, watch, back up, destroy", 
   await reach("Spawn instance", "button");
   await press("Enter");
   await expect(page).toHaveURL(/tangent-bord/);
+  // The form has gone, and the focus with it.
+  await expect(page.getByRole("main")).toBeFocused();
   await waitUntilRunning(page);
   await reach("Back up now", "button");
   await press("Enter");

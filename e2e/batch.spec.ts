@@ -18,6 +18,7 @@ test("a dozen at once: one confirmation, one page that shows all of them", async
   await expect(bar).toContainText(`${count} selected`);
   await bar.getByRole("button", { name: "Back up" }).click();
   await expect(page).toHaveURL(/\/batches\//);
+  await expect(page.getByRole("main")).toBeFocused();
   const backups = page.url();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(`Back up ${count} instances`);
   await expect(page.getByText(`${count} of ${count} done`)).toBeVisible({ timeout: 300_000 });

@@ -1,5 +1,6 @@
 "use client";
-import { type ReactNode, useEffect } from "react";
+import { usePathname } from "next/navigation";
+import { type ReactNode, useEffect, useRef } from "react";
 import { LiveProvider } from "#app/live.tsx";
 import { loadOpenMenu } from "#app/ui/menu.tsx";
 import { loadShownToast, ToastProvider } from "#app/ui/toast.tsx";
@@ -9,6 +10,7 @@ import { Sidebar } from "./_shell/sidebar.tsx";
 export default function DashboardLayout({ children }: { children: ReactNode }) {
   // So that the first click needn't wait for code. If loading fails here, the click tries again.
   useEffect(() => whenIdle(() => void Promise.allSettled([loadOpenMenu(), loadShownToast()])), []);
+  useFocusOnNewPage();
   return (
     <LiveProvider>
       <ToastProvider>
@@ -27,4 +29,16 @@ export default function DashboardLayout({ children }: { children: ReactNode }) {
       </ToastProvider>
     </LiveProvider>
   );
+}
+
+/** What opened a new page has often gone with the old one, and the focus with it: it moves to the content then. */
+function useFocusOnNewPage(): void {
+  const path = usePathname();
+  const shown = useRef(path);
+  useEffect(() => {
+    if (shown.current === path) return;
+    shown.current = path;
+    if (document.activeElement === document.body)
+      document.getElementById("content")?.focus({ preventScroll: true });
+  }, [path]);
 }
