@@ -14,6 +14,7 @@ import {
   applyToPages,
   lastAnswer,
   newestChanges,
+  operationStates,
 } from "./applyEvent.ts";
 import { operationView as operation, instanceRow as row } from "./testing/testViews.ts";
 
@@ -29,6 +30,17 @@ const said = (id: number, operationId = "o1"): LineEvent => ({
   kind: "log",
   operationId,
   line: line(id),
+});
+
+test("what operations start and end by doesn't change with their steps", () => {
+  const one = changed(1, row("a", "spawning", operation("o1", "running")));
+  const two = changed(2, row("b", "spawning", operation("o2", "running")));
+  const step = changed(3, row("a", "spawning", operation("o1", "running")));
+  const end = changed(4, row("a", "running", operation("o1", "done")));
+  const began = newestChanges([], [one, two]);
+  const stepped = newestChanges(began, [step]);
+  expect(operationStates(stepped)).toBe(operationStates(began));
+  expect(operationStates(newestChanges(stepped, [end]))).not.toBe(operationStates(began));
 });
 
 test("a list takes what came after its snapshot, and nothing older", () => {

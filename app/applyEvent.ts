@@ -28,6 +28,14 @@ export function newestChanges(
   return [...newest.values()];
 }
 
+/** The state of each operation that has changed, as one text that is another whenever one has started or ended. */
+export const operationStates = (changes: readonly ChangeEvent[]): string =>
+  // Sorted, because every step that an operation takes moves its newest change to the end.
+  changes
+    .map(({ row }) => `${row.operation?.id} ${row.operation?.state}`)
+    .sort()
+    .join();
+
 /**
  * When an instance last answered, given the newest health round, which began at `round`. An instance that runs, isn't
  * silent and had no operation meanwhile answered in that round: only silence is recorded per instance.

@@ -1,11 +1,12 @@
 "use client";
 import { useEffect } from "react";
+import { operationStates } from "#app/applyEvent.ts";
 import { useChanges } from "#app/live.tsx";
 
 /** Calls `then` whenever an operation has started or ended, for what is read and doesn't stream. */
 export function useOnEnded(then: () => unknown): void {
   const changes = useChanges();
-  const mark = changes.map(({ row }) => `${row.operation?.id} ${row.operation?.state}`).join();
+  const mark = operationStates(changes);
   useEffect(() => {
     if (mark !== "") void then();
   }, [mark, then]);

@@ -15,6 +15,7 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 import { StatusIcon } from "#app/(dashboard)/_instances/statusIcon.tsx";
+import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
 import { isIn, isLive, total, useSummary } from "#app/(dashboard)/_instances/useSummary.ts";
 import { useDrift } from "#app/(dashboard)/drift/useDrift.ts";
 import { useConnection } from "#app/live.tsx";
@@ -46,7 +47,9 @@ export function Sidebar() {
   const path = usePathname();
   const summary = useSummary();
   const mails = useQuery(trpc.outbox.list.queryOptions());
-  const drift = useDrift().data?.findings.length ?? 0;
+  const drift = useDrift();
+  useOnEnded(drift.refetch);
+  const differences = drift.data?.findings.length ?? 0;
   const live = summary === undefined ? undefined : total(summary.sums, isLive).count;
   const shown = mails.data?.enabled === true ? [...places, outbox] : places;
   return (
@@ -69,7 +72,7 @@ export function Sidebar() {
                 {href === "/" && live !== undefined && (
                   <span className="text-sm text-ink-3 tabular-nums md:max-lg:sr-only">{live}</span>
                 )}
-                {href === "/drift" && <DriftCount count={drift} />}
+                {href === "/drift" && <DriftCount count={differences} />}
               </Link>
             </WhenNarrow>
           ))}
@@ -92,7 +95,7 @@ export function Sidebar() {
             >
               <span className="relative">
                 <Icon size={20} strokeWidth={1.9} aria-hidden />
-                {href === "/drift" && <DriftCount count={drift} />}
+                {href === "/drift" && <DriftCount count={differences} />}
               </span>
               {label}
             </Link>

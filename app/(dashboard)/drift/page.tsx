@@ -1,7 +1,6 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
 import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { age, exact, money, useNow } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
@@ -21,7 +20,6 @@ export default function DriftPage() {
   const query = useDrift();
   const now = useNow(5000);
   const [asked, setAsked] = useState<Asked>();
-  useOnEnded(query.refetch);
   const { check, findings = [] } = query.data ?? {};
   return (
     <Page title="Drift" lead={check !== undefined && <Lead {...{ check, findings, now }} />}>
