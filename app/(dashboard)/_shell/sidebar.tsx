@@ -37,6 +37,7 @@ const places: Place[] = [
   { href: "/drift", label: "Drift", icon: GitCompareArrows },
   { href: "/settings", label: "Settings", icon: SlidersHorizontal },
 ];
+/** While no mail is sent. A phone has no room for it: the settings lead there. */
 const outbox: Place = { href: "/outbox", label: "Outbox", icon: Inbox };
 
 const isHere = (path: string, href: string) =>
@@ -86,7 +87,7 @@ export function Sidebar() {
       <div className="fixed inset-x-0 bottom-0 z-30 md:hidden">
         <LostSign />
         <nav aria-label="Main" className="grid auto-cols-fr grid-flow-col border-t border-line bg-paper">
-          {shown.map(({ href, label, icon: Icon }) => (
+          {places.map(({ href, label, icon: Icon }) => (
             <Link
               key={href}
               href={href}

@@ -1,6 +1,6 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { age, exact, useNow } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
@@ -11,6 +11,7 @@ export default function OutboxPage() {
   const now = useNow(30_000);
   const query = useQuery(trpc.outbox.list.queryOptions(undefined, { staleTime: 0 }));
   const [openId, setOpenId] = useState<string>();
+  const frame = useRef<HTMLIFrameElement>(null);
   const mails = query.data?.mails ?? [];
   const open = mails.find((mail) => mail.id === openId) ?? mails[0];
   return (
@@ -26,7 +27,11 @@ export default function OutboxPage() {
                 <button
                   type="button"
                   aria-pressed={mail.id === open.id}
-                  onClick={() => setOpenId(mail.id)}
+                  onClick={() => {
+                    setOpenId(mail.id);
+                    // On a phone it's below the list.
+                    frame.current?.scrollIntoView({ block: "nearest" });
+                  }}
                   className={`w-full px-2 py-3 text-left hover:bg-hover ${mail.id === open.id ? "bg-hover" : ""}`}
                 >
                   <span className="block font-medium">{mail.subject}</span>
@@ -39,10 +44,11 @@ export default function OutboxPage() {
             ))}
           </ul>
           <iframe
+            ref={frame}
             title={open.subject}
             sandbox="allow-popups allow-popups-to-escape-sandbox"
             srcDoc={`<base target="_blank">${open.html}`}
-            className="h-160 w-full rounded-[6px] border border-line bg-white"
+            className="h-160 w-full scroll-mb-20 rounded-[6px] border border-line bg-white"
           />
         </div>
       )}

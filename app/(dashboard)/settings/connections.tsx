@@ -1,6 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck, OctagonAlert } from "lucide-react";
+import Link from "next/link";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Notice, Skeleton } from "#app/ui/notice.tsx";
@@ -15,6 +16,7 @@ export function Connections() {
       trpc: { context: { skipBatch: true } },
     }),
   );
+  const outbox = useQuery(trpc.outbox.list.queryOptions());
   return (
     <section aria-labelledby="connections">
       <div className="flex items-center justify-between border-b border-line pb-2">
@@ -28,9 +30,9 @@ export function Connections() {
       {query.isPending && <Skeleton rows={3} />}
       {query.isError && <Notice tone="bad">{sentenceOf(query.error)}</Notice>}
       <ul>
-        {Object.values(query.data ?? {}).map((check) => (
+        {Object.entries(query.data ?? {}).map(([key, check]) => (
           <li
-            key={check.name}
+            key={key}
             className="flex justify-between gap-x-6 gap-y-1 border-b border-line py-3 max-md:flex-col"
           >
             <span className="font-medium">{check.name}</span>
@@ -43,6 +45,14 @@ export function Connections() {
               </span>
               <span className="block text-sm text-ink-2">{check.userMessage}</span>
               <span className="block font-mono text-xs text-ink-3">{check.detail}</span>
+              {key === "mail" && outbox.data?.enabled === true && (
+                <Link
+                  href="/outbox"
+                  className="touch inline-flex items-center text-sm text-ink-2 underline decoration-line-2 underline-offset-4 hover:text-ink"
+                >
+                  Open the outbox
+                </Link>
+              )}
             </span>
           </li>
         ))}
