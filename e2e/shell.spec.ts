@@ -47,6 +47,37 @@ test("a menu opens by keyboard before its code has loaded, and returns the focus
   }
 });
 
+test("what can't be loaded says so, and how to get it", async ({ page }) => {
+  await page.addInitScript(() => {
+    window.requestIdleCallback = () => 0;
+  });
+  await page.goto("/");
+  const button = page.getByRole("complementary").getByRole("button", { name: /^Account of ./ });
+  await expect(button).toBeVisible();
+  await page.route("**/_next/static/**", (route) => route.abort());
+  await button.click();
+  const alert = page.getByRole("alert").filter({ hasText: "couldn't be loaded" });
+  await expect(alert).toHaveText(/Check your connection, then reload the page\./);
+  await page.unroute("**/_next/static/**");
+  await alert.getByRole("button", { name: "Reload" }).click();
+  await expect(alert).toHaveCount(0);
+  await button.click();
+  await expect(page.getByRole("menuitem", { name: "System" })).toBeVisible();
+});
+
+test("a phone's navigation is there at once, and leads to the outbox by the settings", async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 700 });
+  await page.route("**/api/trpc/**", (route) => route.abort());
+  await page.goto("/settings");
+  const places = page.getByRole("navigation", { name: "Main" }).getByRole("link");
+  await expect(places).toHaveText(["Instances", "Backups", "Activity", "Drift", "Settings"]);
+  await page.unroute("**/api/trpc/**");
+  await page.reload();
+  await page.getByRole("link", { name: "Open the outbox" }).click();
+  await expect(page.getByRole("heading", { name: "Outbox", level: 1 })).toBeVisible();
+  await expect(places).toHaveCount(5);
+});
+
 test("an icon-only navigation shows a label on hover and on keyboard focus", async ({ page }) => {
   await page.setViewportSize({ width: 900, height: 700 });
   const link = page.getByRole("complementary").getByRole("link", { name: "Backups" });
