@@ -7,14 +7,14 @@ import { money } from "#app/time.ts";
 import { sentenceOf } from "#app/trpc.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import { Checkbox } from "#app/ui/checkbox.tsx";
-import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
 import { manyRows, Rows } from "#app/ui/rows.tsx";
 import { useReached } from "#app/ui/useReached.ts";
 import type { InstanceStatus } from "#server/api/views.ts";
 import { groupOf, type InstanceGroup } from "#server/instances/listOrder.ts";
 import { chosenOf } from "./_instances/chosen.ts";
 import { arrange, groups } from "./_instances/grouping.ts";
-import { SearchBox, StatusFilter } from "./_instances/listFilters.tsx";
+import { NoMatches, SearchBox, StatusFilter } from "./_instances/listFilters.tsx";
 import { Sum } from "./_instances/listSum.tsx";
 import { columns, Row } from "./_instances/row.tsx";
 import { SelectionActions } from "./_instances/selectionActions.tsx";
@@ -151,9 +151,7 @@ export default function InstancesPage() {
             </div>
           )}
           {shown.length === 0 && (
-            <Empty title="No matches.">
-              <Button onClick={() => look({ search: "", status: undefined })}>Clear search</Button>
-            </Empty>
+            <NoMatches search={search} onShowAll={() => look({ search: "", status: undefined })} />
           )}
           {groups.map(({ key, title }) => {
             const inGroup = arranged.get(key) ?? [];

@@ -2,6 +2,8 @@
 import { Search } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { allStatuses, statusLooks } from "#app/status.tsx";
+import { Button } from "#app/ui/button.tsx";
+import { Empty } from "#app/ui/notice.tsx";
 import { isTyping } from "#app/ui/typing.ts";
 import type { InstanceStatus, StatusSum } from "#server/api/views.ts";
 import { isLive, total } from "./useSummary.ts";
@@ -45,6 +47,15 @@ export function SearchBox({ value, onChange }: { value: string; onChange: (value
         </kbd>
       )}
     </label>
+  );
+}
+
+/** Nothing that is there fits the search and the filter; the way back to all. */
+export function NoMatches({ search, onShowAll }: { search: string; onShowAll: () => void }) {
+  return (
+    <Empty title="No matches.">
+      <Button onClick={onShowAll}>{search.trim() === "" ? "Show all" : "Clear search"}</Button>
+    </Empty>
   );
 }
 

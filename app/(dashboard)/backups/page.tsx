@@ -3,12 +3,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useCallback, useState } from "react";
 import { BackupList } from "#app/(dashboard)/_backups/backupList.tsx";
 import { type BackupFilter, useBackups } from "#app/(dashboard)/_backups/useBackups.ts";
-import { Chips, SearchBox } from "#app/(dashboard)/_instances/listFilters.tsx";
+import { Chips, NoMatches, SearchBox } from "#app/(dashboard)/_instances/listFilters.tsx";
 import { useOnEnded } from "#app/(dashboard)/_instances/useOnEnded.ts";
 import { bytes } from "#app/time.ts";
 import { sentenceOf, useTRPC } from "#app/trpc.tsx";
-import { Button } from "#app/ui/button.tsx";
-import { Empty, Notice, Skeleton } from "#app/ui/notice.tsx";
+import { Notice, Skeleton } from "#app/ui/notice.tsx";
 import { Page } from "#app/ui/pageFrame.tsx";
 
 const filters: readonly { value: BackupFilter; label: string }[] = [
@@ -71,16 +70,13 @@ export default function BackupsPage() {
         </div>
       )}
       {query.isSuccess && all > 0 && backups.length === 0 && (
-        <Empty title="No matches.">
-          <Button
-            onClick={() => {
-              setSearch("");
-              setFilter("all");
-            }}
-          >
-            Clear search
-          </Button>
-        </Empty>
+        <NoMatches
+          search={search}
+          onShowAll={() => {
+            setSearch("");
+            setFilter("all");
+          }}
+        />
       )}
       {query.isSuccess && summary.isSuccess && (backups.length > 0 || all === 0) && (
         <BackupList backups={backups} named />
