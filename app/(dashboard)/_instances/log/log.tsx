@@ -24,6 +24,7 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
       : lines.flatMap((line, index) => (line.text.toLowerCase().includes(words) ? [index] : []));
   const label = operation.steps.find((one) => one.name === step)?.label ?? "All steps";
   const follows = following && paused === undefined;
+  const isOver = operation.endedAt !== null;
   const text = () => all.map((line) => `${clock(line.at - operation.createdAt)} ${line.text}`).join("\n");
   const control =
     "touch inline-flex size-8 shrink-0 items-center justify-center rounded-[6px] text-ink-2 hover:bg-hover max-md:w-11";
@@ -54,26 +55,31 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
         <span className="min-w-0 grow truncate text-ink-2">
           <span className="max-md:sr-only">{label}</span>
         </span>
-        <button
-          type="button"
-          aria-pressed={follows}
-          className={`touch mr-1 inline-flex h-8 shrink-0 items-center gap-1.5 rounded-[6px] px-2.5 text-sm font-medium ${follows ? "bg-move-tint text-move-ink" : "text-ink-2 hover:bg-hover"}`}
-          onClick={() => {
-            setPaused(undefined);
-            setFollowing(!follows);
-          }}
-        >
-          <ArrowDownToLine size={15} strokeWidth={1.9} aria-hidden />
-          <span className="max-[359px]:sr-only">Follow</span>
-        </button>
-        <button
-          type="button"
-          className={control}
-          aria-label={paused === undefined ? "Pause" : "Resume"}
-          onClick={() => setPaused(paused === undefined ? (all.at(-1)?.id ?? 0) : undefined)}
-        >
-          {paused === undefined ? <Pause {...icon} /> : <Play {...icon} />}
-        </button>
+        {!isOver && (
+          <button
+            type="button"
+            aria-pressed={follows}
+            className={`touch mr-1 inline-flex h-8 shrink-0 items-center gap-1.5 rounded-[6px] px-2.5 text-sm font-medium ${follows ? "bg-move-tint text-move-ink" : "text-ink-2 hover:bg-hover"}`}
+            onClick={() => {
+              setPaused(undefined);
+              setFollowing(!follows);
+            }}
+          >
+            <ArrowDownToLine size={15} strokeWidth={1.9} aria-hidden />
+            <span className="max-[359px]:sr-only">Follow</span>
+          </button>
+        )}
+        {/* A view that is paused when the operation ends stays so until it's resumed. */}
+        {(!isOver || paused !== undefined) && (
+          <button
+            type="button"
+            className={control}
+            aria-label={paused === undefined ? "Pause" : "Resume"}
+            onClick={() => setPaused(paused === undefined ? (all.at(-1)?.id ?? 0) : undefined)}
+          >
+            {paused === undefined ? <Pause {...icon} /> : <Play {...icon} />}
+          </button>
+        )}
         <button
           type="button"
           className={control}
@@ -124,7 +130,7 @@ export function Log({ operation, step }: { operation: OperationView; step: strin
         begin={operation.createdAt}
         focus={hits[hit]}
         words={words}
-        open={operation.endedAt === null && paused === undefined}
+        open={!isOver && paused === undefined}
         following={follows}
         onFollow={setFollowing}
       />
