@@ -2,6 +2,7 @@
 import Link from "next/link";
 import { useSearchParams } from "next/navigation";
 import { StatusPill } from "#app/status.tsx";
+import { Address } from "#app/ui/address.tsx";
 import { BackLink } from "#app/ui/pageFrame.tsx";
 import type { InstanceDetail } from "#server/api/views.ts";
 import { Actions } from "./actions.tsx";
@@ -32,15 +33,19 @@ export function Header({ instance, tab }: { instance: InstanceDetail; tab: strin
             <h1 className="text-page font-semibold tracking-[-0.02em]">{instance.company}</h1>
             <StatusPill status={instance.status} />
           </div>
-          <p className="mt-1">
-            <a
-              href={instance.url}
-              target="_blank"
-              rel="noreferrer"
-              className="font-mono text-sm break-all text-ink-2 underline decoration-line-2 underline-offset-4 hover:text-ink"
-            >
-              {instance.url}
-            </a>
+          <p className="mt-1 font-mono text-sm text-ink-2">
+            {instance.status === "destroyed" ? (
+              <Address>{instance.url}</Address>
+            ) : (
+              <a
+                href={instance.url}
+                target="_blank"
+                rel="noreferrer"
+                className="underline decoration-line-2 underline-offset-4 hover:text-ink"
+              >
+                <Address>{instance.url}</Address>
+              </a>
+            )}
           </p>
         </div>
         <Actions instance={instance} />

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { PastTrack } from "#app/progress/track.tsx";
 import { age, bytes, day, duration, exact, money, roughly, snapshotCents, useNow, when } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
+import { Address } from "#app/ui/address.tsx";
 import { Button } from "#app/ui/button.tsx";
 import type { InstanceDetail, OperationView } from "#server/api/views.ts";
 import { Health } from "./health.tsx";
@@ -39,13 +40,16 @@ export function Overview({ instance }: { instance: InstanceDetail }) {
             <LastBackup instance={instance} now={now} />
           </Fact>
           <Fact name="Address">
-            <span className="block break-all">{`${instance.slug}.${instance.domain}`}</span>
+            <span className="block">
+              <Address>{`${instance.slug}.${instance.domain}`}</Address>
+            </span>
             {instance.ipAddress !== null && instance.dropletGoneAt === null && (
               <span className="block text-sm text-ink-3">Points to {instance.ipAddress}</span>
             )}
             {instance.redirects.map(({ url, until }) => (
-              <span key={url} className="block text-sm break-all text-ink-3">
-                {url.replace(/^https?:\/\//, "")} redirects here{until === null ? "" : ` until ${day(until)}`}
+              <span key={url} className="block text-sm text-ink-3">
+                <Address>{url.replace(/^https?:\/\//, "")}</Address> redirects here
+                {until === null ? "" : ` until ${day(until)}`}
               </span>
             ))}
           </Fact>

@@ -3,6 +3,7 @@ import { OctagonAlert, RefreshCw, Trash2 } from "lucide-react";
 import Link from "next/link";
 import { offlineReason, useConnection } from "#app/live.tsx";
 import { age, exact, money } from "#app/time.ts";
+import { Address } from "#app/ui/address.tsx";
 import { Button, buttonClass } from "#app/ui/button.tsx";
 import type { DriftAction, DriftView } from "#server/api/views.ts";
 import { aboutOf, actionWords, inSentence, nameOf, sentenceFor } from "./words.tsx";
@@ -25,7 +26,9 @@ export function DriftRow({ view, now, onAsk }: Props) {
         <div className="min-w-0">
           <span className="block font-medium">{noun}</span>
           {name === instance.company ? null : (
-            <span className="block font-mono text-sm break-all text-ink-2">{name}</span>
+            <span className="block font-mono text-sm text-ink-2">
+              <Address>{name}</Address>
+            </span>
           )}
           <Link
             href={`/instances/${instance.slug}?id=${instance.id}`}

@@ -3,6 +3,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useStartedOperation } from "#app/(dashboard)/_instances/useStartedOperation.ts";
 import { fieldErrors, sentenceOf, useTRPC } from "#app/trpc.tsx";
+import { Address } from "#app/ui/address.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { Dialog } from "#app/ui/dialog.tsx";
 import { SelectField, TextField } from "#app/ui/field.tsx";
@@ -73,7 +74,9 @@ export function AddressDialog({ instance, onClose }: { instance: InstanceDetail;
             }
             hint={
               <span aria-live="polite">
-                <span className="font-mono break-all">{url}</span>
+                <span className="font-mono">
+                  <Address>{url}</Address>
+                </span>
                 {moved && check.data?.free === true && " is available."}
               </span>
             }

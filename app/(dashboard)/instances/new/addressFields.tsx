@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useEffect, useState } from "react";
 import { useTRPC } from "#app/trpc.tsx";
+import { Address } from "#app/ui/address.tsx";
 import { SelectField, TextField } from "#app/ui/field.tsx";
 import { slugProblem, suggestSlug } from "#server/instances/rules.ts";
 import type { Draft, Options } from "./draft.ts";
@@ -53,7 +54,9 @@ export function AddressFields({ draft, options, errors, edit, leave }: Props) {
         }
         hint={
           <span aria-live="polite">
-            <span className="font-mono break-all">{url}</span>
+            <span className="font-mono">
+              <Address>{url}</Address>
+            </span>
             {answer?.free === true && " is available."}
             {answer?.previous != null && (
               <>
