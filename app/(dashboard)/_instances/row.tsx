@@ -6,11 +6,12 @@ import { useConnection, useHealthRound } from "#app/live.tsx";
 import { aboutLeft, position, timeLeft } from "#app/progress/segments.ts";
 import { Track } from "#app/progress/track.tsx";
 import { StatusWord } from "#app/status.tsx";
-import { age, money, monthlyCents, useNow } from "#app/time.ts";
+import { money, monthlyCents, useNow } from "#app/time.ts";
 import { Checkbox } from "#app/ui/checkbox.tsx";
 import type { InstanceRow } from "#server/api/views.ts";
 import { groupOf } from "#server/instances/listOrder.ts";
 import { RowAction } from "./rowAction.tsx";
+import { type RowText, rowText } from "./rowText.ts";
 import { useMachineNames } from "./useMachineNames.ts";
 
 /** The columns of the list from a tablet on; its head has the same. */
@@ -35,7 +36,7 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
   return (
     <div
       style={beyond}
-      className={`relative grid min-h-13 grid-cols-[auto_1fr_auto] items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:gap-x-3 max-md:py-3 ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
+      className={`relative grid min-h-13 items-center gap-y-1 border-b border-line py-1.5 hover:bg-hover hover:shadow-(--wide) max-md:gap-x-3 max-md:py-3 ${selecting ? "grid-cols-[auto_minmax(0,1fr)_auto]" : "grid-cols-[minmax(0,1fr)_auto]"} ${columns} ${selected ? "bg-hover shadow-(--wide)" : ""}`}
     >
       <div
         className={`relative z-10 size-4 max-md:self-start max-md:mt-0.5 ${selecting ? "" : "max-md:hidden"}`}
@@ -78,6 +79,12 @@ export const Row = memo(function Row({ row, selected, selecting, onSelect }: Pro
   );
 });
 
+const tones: Record<RowText["tone"], string> = {
+  quiet: "text-xs/5 text-ink-3 max-md:text-sm",
+  plain: "text-sm text-ink-2",
+  warning: "text-sm text-warn-ink",
+};
+
 function Doing({ row }: { row: InstanceRow }) {
   const connection = useConnection();
   const busy = groupOf[row.status] === "underWay" && row.operation !== null;
@@ -96,25 +103,10 @@ function Doing({ row }: { row: InstanceRow }) {
       </div>
     );
   }
-  const isOver = row.status === "destroyed";
-  const quiet = groupOf[row.status] !== "needs" && (operation?.state !== "failed" || isOver);
-  const text =
-    row.status === "failed" || (operation?.state === "failed" && !isOver)
-      ? `${row.status === "failed" ? "" : `${operation?.label} failed. `}${operation?.failure?.userMessage ?? ""}`
-      : row.status === "unreachable" && row.silentSince !== null
-        ? `No answer since ${new Date(row.silentSince).toLocaleTimeString("en-GB", { timeStyle: "short" })}.`
-        : row.status === "running" && answeredAt !== null
-          ? `Answered ${age(answeredAt, now)}`
-          : row.destroyedAt !== null
-            ? age(row.destroyedAt, now)
-            : "";
+  const { text, tone } = rowText(row, { answeredAt, now });
   return (
     <>
-      {text !== "" && (
-        <p className={`tabular-nums ${quiet ? "text-xs/5 text-ink-3 max-md:text-sm" : "text-sm text-ink-2"}`}>
-          {text}
-        </p>
-      )}
+      {text !== "" && <p className={`tabular-nums ${tones[tone]}`}>{text}</p>}
       {row.backupWarning !== null && <p className="text-sm text-warn-ink">{row.backupWarning}</p>}
     </>
   );
