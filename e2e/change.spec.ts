@@ -6,6 +6,7 @@ import {
   disarm,
   expect,
   instanceUrl,
+  noteOperations,
   openMenu,
   post,
   spawn,
@@ -99,6 +100,22 @@ test("a new company name shows in the intranet and on the page", async ({ page }
   await expect(page.getByRole("heading", { level: 1 })).toContainText("Hav & Sønner <Bakeri>");
   await page.goto(instanceUrl("hav"));
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Hav & Sønner <Bakeri>");
+});
+
+test("an instance's page shows its older operations page by page", async ({ page }) => {
+  await spawn(page, { company: "Lång Historia", slug: "historia" });
+  await waitUntilRunning(page);
+  noteOperations("historia", 60);
+  await page.goto("/instances/historia");
+  const operations = page.getByRole("main").getByRole("link", { name: /^(Rename|Spawn) / });
+  const older = page.getByRole("button", { name: "Show older" });
+  await expect(operations).toHaveCount(20);
+  await older.click();
+  await expect(operations).toHaveCount(50);
+  await older.click();
+  await expect(operations).toHaveCount(61);
+  await expect(operations.last()).toContainText("Spawn");
+  await expect(older).toHaveCount(0);
 });
 
 test("variables: the difference first, then in effect, and back with one click", async ({

@@ -5,12 +5,13 @@ import AxeBuilder from "@axe-core/playwright";
 import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
 import { type Db, openDatabase } from "#db/client.ts";
-import { drift, healthHours, instances } from "#db/schema.ts";
+import { drift, healthHours, instances, operations } from "#db/schema.ts";
 import { createClock } from "#server/clock.ts";
 import { type Finding, keyOf } from "#server/drift/findings.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
 import { hourMs, hourOf } from "#server/instances/healthHours.ts";
 import { openVariables } from "#server/instances/variables.ts";
+import { nextSequence } from "#server/operations/engine/sequence.ts";
 import { deriveKey } from "#server/secrets.ts";
 import { expectRulesToHold } from "./rules.ts";
 import { account, cloudUrl, ports } from "./world.ts";
@@ -59,6 +60,24 @@ export function noteHealth(slug: string, hours: Partial<typeof healthHours.$infe
         .values({ instanceId: instance.id, hour: first + index * hourMs, ...nothing, ...hour })
         .run();
   });
+}
+
+/** Notes so many operations as done with an instance, after those there are. */
+export function noteOperations(slug: string, count: number): void {
+  withDatabase((db) =>
+    db.transaction((tx) => {
+      const instance = tx.select().from(instances).where(eq(instances.slug, slug)).get();
+      if (instance === undefined) throw new Error(`There is no instance ${slug}.`);
+      const at = Date.now();
+      for (let index = 0; index < count; index += 1)
+        tx.insert(operations)
+          .values({
+            ...{ id: randomUUID(), sequence: nextSequence(tx, operations), instanceId: instance.id },
+            ...{ kind: "rename", state: "done", facts: {}, createdBy: "joe", createdAt: at, endedAt: at },
+          })
+          .run();
+    }),
+  );
 }
 
 /** Takes every finding away. */
