@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { instanceRow } from "./testing/testViews.ts";
-import { age, bytes, clock, counted, duration, monthlyCents, when } from "./time.ts";
+import { age, bytes, clock, counted, duration, monthlyCents, usualDuration, when } from "./time.ts";
 
 const at = (text: string) => new Date(text).getTime();
 const now = at("2026-11-23T12:00:00");
@@ -22,6 +22,7 @@ test("how long ago, and how long", () => {
   ]);
   expect(age(at("2026-10-01T10:00:00"), now)).toBe("1 Oct 2026");
   expect([400, 7000, 65_000].map(duration)).toEqual(["0.4 s", "7.0 s", "1 m 5 s"]);
+  expect([40, 7000].map(usualDuration)).toEqual(["under 1 s", "7.0 s"]);
   expect([0, 61_000, 3_661_000].map(clock)).toEqual(["0:00", "1:01", "1:01:01"]);
 });
 

@@ -24,6 +24,9 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
 }
 
+/** How long something usually takes: tenths of a second are of no use to plan with. */
+export const usualDuration = (ms: number): string => (ms < 1000 ? "under 1 s" : duration(ms));
+
 /** The large clock: `1:25`, `1:02:09`. */
 export function clock(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

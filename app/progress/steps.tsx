@@ -1,7 +1,7 @@
 "use client";
 import { Check, ChevronsRight, Minus, X } from "lucide-react";
 import { stepWords } from "#app/status.tsx";
-import { duration, useNow } from "#app/time.ts";
+import { duration, useNow, usualDuration } from "#app/time.ts";
 import type { OperationView, StepView } from "#server/api/views.ts";
 import { companions, segments, share } from "./segments.ts";
 
@@ -150,7 +150,7 @@ function Line({ step, all, now, wide, selected, onSelect }: LineProps) {
   );
 }
 
-const usually = (ms: number) => (ms < 1000 ? "usually under 1 s" : `usually ${duration(ms)}`);
+const usually = (ms: number) => `usually ${usualDuration(ms)}`;
 
 function elapsed(step: StepView, now: number): number | null {
   if (step.startedAt === null || step.state === "waiting" || step.state === "skipped") return null;

@@ -15,7 +15,7 @@ export function NotLoaded({ isOverlay = false, children }: Props) {
   const said = (
     <div
       role="alert"
-      className={`flex flex-wrap items-center gap-x-4 gap-y-2 text-sm ${isOverlay ? "fixed right-6 bottom-6 z-50 max-w-110 rounded-[10px] bg-raised px-4 py-3 shadow-pop max-md:inset-x-4 max-md:bottom-36" : "p-5"}`}
+      className={`flex flex-wrap items-center gap-x-4 gap-y-2 text-sm ${isOverlay ? "fixed right-6 bottom-24 z-50 max-w-110 rounded-[10px] bg-raised px-4 py-3 shadow-pop max-md:inset-x-4 max-md:bottom-36" : "p-5"}`}
     >
       <p className="min-w-0 flex-1 basis-60">
         {children} This part of the page couldn't be loaded. Check your connection, then reload the page.

@@ -1,7 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { duration, money } from "#app/time.ts";
+import { duration, money, usualDuration } from "#app/time.ts";
 import { useTRPC } from "#app/trpc.tsx";
 
 /** What will happen, what it costs, and the button that begins it. */
@@ -39,7 +39,7 @@ export function Preview({
                   ? "at the same time"
                   : step.usualMs === null
                     ? ""
-                    : duration(step.usualMs)}
+                    : usualDuration(step.usualMs)}
               </span>
             </li>
           ))}
