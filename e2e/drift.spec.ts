@@ -6,7 +6,6 @@ import {
   cloud,
   expect,
   noteDrift,
-  pressSpawn,
   spawn,
   test,
   waitForDone,
@@ -60,25 +59,6 @@ test("an orphaned droplet is shown with its price, and deleted", async ({ page, 
   expect(asked.status()).toBe(404);
   await page.goto("/drift");
   await expect(page.getByText("DigitalOcean matches our records.")).toBeVisible();
-});
-
-test("the list of differences is read again once when operations start and end, not with each step", async ({
-  page,
-}) => {
-  await page.goto("/drift");
-  await expect(page.getByText("DigitalOcean matches our records.")).toBeVisible();
-  let reads = 0;
-  page.on("request", (request) => {
-    reads += request.url().split("drift.list").length - 1;
-  });
-  for (const [index, company] of ["Ett Steg", "Två Steg"].entries())
-    expect((await pressSpawn(page, { company, slug: `steg-${index}` })).status()).toBe(200);
-  const underWay = page.getByRole("region", { name: "In progress" });
-  await expect(underWay.getByRole("link")).toHaveCount(2);
-  await expect(underWay).toHaveCount(0, { timeout: 90_000 });
-  // Two began and two ended. A comparison may have come in between.
-  expect(reads).toBeGreaterThan(0);
-  expect(reads).toBeLessThanOrEqual(5);
 });
 
 test("a DNS record that somebody deleted is repaired: the intranet answers again", async ({
