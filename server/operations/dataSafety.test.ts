@@ -309,6 +309,33 @@ describe("after an upgrade whose rollback got stuck while it put the data back",
     expect(shown).toMatchObject({ rename: expect.stringMatching(/data may be incomplete/) });
   });
 
+  test.each([
+    ["before", "undo-dump"],
+    ["before", "undo-send"],
+    ["on", "undo-data"],
+    ["after", "undo-install"],
+  ])("that stays so if its Cancel gets stuck %s the data, at %s", async (where, name) => {
+    const { engine, droplet, instanceId, operationId, play } = await half();
+    const { undo } = registry.upgrade;
+    const refusing = undo.map((step) =>
+      step.name === name ? { ...step, run: () => Promise.reject(refuses()) } : step,
+    );
+    engine.registry = { ...registry, upgrade: { ...registry.upgrade, undo: refusing } };
+    cancelOperation(engine, operationId, joe);
+    await play(operationId);
+    expect(operationOf(engine.db, operationId).state).toBe("failed");
+    const rename = () => renameInstance(engine, { instanceId, ...names }, joe);
+    if (where === "after") expect(rename).not.toThrow();
+    else expect(rename).toThrow(/data may be incomplete/);
+    if (where === "after") return;
+    engine.registry = registry;
+    retryOperation(engine, operationId, joe);
+    await play(operationId);
+    expect(operationOf(engine.db, operationId).state).toBe("cancelled");
+    expect(droplet.posts).toContain("after the backup");
+    expect(rename).not.toThrow();
+  });
+
   test("Retry doesn't back that up, and Cancel puts all of it back", async () => {
     const { engine, droplet, operationId, play } = await half();
     expect(() => retryOperation(engine, operationId, joe)).toThrow(/Cancel the upgrade/);

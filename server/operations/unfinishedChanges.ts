@@ -1,4 +1,4 @@
-import { and, eq, inArray, max, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
@@ -48,32 +48,38 @@ const queries = prepared((tx: Reader) => {
         ),
       )
       .prepare(),
-    stuck: tx
-      .select({ name: steps.name })
+    rollback: tx
+      .select({ name: steps.name, state: steps.state, startedAt: steps.startedAt })
       .from(steps)
-      .where(
-        and(eq(steps.operationId, given("operationId")), eq(steps.undo, true), eq(steps.state, "failed")),
-      )
+      .where(and(eq(steps.operationId, given("operationId")), eq(steps.undo, true)))
+      .orderBy(asc(steps.position))
       .prepare(),
   };
 });
 
-/** The steps of an operation's rescue or undo that have failed. */
-const stuckAt = (tx: Reader, operationId: string): string[] =>
-  queries(tx)
-    .stuck.all({ operationId })
-    .map(({ name }) => name);
+type RollbackStep = Pick<typeof steps.$inferSelect, "name" | "state" | "startedAt">;
 
-const replacesData = (kind: OperationKind, names: readonly string[]): boolean =>
-  stepsOfRescueAndUndo(registry[kind]).some(
-    (step) => step.replacesData === true && names.includes(step.name),
+/** The steps of an operation's rescue, and then of its undo, as far as they have been planned. */
+const rollbackOf = (tx: Reader, operationId: string): RollbackStep[] =>
+  queries(tx).rollback.all({ operationId });
+
+/**
+ * Whether a rollback began to replace the data and didn't finish. Its rescue may have failed there, and its undo before
+ * it got that far.
+ */
+function leftDataHalf(kind: OperationKind, rollback: readonly RollbackStep[]): boolean {
+  const replacing = new Set(
+    stepsOfRescueAndUndo(registry[kind]).flatMap((step) => (step.replacesData === true ? [step.name] : [])),
   );
+  const last = rollback.findLast(({ name, startedAt }) => startedAt !== null && replacing.has(name));
+  return last !== undefined && last.state !== "done" && last.state !== "skipped";
+}
 
-/** Whether a failed operation's rollback got stuck while it replaced the data, which may now be incomplete. */
+/** Whether a failed operation's rollback got stuck after it began to replace the data, which may now be incomplete. */
 export const isStuckReplacingData = (
   tx: Reader,
   { id, kind }: { id: string; kind: OperationKind },
-): boolean => replacesData(kind, stuckAt(tx, id));
+): boolean => leftDataHalf(kind, rollbackOf(tx, id));
 
 /** Which of these instances may have incomplete data, and have had no configuration applied since. */
 export function withHalfData(tx: Reader, instanceIds: readonly string[]): ReadonlySet<string> {
@@ -97,16 +103,18 @@ export function whatMayDiffer(tx: Reader, instanceId: string): Partial<MachineFa
       kind,
       definition: registry[kind],
       runs: runsOf.parse(facts).runs,
-      stuckAt: stuckAt(tx, id),
+      rollback: rollbackOf(tx, id),
     }))
     // Without a rescue, a failed operation leaves its change in effect until it's cancelled.
-    .filter(({ definition, runs, stuckAt }) =>
-      definition.rescue === undefined ? runs?.reconfigure !== undefined : stuckAt.length > 0,
+    .filter(({ definition, runs, rollback }) =>
+      definition.rescue === undefined
+        ? runs?.reconfigure !== undefined
+        : rollback.some(({ state }) => state === "failed"),
     );
   const software = left.filter(({ definition }) => definition.changesSoftware === true);
   return {
     ...(left.length > 0 ? { mayDifferFromRow: true } : {}),
     ...(software.length > 0 ? { softwareMayDiffer: true } : {}),
-    ...(software.some(({ kind, stuckAt }) => replacesData(kind, stuckAt)) ? { dataMayBeHalf: true } : {}),
+    ...(software.some(({ kind, rollback }) => leftDataHalf(kind, rollback)) ? { dataMayBeHalf: true } : {}),
   };
 }
