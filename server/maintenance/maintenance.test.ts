@@ -19,6 +19,7 @@ import {
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
 import { newId } from "#server/ids.ts";
 import { bringBack } from "#server/instances/commands/bringBack.ts";
+import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { registry } from "#server/operations/registry.ts";
@@ -421,6 +422,72 @@ test("with another team's token a redirect stays until there is one of ours agai
   records = [recordOf(7, "over")];
   await runMaintenance(engine);
   expect({ removed, names: aliasNames() }).toEqual({ removed: ["record 7"], names: [] });
+});
+
+describe("a move back to a name that redirects no longer", () => {
+  const place = { slug: "over", domain: "intranet.localhost" };
+  let instanceId: string;
+  const moveBack = () => {
+    const web = { ...world.engine, digitalocean: world.engine.providers.digitalocean };
+    return changeAddress(web, { instanceId, ...place, redirectDays: 0 }, "joe");
+  };
+  /** Does something while the chore asks DigitalOcean for the records of a name. */
+  function whileLookingAt(name: string, meanwhile: () => Promise<unknown>): void {
+    const { digitalocean } = world.engine.providers;
+    const { findRecords } = digitalocean;
+    digitalocean.findRecords = async (domain, wanted) => {
+      digitalocean.findRecords = findRecords;
+      if (wanted === name) await meanwhile();
+      return findRecords(domain, wanted);
+    };
+  }
+  beforeEach(() => {
+    const { db, clock } = world;
+    instanceId = insertInstance(db, ran);
+    const alias = { instanceId, domain: place.domain, role: "redirect" as const, expiresAt: clock.now - 1 };
+    db.insert(aliases)
+      .values([
+        { ...alias, id: "a", slug: "first" },
+        { ...alias, id: "b", slug: place.slug },
+      ])
+      .run();
+    records = [recordOf(7, "first"), recordOf(8, place.slug)];
+  });
+
+  test("keeps its record if it is done before the name's turn comes", async () => {
+    const { db, engine } = world;
+    whileLookingAt("first", async () => {
+      const operationId = await moveBack();
+      db.update(operations).set({ state: "done" }).where(eq(operations.id, operationId)).run();
+      db.update(instances)
+        .set({ status: "running", ...place })
+        .where(eq(instances.id, instanceId))
+        .run();
+      db.delete(aliases).where(eq(aliases.id, "b")).run();
+    });
+    await runMaintenance(engine);
+    expect(removed).toEqual(["record 7"]);
+  });
+
+  test("keeps its record and its name if it begins while the record is looked up", async () => {
+    world.db.delete(aliases).where(eq(aliases.id, "a")).run();
+    whileLookingAt(place.slug, moveBack);
+    await runMaintenance(world.engine);
+    expect(removed).toEqual([]);
+    expect(aliasNames()).toEqual(["over next"]);
+  });
+
+  test("keeps its name if it begins while the record is removed", async () => {
+    world.db.delete(aliases).where(eq(aliases.id, "a")).run();
+    const { digitalocean } = world.engine.providers;
+    const { removeRecord } = digitalocean;
+    digitalocean.removeRecord = async (...given) => {
+      await moveBack();
+      return removeRecord(...given);
+    };
+    await runMaintenance(world.engine);
+    expect(aliasNames()).toEqual(["over next"]);
+  });
 });
 
 test("a move that failed gives its name back once it can't be taken up any more", async () => {
