@@ -22,6 +22,7 @@ import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
+import { newestGood } from "#server/operations/goodBackups.ts";
 import { registry } from "#server/operations/registry.ts";
 import {
   begin,
@@ -233,6 +234,21 @@ test("safety backups don't displace what the plan keeps, and go by age", async (
   await runMaintenance(world.engine);
   expect(new Set(kept())).toEqual(new Set([planned, ...safety]));
   expect(await world.engine.providers.backups.find(`${old}.tar.gz`)).toBeUndefined();
+});
+
+test("what a rollback has put aside doesn't make what Bring back would take go", async () => {
+  const backupPlan = { ...noBackupPlan, keepDays: 30 };
+  const id = insertInstance(world.db, { ...ran, backupPlan });
+  const older = await addBackup(id, 50, "good", { reason: "before-upgrade" });
+  const best = await addBackup(id, 41, "good", { reason: "before-upgrade" });
+  // The newer data, in the version that didn't answer.
+  const putAside = "upgrade-0-rescue";
+  await addBackup(id, 40, "good", { id: putAside, reason: "before-restore" });
+  expect(newestGood(world.db, id)?.id).toBe(best);
+  await runMaintenance(world.engine);
+  expect(newestGood(world.db, id)?.id).toBe(best);
+  expect(new Set(kept())).toEqual(new Set([best, putAside]));
+  expect(kept()).not.toContain(older);
 });
 
 test("the source of a failed restore stays as long as it can be tried again", async () => {

@@ -5,7 +5,7 @@ import { type BackupReason, backups, instances } from "#db/schema.ts";
 import { instancePages, isOnPage, type Page } from "#server/instances/instancePages.ts";
 import { usesOf } from "#server/operations/backupUses.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
-import { manifestKey } from "#server/operations/steps/dump.ts";
+import { isOfWayBack, manifestKey } from "#server/operations/steps/dump.ts";
 import { eachWithin } from "./eachWithin.ts";
 
 const dayMs = 86_400_000;
@@ -16,10 +16,10 @@ const failedForMs = dayMs;
 const safetyReasons: readonly BackupReason[] = ["before-restore", "before-upgrade"];
 
 /**
- * Removes backups by count and by age, as each plan says; never the newest good one, nor the newest good one that is
- * no safety backup, nothing that is in use, and nothing of an instance that is destroyed or not back yet. A backup is
- * claimed before it is touched, so that nothing begins to restore it meanwhile; a claim that a crash left is finished by
- * the next round.
+ * Removes backups by count and by age, as each plan says; never the newest good one, nor the newest one that is no
+ * safety backup, nor the newest one that no rollback has put aside (what Bring back would take: see `newestGood`),
+ * nothing that is in use, and nothing of an instance that is destroyed or not back yet. A backup is claimed before it is
+ * touched, so that nothing begins to restore it meanwhile; a claim that a crash left is finished by the next round.
  */
 export async function applyRetention(engine: Engine, signal: AbortSignal): Promise<void> {
   for await (const page of instancePages(engine, signal)) claimExpired(engine, page);
@@ -97,17 +97,24 @@ const removable = prepared((tx: Pick<Tx, "select">) =>
 /** The ids of a page's expired backups. */
 function expired(tx: Pick<Tx, "select">, now: number, page: Page): string[] {
   const counted = new Map<string, number>();
+  /** How many newer ones of the same instance and sort there are. */
+  const newerOnes = (instanceId: string, sort: "any" | "not put aside" | "planned"): number => {
+    const key = `${instanceId} ${sort}`;
+    const count = counted.get(key) ?? 0;
+    counted.set(key, count + 1);
+    return count;
+  };
   const beyondPlan = removable(tx)
     .all({ now, ...page })
     .flatMap(({ backup, plan }) => {
       const age = now - backup.createdAt;
       if (backup.state === "failed") return age > failedForMs ? [backup] : [];
-      const isSafety = safetyReasons.includes(backup.reason);
-      const planned = counted.get(`${backup.instanceId} planned`) ?? 0;
-      const isNewest = !counted.has(backup.instanceId) || (!isSafety && planned === 0);
-      counted.set(backup.instanceId, 1);
-      if (!isSafety) counted.set(`${backup.instanceId} planned`, planned + 1);
-      const goes = age > plan.keepDays * dayMs || (!isSafety && planned >= plan.keepCount);
+      const { id, instanceId, reason } = backup;
+      const any = newerOnes(instanceId, "any");
+      const notPutAside = isOfWayBack(id) ? undefined : newerOnes(instanceId, "not put aside");
+      const planned = safetyReasons.includes(reason) ? undefined : newerOnes(instanceId, "planned");
+      const isNewest = [any, notPutAside, planned].includes(0);
+      const goes = age > plan.keepDays * dayMs || (planned !== undefined && planned >= plan.keepCount);
       return goes && !isNewest ? [backup] : [];
     });
   if (beyondPlan.length === 0) return [];
