@@ -287,6 +287,36 @@ test("a round is one transaction, and a later operation's word counts more", asy
   expect(rowOf(other)).toMatchObject({ answeredAt: world.clock.now });
 });
 
+test("silence from before an operation that has ended meanwhile says nothing", async () => {
+  const id = insertInstance(world.db, { slug: "broken", answeredAt: 1 });
+  const isOf = (url: string) => url.includes("broken");
+  answer = (url) => (isOf(url) ? silent : good);
+  for (let round = 0; round < 3; round += 1) {
+    world.clock.now += 30_000;
+    await lookAtAll(world.engine, memory);
+  }
+  expect(rowOf(id)).toMatchObject({ status: "unreachable" });
+
+  const other = insertInstance(world.db, { slug: "slow" });
+  const repaired = { status: "running", answeredAt: world.clock.now + 20_000, silentSince: null } as const;
+  answer = (url) => {
+    if (isOf(url)) return silent;
+    // While another one lets the round wait, it is restarted, and answers.
+    begin(world.engine, id, registry.restart);
+    world.db.update(operations).set({ state: "done", endedAt: repaired.answeredAt }).run();
+    world.db.update(instances).set(repaired).where(eq(instances.id, id)).run();
+    return good;
+  };
+  await lookAtAll(world.engine, memory);
+  expect(rowOf(id)).toMatchObject(repaired);
+  expect(rowOf(other)).toMatchObject({ answeredAt: world.clock.now });
+
+  // From now on it counts anew.
+  answer = (url) => (isOf(url) ? silent : good);
+  await lookAtAll(world.engine, memory);
+  expect(rowOf(id)).toMatchObject({ status: "running", silentSince: world.clock.now });
+});
+
 test("is driven by the engine's clock, one round after the other", async () => {
   insertInstance(world.db);
   const timers = drive();

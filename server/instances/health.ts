@@ -3,6 +3,7 @@ import pLimit from "p-limit";
 import { type Tx, write } from "#db/client.ts";
 import { given, prepared, setTo } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
+import type { Instance } from "#server/operations/engine/define.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { appendEvent } from "#server/operations/engine/events.ts";
 import type { Answer } from "#server/providers/probe.ts";
@@ -120,9 +121,15 @@ export async function lookAtAll(engine: Engine, memory: HealthMemory, signal?: A
   const written = write(engine.db, (tx) => {
     for (const [id, sofar] of memory.over) addToHour(tx, id, sofar);
     const changed: string[] = [];
-    for (const [id, answer] of answers) {
-      const news = noteAnswer(tx, now, id, answer, misses.get(id) ?? 0);
-      if (news === "not ours") continue;
+    for (const row of rows) {
+      const { id } = row;
+      const answer = answers.get(id);
+      if (answer === undefined) continue;
+      const news = noteAnswer(tx, now, row, answer, misses.get(id) ?? 0);
+      if (news === "not ours") {
+        misses.delete(id);
+        continue;
+      }
       const sofar = hours.get(id) ?? noAnswers(hourOf(now));
       hours.set(id, sofar);
       count(sofar, answer);
@@ -146,19 +153,22 @@ function writeHours({ db }: Engine, memory: HealthMemory): void {
   memory.hours.clear();
 }
 
-/** Records how an instance answered, if that has changed. Falling silent and answering again are events. */
+/**
+ * Records how an instance answered, if that has changed. Falling silent and answering again are events. `asked`: its row
+ * when the round began.
+ */
 function noteAnswer(
   tx: Tx,
   now: number,
-  id: string,
+  asked: Instance,
   answer: Answer,
   missed: number,
 ): "not ours" | "no news" | "news" | "status" {
+  const { id } = asked;
   const ask = queries(tx);
   const current = ask.instance.get({ id });
-  // Whatever began meanwhile knows better.
-  if (current === undefined || (current.status !== "running" && current.status !== "unreachable"))
-    return "not ours";
+  // Whatever has begun, or seen it answer, since then knows better.
+  if (current?.status !== asked.status || current.answeredAt !== asked.answeredAt) return "not ours";
   const status = answer.ok ? "running" : missed > missesAllowed ? "unreachable" : current.status;
   const isNews =
     status !== current.status ||
