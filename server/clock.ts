@@ -53,6 +53,17 @@ export function createClock(db: Db): Clock {
   };
 }
 
+/**
+ * Writes down where `monotonic` stands. A worker may run for months, and after a reboot the wall clock may be behind:
+ * without this, what was due and who held a lease before the reboot would be as far in the future.
+ */
+export function noteMonotonic({ db, monotonic }: Pick<Clock, "monotonic"> & { db: Db }): void {
+  write(db, (tx) => {
+    const known = readSetting(tx, anchorName, anchorSchema);
+    if (known !== undefined) writeSetting(tx, anchorName, { ...known, seen: monotonic() });
+  });
+}
+
 /** Ms since the machine started: the same for every process. Whole, because SQLite keeps them as integers. */
 const sinceBoot = () => Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
 

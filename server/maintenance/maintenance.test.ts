@@ -13,10 +13,12 @@ import {
   type OperationKind,
   type OperationState,
   operations,
+  settings,
   snapshots,
   steps,
 } from "#db/schema.ts";
 import { restoreBackup } from "#server/backups/commands/restoreBackup.ts";
+import { anchorName, anchorSchema, createClock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
@@ -860,6 +862,21 @@ describe("a run", () => {
     await timers.pass(3 * 60_000);
     await successor;
   });
+});
+
+test("after a reboot with the wall clock behind, nothing that a long-lived worker wrote is in the future", async () => {
+  const { db, engine, clock } = world;
+  createClock(db);
+  // The worker runs for days.
+  clock.now = Date.now() + 10 * day;
+  await runMaintenance(engine);
+  const { value } = db.select().from(settings).where(eq(settings.name, anchorName)).get() ?? {};
+  const anchor = { ...anchorSchema.parse(JSON.parse(value ?? "")), boot: "an earlier one" };
+  db.update(settings)
+    .set({ value: JSON.stringify(anchor) })
+    .where(eq(settings.name, anchorName))
+    .run();
+  expect(createClock(db).monotonic()).toBeGreaterThan(clock.now);
 });
 
 test("a record that cannot be removed does not keep the others", async () => {

@@ -1,3 +1,4 @@
+import { noteMonotonic } from "#server/clock.ts";
 import type { Engine } from "#server/operations/engine/engine.ts";
 import { report } from "#server/report.ts";
 import { withTimeLimit } from "#server/timeLimit.ts";
@@ -22,6 +23,7 @@ type Chore = (engine: Engine, signal: AbortSignal) => Promise<void> | void;
 const choreMs = 2 * 60_000;
 
 const chores: [fault: string, chore: Chore][] = [
+  ["could not note the monotonic time", noteMonotonic],
   ["could not start due backups", startDueBackups],
   ["could not start due test restores", startDueRestoreTests],
   ["could not remove backups past their retention", applyRetention],
