@@ -1,4 +1,4 @@
-import { eq, lte } from "drizzle-orm";
+import { and, eq, lte } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { instances } from "#db/schema.ts";
@@ -48,7 +48,9 @@ export function startDueBackups(engine: Engine, signal: AbortSignal): Promise<vo
       status !== "destroyed" &&
       attempt(() => backUp(engine, { instanceId: id, reason: "scheduled" }, spawnerItself));
     const nextBackupAt = begun || status === "destroyed" ? planned : now + busyPauseMs;
-    engine.db.update(instances).set({ nextBackupAt }).where(eq(instances.id, id)).run();
+    // Unless its plan has been changed since, which says when the next one is due.
+    const isAsBefore = and(eq(instances.id, id), eq(instances.nextBackupAt, dueAt));
+    engine.db.update(instances).set({ nextBackupAt }).where(isAsBefore).run();
   };
   return eachWithin(engine, due, fault, begin, signal);
 }
@@ -62,7 +64,8 @@ export function startDueRestoreTests(engine: Engine, signal: AbortSignal): Promi
     if (dueAt === null || dueAt > now) return;
     const begun = attempt(() => testRestore(engine, { instanceId: id }, spawnerItself));
     const nextRestoreTestAt = begun ? nextRestoreTest(backupPlan, now) : now + busyPauseMs;
-    engine.db.update(instances).set({ nextRestoreTestAt }).where(eq(instances.id, id)).run();
+    const isAsBefore = and(eq(instances.id, id), eq(instances.nextRestoreTestAt, dueAt));
+    engine.db.update(instances).set({ nextRestoreTestAt }).where(isAsBefore).run();
   };
   return eachWithin(engine, due, fault, begin, signal);
 }

@@ -22,6 +22,7 @@ import { anchorName, anchorSchema, createClock } from "#server/clock.ts";
 import { newId } from "#server/ids.ts";
 import { bringBack } from "#server/instances/commands/bringBack.ts";
 import { changeAddress } from "#server/instances/commands/changeAddress.ts";
+import { setBackupPlan } from "#server/instances/commands/setBackupPlan.ts";
 import { cancelOperation } from "#server/operations/cancelAndRetry.ts";
 import type { Providers } from "#server/operations/engine/define.ts";
 import { newestGood } from "#server/operations/goodBackups.ts";
@@ -141,6 +142,21 @@ test("a backup that is due begins by itself, and the next one is planned", async
   await runMaintenance(world.engine);
   expect(begun()).toHaveLength(1);
 });
+
+test.each(["backup", "test-restore"] as const)(
+  "a plan that is changed while its %s begins is what counts",
+  async (kind) => {
+    const { db, engine, clock } = world;
+    const backupPlan = { ...noBackupPlan, every: "week" as const, testRestoreEvery: "week" as const };
+    const due = kind === "backup" ? { nextBackupAt: clock.now } : { nextRestoreTestAt: clock.now };
+    const instanceId = insertInstance(db, { ...ran, backupPlan, ...due });
+    await addBackup(instanceId, 1);
+    engine.wake = () => setBackupPlan(engine, { instanceId, plan: noBackupPlan }, "joe");
+    await runMaintenance(engine);
+    expect(begun()).toMatchObject([{ kind }]);
+    expect(rowOf(instanceId)).toMatchObject({ nextBackupAt: null, nextRestoreTestAt: null });
+  },
+);
 
 test("what is off when its backup is due is asked again later", async () => {
   const plan = { ...noBackupPlan, every: "day" as const, setAt: 1 };
