@@ -67,6 +67,25 @@ test("what a failed upgrade has left is not what comes back, but what it went ba
   expect(operation).toMatchObject({ state: "done", facts: { source: { id: before, version: "2.12.0" } } });
 });
 
+test("the snapshot of a droplet that never got its data back does not win over the backup", async () => {
+  const { cloud, engine, play, spawned, web } = world;
+  const id = await spawned();
+  const backupId = world.backedUp(id);
+  cloud.droplets = [];
+  await play(press(id));
+  const { playbooks } = engine.providers;
+  const readRun: typeof playbooks.readRun = async (key, ...rest) =>
+    key.includes("-put-back-") ? { state: "failed", events: [], cursor: 1 } : playbooks.readRun(key, ...rest);
+  engine.providers = { ...engine.providers, playbooks: { ...playbooks, readRun } };
+  expect((await play(await bringBack(web, { instanceId: id }, joe))).state).toBe("failed");
+  expect((await play(press(id))).state).toBe("done");
+  expect(cloud.snapshots).toHaveLength(1);
+  engine.providers = { ...engine.providers, playbooks };
+  const second = await play(await bringBack(web, { instanceId: id }, joe));
+  expect(second).toMatchObject({ state: "done", facts: { source: { id: backupId } } });
+  expect(second.facts.imageId).toBeUndefined();
+});
+
 test("without a snapshot or a good backup there is nothing to bring back", async () => {
   const { cloud, play, spawned, web } = world;
   const id = await spawned();

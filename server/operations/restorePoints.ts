@@ -10,8 +10,8 @@ type RestorePoint =
 
 /**
  * What Bring back starts from: the last snapshot of a droplet that answered, or the newest good backup where no such
- * snapshot was taken after it, because the droplet had vanished. An instance has one operation at a time: theirs are
- * the order.
+ * snapshot was taken after it: the droplet had vanished, or never got the backup's data. An instance has one operation at
+ * a time: theirs are the order.
  */
 export function newestRestorePoint(
   tx: Pick<Tx, "select">,
@@ -25,9 +25,10 @@ export function newestRestorePoint(
       .get()?.sequence ?? -1;
   const backup = newestGood(tx, id);
   const [snapshot] = snapshotsByWorth(tx, id);
-  const isBackupNewer =
-    backup !== undefined && sequenceOf(backup.operationId) > sequenceOf(snapshot?.operationId);
-  if (snapshot !== undefined && !isBackupNewer)
+  const isBackupBetter =
+    backup !== undefined &&
+    (snapshot?.answered === false || sequenceOf(backup.operationId) > sequenceOf(snapshot?.operationId));
+  if (snapshot !== undefined && !isBackupBetter)
     return { from: "snapshot", id: snapshot.id, at: snapshot.takenAt };
   if (backup === undefined && snapshotId !== null)
     return { from: "snapshot", id: snapshotId, at: snapshotAt ?? 0 };
