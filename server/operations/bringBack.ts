@@ -19,10 +19,11 @@ type Context = StepContext<Facts>;
 
 /** Without a snapshot it begins with a bare droplet and a backup's data. */
 const isFromBackup = ({ facts }: Context) => facts.source !== undefined;
-/** A snapshot holds its droplet's software, which a failed upgrade may have left half installed. */
+/** A snapshot holds its droplet's software and data, which a failed operation may have left incomplete. */
 const softwareVars = (context: Context) => {
   if (isFromBackup(context)) return intranetVars(context, { version: version(context) });
-  return context.facts.softwareMayDiffer === true ? reinstallVars(context) : undefined;
+  const { softwareMayDiffer, dataMayBeHalf } = context.facts;
+  return softwareMayDiffer === true || dataMayBeHalf === true ? reinstallVars(context) : undefined;
 };
 const version = ({ facts, instance }: Context) => facts.source?.version ?? instance.version;
 

@@ -223,9 +223,9 @@ describe.each(["restore", "upgrade"] as const)("%s", (kind) => {
       for (const when of ["before", "after"] as const) {
         const world = await createWorld();
         const { operationId, definition } = await stuckAt(world, kind, name, when);
-        if (kind === "upgrade" && name === "rescue-data") {
+        if (name === "rescue-data") {
           // What is there may be half of the data: Cancel leads to the first data instead.
-          expect(() => retryOperation(world.engine, operationId, "joe")).toThrow(/Cancel the upgrade/);
+          expect(() => retryOperation(world.engine, operationId, "joe")).toThrow(/Cancel this operation/);
           definition.isBroken = false;
           cancelOperation(world.engine, operationId, "joe");
           await world.play(operationId);
@@ -338,11 +338,44 @@ describe("after an upgrade whose rollback got stuck while it put the data back",
 
   test("Retry doesn't back that up, and Cancel puts all of it back", async () => {
     const { engine, droplet, operationId, play } = await half();
-    expect(() => retryOperation(engine, operationId, joe)).toThrow(/Cancel the upgrade/);
+    expect(() => retryOperation(engine, operationId, joe)).toThrow(/Cancel this operation/);
     cancelOperation(engine, operationId, joe);
     await play(operationId);
     expect(operationOf(engine.db, operationId).state).toBe("cancelled");
     expect(droplet.posts).toContain("after the backup");
+  });
+});
+
+describe("after a restore that failed while it put the backup's data in place, and whose rollback failed", () => {
+  test.each(["rescue-dump", "rescue-data"])(
+    "at %s, nothing begins that would call it an intranet, until it is cancelled",
+    async (name) => {
+      const world = await createWorld();
+      const { engine, instanceId } = world;
+      breakStep(world, "restore", "put-back", "after");
+      const wrapped = withStep(engine.registry.restore, name, () => () => Promise.reject(refuses()));
+      engine.registry = { ...registry, restore: wrapped };
+      const operationId = starts.restore(world);
+      await world.play(operationId);
+      engine.registry = registry;
+      expect(operationOf(engine.db, operationId).state).toBe("failed");
+      const names = { company: "Acme & Sons", contactName: "Petra", contactEmail: "petra@acme.example" };
+      const rename = () => renameInstance(engine, { instanceId, ...names }, "joe");
+      expect(rename).toThrow(/data may be incomplete/);
+      expect(() => retryOperation(engine, operationId, "joe")).toThrow(/Cancel this operation/);
+      cancelOperation(engine, operationId, "joe");
+      await world.play(operationId);
+      await expectAsBefore(world);
+      expect(rename).not.toThrow();
+    },
+  );
+
+  test("a rollback that got stuck after the data was back takes nothing away", async () => {
+    const world = await createWorld();
+    await stuckAt(world, "restore", "rescue-ready", "before");
+    expect(() =>
+      setPower(world.engine, { instanceId: world.instanceId, power: "restart" }, "joe"),
+    ).not.toThrow();
   });
 });
 

@@ -14,7 +14,14 @@ import {
   stoppedApp,
 } from "./steps/dump.ts";
 import { reapplyConfiguration } from "./steps/reapplyConfiguration.ts";
-import { keptByRound, putBack, putDataBack, sendBackup, sourceFacts } from "./steps/restoreData.ts";
+import {
+  keptByRound,
+  putBack,
+  putDataBack,
+  sendBackup,
+  sourceFacts,
+  unlessDataMayBeHalf,
+} from "./steps/restoreData.ts";
 
 const facts = { ...dumpFacts, ...sourceFacts };
 type Facts = FactsOf<typeof facts>;
@@ -46,6 +53,7 @@ export const restore = defineOperation<Facts>({
   status: { during: "restoring", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
+  noRetry: unlessDataMayBeHalf,
   visitorStatus: "is being restored",
   appliesConfiguration: true,
   steps: [

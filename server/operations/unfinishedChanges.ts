@@ -3,18 +3,31 @@ import { z } from "zod";
 import type { Tx } from "#db/client.ts";
 import { given, prepared } from "#db/prepared.ts";
 import { type OperationKind, operations, steps } from "#db/schema.ts";
-import { stepsOfRescueAndUndo } from "./engine/define.ts";
+import type { AnyDefinition } from "./engine/define.ts";
+import { stepsByName } from "./engine/plan.ts";
 import { kindsThat, registry } from "./registry.ts";
 import type { MachineFacts } from "./steps/machineFacts.ts";
 import { playbookFacts } from "./steps/playbook.ts";
 
 type Reader = Pick<Tx, "select">;
 
+const stepsThatReplaceData = (definition: AnyDefinition): ReadonlySet<string> =>
+  new Set(
+    [...stepsByName(definition).values()].flatMap((step) => (step.replacesData === true ? [step.name] : [])),
+  );
+
+/** Whether it replaces the data of an intranet that is there, and puts it back if it fails. */
+const replacesDataInPlace = (definition: AnyDefinition): boolean =>
+  definition.mutating && definition.rescue !== undefined && stepsThatReplaceData(definition).size > 0;
+
 const queries = prepared((tx: Reader) => {
   const isOfInstance = eq(operations.instanceId, given("instanceId"));
   const applying = kindsThat(({ appliesConfiguration }) => appliesConfiguration === true);
   const changing = kindsThat(
-    ({ changesConfiguration, changesSoftware }) => changesConfiguration === true || changesSoftware === true,
+    (definition) =>
+      definition.changesConfiguration === true ||
+      definition.changesSoftware === true ||
+      replacesDataInPlace(definition),
   );
   const lastReapplied = tx
     .select({ sequence: max(operations.sequence) })
@@ -41,45 +54,48 @@ const queries = prepared((tx: Reader) => {
         and(
           inArray(operations.instanceId, sql`(select value from json_each(${given("instanceIds")}))`),
           sql`state = 'failed'`,
-          inArray(
-            operations.kind,
-            kindsThat(({ changesSoftware }) => changesSoftware === true),
-          ),
+          inArray(operations.kind, kindsThat(replacesDataInPlace)),
         ),
       )
       .prepare(),
-    rollback: tx
-      .select({ name: steps.name, state: steps.state, startedAt: steps.startedAt })
+    steps: tx
+      .select({ name: steps.name, state: steps.state, startedAt: steps.startedAt, undo: steps.undo })
       .from(steps)
-      .where(and(eq(steps.operationId, given("operationId")), eq(steps.undo, true)))
+      .where(eq(steps.operationId, given("operationId")))
       .orderBy(asc(steps.position))
       .prepare(),
   };
 });
 
-type RollbackStep = Pick<typeof steps.$inferSelect, "name" | "state" | "startedAt">;
+type StepRow = Pick<typeof steps.$inferSelect, "name" | "state" | "startedAt" | "undo">;
 
-/** The steps of an operation's rescue, and then of its undo, as far as they have been planned. */
-const rollbackOf = (tx: Reader, operationId: string): RollbackStep[] =>
-  queries(tx).rollback.all({ operationId });
+/** The steps of an operation in their order: those of its plan, of its rescue and of its undo. */
+const stepsOf = (tx: Reader, operationId: string): StepRow[] => queries(tx).steps.all({ operationId });
+
+/** Whether its rescue or its undo has failed. */
+const isStuck = (rows: readonly StepRow[]): boolean =>
+  rows.some(({ undo, state }) => undo && state === "failed");
 
 /**
- * Whether a rollback began to replace the data and didn't finish. Its rescue may have failed there, and its undo before
- * it got that far.
+ * Whether the last step that began to replace the data didn't finish. A rescue may have failed there, and the undo
+ * after it before it got that far.
  */
-function leftDataHalf(kind: OperationKind, rollback: readonly RollbackStep[]): boolean {
-  const replacing = new Set(
-    stepsOfRescueAndUndo(registry[kind]).flatMap((step) => (step.replacesData === true ? [step.name] : [])),
+function leftDataHalf(kind: OperationKind, rows: readonly StepRow[]): boolean {
+  const replacing = stepsThatReplaceData(registry[kind]);
+  const last = rows.findLast(
+    ({ name, state, startedAt }) => startedAt !== null && state !== "skipped" && replacing.has(name),
   );
-  const last = rollback.findLast(({ name, startedAt }) => startedAt !== null && replacing.has(name));
-  return last !== undefined && last.state !== "done" && last.state !== "skipped";
+  return last !== undefined && last.state !== "done";
 }
 
-/** Whether a failed operation's rollback got stuck after it began to replace the data, which may now be incomplete. */
+/** Whether a failed operation's rollback got stuck while the data was being replaced, which may now be incomplete. */
 export const isStuckReplacingData = (
   tx: Reader,
   { id, kind }: { id: string; kind: OperationKind },
-): boolean => leftDataHalf(kind, rollbackOf(tx, id));
+): boolean => {
+  const rows = stepsOf(tx, id);
+  return isStuck(rows) && leftDataHalf(kind, rows);
+};
 
 /** Which of these instances may have incomplete data, and have had no configuration applied since. */
 export function withHalfData(tx: Reader, instanceIds: readonly string[]): ReadonlySet<string> {
@@ -103,18 +119,17 @@ export function whatMayDiffer(tx: Reader, instanceId: string): Partial<MachineFa
       kind,
       definition: registry[kind],
       runs: runsOf.parse(facts).runs,
-      rollback: rollbackOf(tx, id),
+      rows: stepsOf(tx, id),
     }))
     // Without a rescue, a failed operation leaves its change in effect until it's cancelled.
-    .filter(({ definition, runs, rollback }) =>
-      definition.rescue === undefined
-        ? runs?.reconfigure !== undefined
-        : rollback.some(({ state }) => state === "failed"),
+    .filter(({ definition, runs, rows }) =>
+      definition.rescue === undefined ? runs?.reconfigure !== undefined : isStuck(rows),
     );
-  const software = left.filter(({ definition }) => definition.changesSoftware === true);
+  const leaves = (flag: "changesConfiguration" | "changesSoftware") =>
+    left.some(({ definition }) => definition[flag] === true);
   return {
-    ...(left.length > 0 ? { mayDifferFromRow: true } : {}),
-    ...(software.length > 0 ? { softwareMayDiffer: true } : {}),
-    ...(software.some(({ kind, rollback }) => leftDataHalf(kind, rollback)) ? { dataMayBeHalf: true } : {}),
+    ...(leaves("changesConfiguration") ? { mayDifferFromRow: true } : {}),
+    ...(leaves("changesSoftware") ? { softwareMayDiffer: true } : {}),
+    ...(left.some(({ kind, rows }) => leftDataHalf(kind, rows)) ? { dataMayBeHalf: true } : {}),
   };
 }

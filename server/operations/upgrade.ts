@@ -20,7 +20,14 @@ import {
 } from "./steps/dump.ts";
 import { intranetVars } from "./steps/intranetVars.ts";
 import { playbookStep } from "./steps/playbook.ts";
-import { noWayBack, putBack, putDataBack, sendBackup, sourceFacts } from "./steps/restoreData.ts";
+import {
+  noWayBack,
+  putBack,
+  putDataBack,
+  sendBackup,
+  sourceFacts,
+  unlessDataMayBeHalf,
+} from "./steps/restoreData.ts";
 
 const fields = { ...dumpFacts, ...sourceFacts, version: z.string(), previousVersion: z.string() };
 type Facts = FactsOf<typeof fields>;
@@ -98,11 +105,7 @@ export const upgrade = defineOperation<Facts>({
   status: { during: "updating", done: "running", cancelled: "before", failed: "before" },
   mutating: true,
   allowed: whileOn,
-  // Its first step would back up what may be half of the data.
-  noRetry: ({ isStuckReplacingData }) =>
-    isStuckReplacingData
-      ? "The previous data may be only partly back. Cancel the upgrade to finish putting it back."
-      : undefined,
+  noRetry: unlessDataMayBeHalf,
   visitorStatus: "is being updated",
   appliesConfiguration: true,
   changesSoftware: true,

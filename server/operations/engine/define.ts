@@ -356,12 +356,6 @@ export const isPlannedFor =
 export const plannedSteps = (definition: AnyDefinition, facts: AnyFacts = {}): PlannedStep[] =>
   everyStep(definition).filter(({ step }) => isPlannedFor(facts)(step));
 
-/** The steps that lead back, from a failure or a cancellation. */
-export const stepsOfRescueAndUndo = ({ rescue, undo }: AnyDefinition): Step<AnyFacts>[] => [
-  ...(rescue?.steps ?? []),
-  ...undo,
-];
-
 /** All steps that there may be, as rows. */
 export function everyStep(definition: AnyDefinition): PlannedStep[] {
   const rows: PlannedStep[] = [];

@@ -3,7 +3,7 @@ import { intranetVars } from "./intranetVars.ts";
 import { type PlaybookFacts, playbookStep } from "./playbook.ts";
 
 export const mayBeHalf =
-  "An upgrade failed while the previous data was being put back, so the data may be incomplete. Cancel that upgrade to finish putting it back, or restore a backup as a new instance.";
+  "A restore or upgrade failed while it replaced the data, so the data may be incomplete. Cancel it to put the previous data back, or restore a backup as a new instance.";
 
 /**
  * The variables for reinstalling over existing data. Throws if that data may be incomplete: the installer would start with
@@ -11,7 +11,7 @@ export const mayBeHalf =
  */
 export function reinstallVars<Facts extends PlaybookFacts>(context: StepContext<Facts>) {
   if (context.facts.dataMayBeHalf === true)
-    throw new StepFailure(mayBeHalf, "the rollback step that restores the data failed");
+    throw new StepFailure(mayBeHalf, "the last step that replaced the data failed");
   return intranetVars(context);
 }
 

@@ -105,8 +105,8 @@ export const putDataBack = (
   name: string,
   label: string,
   options: { when: (context: StepContext<DumpFacts>) => boolean; putsBack: boolean },
-): Step<DumpFacts> =>
-  playbookStep<DumpFacts>(name, label, {
+): Step<DumpFacts> => ({
+  ...playbookStep<DumpFacts>(name, label, {
     playbook: "unrestore",
     vars: (context) => {
       if (!options.when(context)) return undefined;
@@ -117,7 +117,15 @@ export const putDataBack = (
       };
     },
     learned: () => (options.putsBack ? { facts: noWayBack } : {}),
-  });
+  }),
+  ...(options.putsBack ? { replacesData: true } : {}),
+});
 
 /** Everything is as it was before: the next round has a way back of its own. */
 export const noWayBack = { wayBack: undefined };
+
+/** Why Retry is refused after a rollback that got stuck: its first step would back up what may be half of the data. */
+export const unlessDataMayBeHalf = ({ isStuckReplacingData }: { isStuckReplacingData: boolean }) =>
+  isStuckReplacingData
+    ? "The previous data may be only partly back. Cancel this operation to finish putting it back."
+    : undefined;
