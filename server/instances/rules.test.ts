@@ -54,6 +54,27 @@ test.each(["ROOT_URL", "MONGO_URL", "PORT", "welcome-text", "1ST", "", "ADMIN_KE
   },
 );
 
+test.each(
+  "NODE_OPTIONS NODE_ENV NODE_PATH LD_PRELOAD LD_LIBRARY_PATH PATH HOME DROPLET_ROOT BASH_ENV ENV SHELL ENVIRONMENT_FILE PYTHONSTARTUP OPENSSL_CONF NPM_CONFIG_PREFIX".split(
+    " ",
+  ),
+)("variable %s is refused, because it changes how programs start", (name) => {
+  expect(variableNameProblem(name)).toBe(`${name} would change how programs start, so it can’t be set.`);
+});
+
+test.each([
+  "METEOR_SETTINGS",
+  "MAIL_URL",
+  "LDAP_URL",
+  "NODES",
+  "HOMEPAGE",
+  "PATHS",
+  "HTTP_PROXY",
+  "ENVIRONMENT",
+])("variable %s is the customer's to set", (name) => {
+  expect(variableNameProblem(name)).toBeUndefined();
+});
+
 test("repairs a variable's name", () => {
   expect(suggestVariableName("welcome-text")).toBe("WELCOME_TEXT");
   expect(variableNameProblem(suggestVariableName("1st try"))).toBeUndefined();

@@ -19,6 +19,13 @@ const systemVariables: ReadonlySet<string> = new Set([
   "ADMIN_KEY",
 ]);
 
+/**
+ * Variables that change how programs start instead of what they do: with one of them, whoever may set a variable runs
+ * code of their own wherever the app, its shell or its tools start.
+ */
+const startsPrograms =
+  /^(NODE_.*|NPM_CONFIG_.*|LD_.*|DYLD_.*|DROPLET_.*|BASH_.*|PYTHON.*|PERL.*|RUBY(LIB|OPT)|OPENSSL_.*|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|PATH|HOME|SHELL|ENV|IFS|PS4|TMPDIR|ENVIRONMENT_FILE|METEOR_SHELL_DIR)$/;
+
 export const maxVariables = 100;
 export const maxVariableBytes = 32 * 1024;
 
@@ -59,6 +66,7 @@ export function variableNameProblem(name: string): string | undefined {
     return "Use capital letters, digits and underscores, starting with a letter or an underscore.";
   if (name.length > 128) return "Use at most 128 characters.";
   if (systemVariables.has(name)) return `${name} is set by the system for every instance.`;
+  if (startsPrograms.test(name)) return `${name} would change how programs start, so it can’t be set.`;
   return undefined;
 }
 

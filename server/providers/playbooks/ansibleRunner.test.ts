@@ -155,6 +155,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 120_000 }, () =
     expect(await droplet.environment()).toEqual({
       ...NASTY,
       COMPANY: 'Ünï & "Söhne" {{ 7 * 7 }} 🎉',
+      NODE_ENV: "production",
       ROOT_URL: "http://uni.intranet.localhost:4080",
       HOST: "127.0.0.1",
       PORT: String(droplet.webPort),

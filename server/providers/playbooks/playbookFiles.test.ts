@@ -99,6 +99,7 @@ describe.skipIf(ansible.missing !== undefined)(title, { timeout: 60_000 }, () =>
       ...values,
       COMPANY: "{{ 7 * 7 }} & Co.",
       DATA_DIR: "/data",
+      NODE_ENV: "production",
       ROOT_URL: "https://acme.intranet.io",
       PORT: "3000",
       MONGO_URL: "mongodb://database:27017/intranet",
