@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { createProbe } from "#server/providers/probe.ts";
 import { scanHostKey } from "#server/providers/ssh.ts";
 import type { Stack } from "./stack.ts";
@@ -25,7 +26,7 @@ export async function bareSpawn(stack: Stack, slug: string) {
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${stack.cloud}/v2/${path}`, {
       method,
-      headers: { authorization: "Bearer bench", "content-type": "application/json" },
+      headers: { ...testAuthorization, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { memoryOf, secondsOf } from "./processes.ts";
 
 const password = "a password for the benchmark";
@@ -29,6 +30,7 @@ export async function startStack(firstPort: number, env: Record<string, string> 
       LOCAL_EDGE_PORT: String(ports.edge),
       LOCAL_SSH_PORT: String(ports.ssh),
       LOCAL_WEB_PORT: String(ports.app),
+      LOCAL_CLOUD_TOKEN: testToken,
       DATA_DIR: dataDir,
       ADMIN_EMAIL: email,
       ADMIN_PASSWORD: password,
@@ -68,7 +70,7 @@ export async function startStack(firstPort: number, env: Record<string, string> 
     ...{ dashboard, cloud, ports, dataDir, cookie, query, mutate },
     /** Requests to DigitalOcean's API so far, and how many of them it answered with 429. */
     async requests(): Promise<{ total: number; refused: number }> {
-      const answer = await (await fetch(`${cloud}/_requests`)).json();
+      const answer = await (await fetch(`${cloud}/_requests`, { headers: testAuthorization })).json();
       const { counts, answers } = z
         .object({ counts: z.record(z.string(), z.number()), answers: z.record(z.string(), z.number()) })
         .parse(answer);

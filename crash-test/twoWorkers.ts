@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { z } from "zod";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { leaseMs } from "#server/operations/engine/lease.ts";
 import { registry } from "#server/operations/registry.ts";
 import { begin, insertInstance } from "#server/operations/testing/testEngine.ts";
@@ -75,7 +76,7 @@ async function meet(world: World, { step, moment, signal: how }: Meeting) {
     violations.push(...(await world.broken()));
     const { counts } = z
       .object({ counts: z.record(z.string(), z.number()) })
-      .parse(await (await fetch(`${world.cloudUrl}/_requests`)).json());
+      .parse(await (await fetch(`${world.cloudUrl}/_requests`, { headers: testAuthorization })).json());
     const bought = counts["POST /v2/droplets"] ?? 0;
     if (bought !== spawns) violations.push(`2: ${bought} droplets were bought for ${spawns} spawns`);
     for (const id of ids) {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { signIn } from "#bench/stack.ts";
 import { openDatabase } from "#db/client.ts";
 import { instances, operations } from "#db/schema.ts";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 import { createClock } from "#server/clock.ts";
 import { createEngine } from "#server/createEngine.ts";
 import { readEnv } from "#server/env.ts";
@@ -182,6 +183,7 @@ async function startApplication() {
     DATA_DIR: dataDir,
     ADMIN_EMAIL: account.email,
     ADMIN_PASSWORD: account.password,
+    LOCAL_CLOUD_TOKEN: testToken,
     LOCAL_BOOT_MS: "1000",
     LOCAL_ACTION_MS: "200",
     LOCAL_RATE_PER_MINUTE: "100000",

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type Db, openDatabase, write } from "#db/client.ts";
 import { migrateDatabase } from "#db/migrate.ts";
 import { instances, operations, settings, steps, wakeUps } from "#db/schema.ts";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { anchorName, anchorSchema, createClock } from "#server/clock.ts";
 import { createEngine } from "#server/createEngine.ts";
 import { type Env, readEnv } from "#server/env.ts";
@@ -55,6 +56,7 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
   const cloudEnv = {
     ...ports,
     DATA_DIR: folder,
+    LOCAL_CLOUD_TOKEN: testToken,
     LOCAL_BOOT_MS: "50",
     LOCAL_ACTION_MS: "50",
     LOCAL_LIST_LAG_MS: "100",
@@ -78,6 +80,7 @@ export async function createWorld({ postgresUrl, isReal = false, ...options }: W
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
     SECRET_KEY: "a secret key for the crash test",
+    LOCAL_CLOUD_TOKEN: testToken,
     PLAYBOOKS_AT_ONCE: "20",
     CRASH_FOLDER: folder,
     ...(isReal ? {} : { CRASH_CLOUD: cloudFolder }),
@@ -158,7 +161,7 @@ export async function askCloud(cloudUrl: string, path: string): Promise<Record<s
   const whole: Record<string, unknown> = {};
   for (let page = 1; ; page += 1) {
     const answer = await fetch(`${cloudUrl}/v2/${path}&page=${page}`, {
-      headers: { authorization: "Bearer test" },
+      headers: testAuthorization,
     });
     const { links, ...lists } = listAnswer.parse(await answer.json());
     for (const [name, value] of Object.entries(lists))

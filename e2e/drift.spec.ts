@@ -1,5 +1,6 @@
 import { eq } from "drizzle-orm";
 import { instances } from "#db/schema.ts";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { instanceTag } from "#server/operations/steps/droplet.ts";
 import {
   askIntranet,
@@ -14,7 +15,6 @@ import {
 } from "./fixtures.ts";
 import { cloudUrl } from "./world.ts";
 
-const authorization = { authorization: "Bearer e2e" };
 const rowOf = (slug: string) => {
   const row = withDatabase((db) => db.select().from(instances).where(eq(instances.slug, slug)).get());
   if (row === undefined) throw new Error(`no instance ${slug}`);
@@ -26,7 +26,7 @@ test("an orphaned droplet is shown with its price, and deleted", async ({ page, 
   await waitUntilRunning(page);
   const ownTag = instanceTag(rowOf("ensam").id);
   const made = await request.post(`${cloudUrl}/v2/droplets`, {
-    headers: authorization,
+    headers: testAuthorization,
     data: {
       ...{ name: "left-behind", region: "fra1", size: "s-1vcpu-2gb", image: "debian-13-x64" },
       tags: ["spawner", ownTag],
@@ -55,7 +55,7 @@ test("an orphaned droplet is shown with its price, and deleted", async ({ page, 
   await dialog.getByRole("button", { name: "Delete", exact: true }).click();
   await expect(page).toHaveURL(/operation=/);
   await waitForDone(page, "Delete it at DigitalOcean");
-  const asked = await request.get(`${cloudUrl}/v2/droplets/${droplet.id}`, { headers: authorization });
+  const asked = await request.get(`${cloudUrl}/v2/droplets/${droplet.id}`, { headers: testAuthorization });
   expect(asked.status()).toBe(404);
   await page.goto("/drift");
   await expect(page.getByText("DigitalOcean matches our records.")).toBeVisible();
@@ -70,7 +70,9 @@ test("a DNS record that somebody deleted is repaired: the intranet answers again
   const { domain, ipAddress: address } = rowOf("borta");
   const list = await cloud(request, `/v2/domains/${domain}/records?name=borta.${domain}`);
   const [record] = list.domain_records as { id: number }[];
-  await request.delete(`${cloudUrl}/v2/domains/${domain}/records/${record?.id}`, { headers: authorization });
+  await request.delete(`${cloudUrl}/v2/domains/${domain}/records/${record?.id}`, {
+    headers: testAuthorization,
+  });
   expect((await askIntranet(request, "borta", "/")).status()).not.toBe(200);
   noteDrift("borta", { type: "missing-record", domain, name: "borta", address: address ?? "" });
   await page.goto("/drift");

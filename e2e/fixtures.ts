@@ -6,6 +6,7 @@ import { eq } from "drizzle-orm";
 import { type APIRequestContext, test as base, expect, type Page } from "playwright/test";
 import { type Db, openDatabase } from "#db/client.ts";
 import { drift, healthHours, instances, operations } from "#db/schema.ts";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { createClock } from "#server/clock.ts";
 import { type Finding, keyOf } from "#server/drift/findings.ts";
 import { reconciliationState, saveReconciliationState } from "#server/drift/state.ts";
@@ -198,13 +199,13 @@ export const instanceUrl = (slug: string) => `http://${slug}.intranet.localhost:
 
 /** What the cloud really has, asked with a client of our own. */
 export async function cloud(request: APIRequestContext, path: string): Promise<Record<string, unknown>> {
-  const answer = await request.get(`${cloudUrl}${path}`, { headers: { authorization: "Bearer e2e" } });
+  const answer = await request.get(`${cloudUrl}${path}`, { headers: testAuthorization });
   return (await answer.json()) as Record<string, unknown>;
 }
 
 /** Arms a fault in the local cloud. */
 export async function arm(request: APIRequestContext, fault: Record<string, unknown>): Promise<void> {
-  const answer = await request.post(`${cloudUrl}/_faults`, { data: fault });
+  const answer = await request.post(`${cloudUrl}/_faults`, { headers: testAuthorization, data: fault });
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
@@ -263,7 +264,7 @@ export async function destroy(page: Page, slug: string): Promise<void> {
 
 /** Takes all faults away again. */
 export async function disarm(request: APIRequestContext): Promise<void> {
-  expect((await request.delete(`${cloudUrl}/_faults`)).ok()).toBe(true);
+  expect((await request.delete(`${cloudUrl}/_faults`, { headers: testAuthorization })).ok()).toBe(true);
 }
 
 /** The file on the instance's droplet that holds its posts. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "playwright/test";
 import { z } from "zod";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 import { account, ports } from "./world.ts";
 
 const processList = z.array(z.object({ name: z.string(), pid: z.number() }));
@@ -36,6 +37,7 @@ export function createOwnApplication(
         LOCAL_WEB_PORT: String(own.web),
         LOCAL_ADDRESS_BASE: addressBase,
         LOCAL_BOOT_MS: "1500",
+        LOCAL_CLOUD_TOKEN: testToken,
         DATA_DIR: dataDir,
         ADMIN_EMAIL: account.email,
         ADMIN_PASSWORD: account.password,

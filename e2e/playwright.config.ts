@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "playwright/test";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 import { account, ports } from "./world.ts";
 
 const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((file) => existsSync(file));
@@ -48,6 +49,7 @@ export default defineConfig({
       LOCAL_SSH_PORT: String(ports.ssh),
       LOCAL_WEB_PORT: String(ports.web),
       LOCAL_BOOT_MS: "1500",
+      LOCAL_CLOUD_TOKEN: testToken,
       DATA_DIR: dataDir,
       ADMIN_EMAIL: account.email,
       ADMIN_PASSWORD: account.password,

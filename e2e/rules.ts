@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type APIRequestContext, expect } from "playwright/test";
 import { openDatabase } from "#db/client.ts";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { brokenRules } from "#server/operations/testing/testInvariants.ts";
 import { createFolderStore } from "#server/providers/backups/folderStore.ts";
 import { cloudUrl } from "./world.ts";
@@ -13,9 +14,7 @@ export async function expectRulesToHold(request: APIRequestContext): Promise<voi
   const world = {
     db,
     ask: async (path: string) => {
-      const answer = await request.get(`${cloudUrl}/v2/${path}`, {
-        headers: { authorization: "Bearer e2e" },
-      });
+      const answer = await request.get(`${cloudUrl}/v2/${path}`, { headers: testAuthorization });
       return answer.json();
     },
     isStored: async (key: string) => (await store.find(key)) !== undefined,

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { processesOf } from "./droplet/leftProcesses.ts";
 
 let folder = "";
@@ -32,6 +33,7 @@ async function start(environment: Record<string, string> = {}) {
       LOCAL_SSH_PORT: "4923",
       LOCAL_WEB_PORT: "8923",
       LOCAL_BOOT_MS: "300",
+      LOCAL_CLOUD_TOKEN: testToken,
       LOCAL_ADDRESS_BASE: "127.108",
       ...environment,
     },
@@ -53,7 +55,7 @@ async function start(environment: Record<string, string> = {}) {
 
 async function ask(url: string, body?: object): Promise<unknown> {
   const response = await fetch(url, {
-    headers: { authorization: "Bearer test" },
+    headers: testAuthorization,
     ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
   });
   return response.json();

@@ -13,6 +13,8 @@ const optionsSchema = z.object({
   sshPort: port.min(1).default(4022),
   /** Port the edge talks to on every droplet's own address. */
   webPort: port.min(1).default(8080),
+  /** The only bearer token that the API accepts. */
+  token: z.string("must be set").min(16, "needs at least 16 characters"),
   /** Where `cloud/` is kept: state, droplets, snapshots. */
   dataDir: z.string().min(1).default(".data"),
   /** From the create call until the droplet answers over SSH. */
@@ -52,6 +54,7 @@ export function parseOptions(input: CloudOptionsInput | Record<string, string>):
 export function optionsFromEnvironment(environment: Record<string, string | undefined>): CloudOptions {
   const input: Record<string, string> = {};
   const names = {
+    token: "LOCAL_CLOUD_TOKEN",
     dataDir: "DATA_DIR",
     port: "LOCAL_CLOUD_PORT",
     edgePort: "LOCAL_EDGE_PORT",

@@ -22,6 +22,7 @@ const variables = z
     DIGITALOCEAN_TOKEN: given,
     DIGITALOCEAN_API_URL: url.optional(),
     LOCAL_CLOUD_PORT: port(4010),
+    LOCAL_CLOUD_TOKEN: given,
     LOCAL_EDGE_PORT: port(4080),
     LOCAL_SSH_PORT: port(4022),
     LOCAL_WEB_PORT: port(8080),
@@ -101,7 +102,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     admin: { email: env.ADMIN_EMAIL.toLowerCase(), password: env.ADMIN_PASSWORD },
     isLocal,
     digitalocean: {
-      token: env.DIGITALOCEAN_TOKEN ?? "local",
+      token: env.DIGITALOCEAN_TOKEN ?? env.LOCAL_CLOUD_TOKEN ?? "",
       apiUrl: env.DIGITALOCEAN_API_URL ?? (isLocal ? localCloudUrl : "https://api.digitalocean.com"),
     },
     edgePort: env.LOCAL_EDGE_PORT,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { image, startTestCloud, type TestCloud } from "#local-cloud/testing/testCloud.ts";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { createCloud } from "./cloud.ts";
 import { createFaults } from "./faults.ts";
 import { type Machine, Process } from "./process.ts";
@@ -20,8 +21,7 @@ type Subject = {
   publicKey: string;
 };
 
-const token = "test";
-const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+const headers = { ...testAuthorization, "content-type": "application/json" };
 
 function simulated(): Subject {
   const timeline = new Timeline();

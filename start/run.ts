@@ -11,7 +11,7 @@ import { portProblem } from "./ports.ts";
 import { postgresPlan } from "./postgres.ts";
 import { type ProcessNotes, processNotes } from "./processes.ts";
 import { reasonOf, StartError, say } from "./say.ts";
-import { secretKeyOf } from "./secretKey.ts";
+import { cloudTokenOf, secretKeyOf } from "./secretFiles.ts";
 import {
   applicationEnv,
   cloudPlan,
@@ -93,7 +93,9 @@ async function lockDataDir(env: StartEnv): Promise<Lock> {
   }
 }
 
-async function bringUp(env: StartEnv, mode: Mode, notes: ProcessNotes, begin: Begin): Promise<void> {
+async function bringUp(asRead: StartEnv, mode: Mode, notes: ProcessNotes, begin: Begin): Promise<void> {
+  const cloudToken = asRead.isLocal ? (asRead.cloudToken ?? cloudTokenOf(asRead.dataDir)) : undefined;
+  const env = { ...asRead, cloudToken };
   const orphans = await notes.endOrphans(["postgres"]);
   if (orphans.length > 0) say(`  stopped processes left by a killed Spawner: ${orphans.join(", ")}`);
   await checkPorts(env);

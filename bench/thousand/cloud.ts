@@ -7,6 +7,7 @@ import { createRequestCounts } from "#local-cloud/api/requests.ts";
 import type { Cloud } from "#local-cloud/context.ts";
 import { openStore } from "#local-cloud/host/state.ts";
 import { parseOptions } from "#local-cloud/options.ts";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 import { only } from "#server/operations/testing/testEngine.ts";
 import { paceShape } from "./fasterClock.ts";
 
@@ -18,6 +19,7 @@ const [folder = "", port = "", givenPace = "{}"] = process.argv.slice(2);
 const pace = paceShape.parse(JSON.parse(givenPace));
 const options = parseOptions({
   port,
+  token: testToken,
   dataDir: folder,
   dropletLimit: 2000,
   // As long as DigitalOcean takes to boot a droplet, and as its lists lag behind.

@@ -13,6 +13,7 @@ import { endEverythingAtExit } from "#crash-test/processes.ts";
 import { openDatabase } from "#db/client.ts";
 import { migrateDatabase } from "#db/migrate.ts";
 import { operations } from "#db/schema.ts";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { createClock } from "#server/clock.ts";
 import { readEnv } from "#server/env.ts";
 import { spawnInstance } from "#server/instances/commands/spawnInstance.ts";
@@ -75,7 +76,7 @@ async function run(databaseUrl: string, spawns: number, say: (text: string) => v
     const cloudPort = String(await findFreePort());
     const variables = {
       ...{ DATA_DIR: folder, DATABASE_URL: databaseUrl, SECRET_KEY: "a secret key for the benchmark" },
-      ...{ LOCAL_CLOUD_PORT: cloudPort, PLAYBOOKS_AT_ONCE: "1000" },
+      ...{ LOCAL_CLOUD_PORT: cloudPort, PLAYBOOKS_AT_ONCE: "1000", LOCAL_CLOUD_TOKEN: testToken },
       LOCAL_EDGE_PORT: String((intranets.address() as AddressInfo).port),
     };
     const env = readEnv(variables);
@@ -210,7 +211,9 @@ const counted = z.object({
 });
 
 async function requestsTo(cloud: string) {
-  const { counts, answers } = counted.parse(await (await fetch(`${cloud}/_requests`)).json());
+  const { counts, answers } = counted.parse(
+    await (await fetch(`${cloud}/_requests`, { headers: testAuthorization })).json(),
+  );
   const total = Object.values(counts).reduce((sum, times) => sum + times, 0);
   return { total, counts, refused: answers["429"] ?? 0 };
 }

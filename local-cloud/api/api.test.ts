@@ -16,6 +16,7 @@ import {
   type TestCloud,
 } from "#local-cloud/testing/testCloud.ts";
 import { loadOpenapi } from "#local-cloud/testing/testOpenapi.ts";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 
 const openapi = loadOpenapi();
 const missing = "missing" in openapi ? openapi.missing : undefined;
@@ -48,10 +49,10 @@ describe.skipIf(judge === undefined)(`every operation, judged by DigitalOcean's 
     expect(sizes.find((size) => size.slug === "s-1vcpu-2gb")?.price_monthly).toBe(12);
   });
 
-  test("without a token everything is 401, also an empty one", async () => {
+  test.each(["", "test", `${testToken}x`])("with the token %j everything is 401", async (token) => {
     for (const { method, path } of judge?.operations ?? []) {
       const concrete = path.replace("/v2", "").replace(/\{[^}]+\}/g, "1");
-      const answer = await ask(method, concrete, undefined, { authorization: "Bearer " });
+      const answer = await ask(method, concrete, undefined, { authorization: `Bearer ${token}` });
       expect(answer.status, `${method} ${path}`).toBe(401);
       expect(errorOf(answer)).toMatchObject({ id: "unauthorized", message: "Unable to authenticate you." });
     }

@@ -11,6 +11,7 @@ import { domainRoutes } from "./domains.ts";
 import { dropletRoutes } from "./droplets.ts";
 import { type Fault, faultRoutes, isObjectFault } from "./faults.ts";
 import { frontPage } from "./frontPage.ts";
+import { authorized, fromThisMachine, isAuthorized } from "./guard.ts";
 import { type ApiContext, ApiError, type Env, errorBody, notFound } from "./http.ts";
 import { imageRoutes } from "./images.ts";
 import { keyRoutes } from "./keys.ts";
@@ -45,6 +46,8 @@ export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env>
     c.header("x-request-id", id);
   });
 
+  app.use("*", fromThisMachine);
+
   app.use("/v2/*", async (c, next) => {
     cloud.requests.count(c.req.method, c.req.path);
     await next();
@@ -52,12 +55,12 @@ export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env>
   });
 
   app.use("/v2/*", async (c, next) => {
-    const token = /^Bearer\s+(\S+)\s*$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const isKnown = isAuthorized(cloud, c);
     const listsKeys = c.req.method === "GET" && /^\/v2\/account\/keys\/?$/.test(c.req.path);
-    const { headers, refused } = rate.take(token ?? "", listsKeys);
+    const { headers, refused } = rate.take(isKnown ? "own" : "unknown", listsKeys);
     const send = (error: ApiError) =>
       c.json(bodyOf(c, error), error.status, { ...error.headers, ...headers });
-    if (token === undefined) return send(new ApiError(401, "Unable to authenticate you."));
+    if (!isKnown) return send(new ApiError(401, "Unable to authenticate you."));
     if (refused !== undefined) return send(tooMany(refused.retryAfterSeconds));
     await next();
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
@@ -96,6 +99,7 @@ export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env>
     v2.route("/", routes(cloud));
   }
   app.route("/v2", v2);
+  for (const path of ["/_faults", "/_requests"]) app.use(path, authorized(cloud));
   app.route("/", faultRoutes(cloud.faults));
   app.route("/", releaseRoutes());
   app.get("/_requests", (c) => c.json(cloud.requests.read()));

@@ -1,4 +1,5 @@
 """A whole life through python-digitalocean, unchanged: key, droplet, actions, snapshot, domain, record, delete."""
+import os
 import sys
 import time
 
@@ -6,7 +7,7 @@ import digitalocean
 
 # The library reads its end point from DIGITALOCEAN_END_POINT: every object it makes talks to that one.
 PUBLIC_KEY = sys.argv[1]
-to = {"token": "test"}
+to = {"token": os.environ["DIGITALOCEAN_ACCESS_TOKEN"]}
 
 
 def until(what, question):

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { createApiClient } from "dots-wrapper";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startTestCloud, type TestCloud } from "#local-cloud/testing/testCloud.ts";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 
 const python = "/usr/bin/python3";
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => cloud.stop());
 
 test("a whole life through dots-wrapper, unchanged", async () => {
-  const client = createApiClient({ token: "test", endpoint: `${cloud.apiUrl}/v2` });
+  const client = createApiClient({ token: testToken, endpoint: `${cloud.apiUrl}/v2` });
   const ended = (id: number) =>
     vi.waitUntil(
       async () => {
@@ -90,7 +91,7 @@ test("a whole life through python-digitalocean, unchanged", async (context) => {
     env: {
       ...process.env,
       DIGITALOCEAN_END_POINT: `${cloud.apiUrl}/v2/`,
-      DIGITALOCEAN_ACCESS_TOKEN: "test",
+      DIGITALOCEAN_ACCESS_TOKEN: testToken,
     },
   });
   expect(stdout).toBe("a whole life\n");

@@ -16,8 +16,8 @@ export function frontPage(cloud: Cloud): Html {
     <h1>Local cloud</h1>
     <p class="lead">${count(droplets.length, "droplet")}, ${count(records.length, "DNS record")},
       ${count(state.images.length, "snapshot")}, ${count(state.keys.length, "SSH key")}. Nothing here costs anything.</p>
-    <p>DigitalOcean's API answers at <code>${cloud.apiUrl}/v2</code>. Any non-empty bearer token is accepted:
-      only programs on this machine can reach it. Sites answer on port ${cloud.edgePort}, as their DNS records say.</p>
+    <p>DigitalOcean's API answers at <code>${cloud.apiUrl}/v2</code>. It accepts the bearer token
+      <code>LOCAL_CLOUD_TOKEN</code> only, which the Spawner keeps in <code>local-cloud.token</code> in its data folder. Sites answer on port ${cloud.edgePort}, as their DNS records say.</p>
     ${table(
       "Droplets",
       ["Name", "Status", "Address", "Size", "Tags", "Created"],

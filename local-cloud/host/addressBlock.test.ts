@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { startLocalCloud } from "#local-cloud/cloud.ts";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { type AddressBlock, claimAddressBlock } from "./addressBlock.ts";
 
 const sshPort = 4924;
@@ -47,11 +48,11 @@ test("a program on that port of every address is named with the way out", async 
 
 test("a cloud goes on with the addresses that its droplets have", async () => {
   const dataDir = mkdtempSync(path.join(tmpdir(), "local-cloud-"));
-  const options = { port: 0, edgePort: 0, sshPort, webPort: 8924, dataDir, bootMs: 60_000 };
+  const options = { port: 0, edgePort: 0, sshPort, webPort: 8924, dataDir, bootMs: 60_000, token: testToken };
   const create = async (apiUrl: string) => {
     const answer = await fetch(`${apiUrl}/v2/droplets`, {
       method: "POST",
-      headers: { authorization: "Bearer test" },
+      headers: testAuthorization,
       body: JSON.stringify({ name: "web-1", size: "s-1vcpu-1gb", image: "debian-13-x64" }),
     });
     expect(answer.status).toBe(202);

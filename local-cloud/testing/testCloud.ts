@@ -7,6 +7,7 @@ import { expect, vi } from "vitest";
 import { z } from "zod";
 import { type LocalCloud, startLocalCloud } from "#local-cloud/main.ts";
 import type { CloudOptionsInput } from "#local-cloud/options.ts";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import type { ResponseCheck } from "./testOpenapi.ts";
 
 const sshPort = 4922;
@@ -21,6 +22,7 @@ export async function startTestCloud(addressBase: string, more: Partial<CloudOpt
     edgePort: 0,
     sshPort,
     webPort,
+    token: testToken,
     dataDir: folder,
     bootMs: 600,
     actionMs: 100,
@@ -67,7 +69,7 @@ export function createClient(cloud: () => TestCloud, check?: ResponseCheck) {
   ): Promise<Answer> => {
     const response = await fetch(`${cloud().apiUrl}/v2${requestPath}`, {
       method,
-      headers: { authorization: "Bearer test", "content-type": "application/json", ...headers },
+      headers: { ...testAuthorization, "content-type": "application/json", ...headers },
       ...(body === undefined || method === "GET"
         ? {}
         : { body: typeof body === "string" ? body : JSON.stringify(body) }),

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { instances, mail, type OperationKind } from "#db/schema.ts";
 import { type LocalCloud, startLocalCloud } from "#local-cloud/cloud.ts";
+import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { newId } from "#server/ids.ts";
 import { createFolderStore } from "#server/providers/backups/folderStore.ts";
 import { verifyArchive } from "#server/providers/backups/verify.ts";
@@ -55,6 +56,7 @@ beforeAll(async () => {
   publicKey = readFileSync(join(folder, "key.pub"), "utf8").trim();
   archive = testArchive();
   cloud = await startLocalCloud({
+    token: testToken,
     dataDir: folder,
     port: 0,
     edgePort: 0,
@@ -108,7 +110,7 @@ function createWorld() {
   const { playbooks, probe } = createTestPlaybooks();
   engine.site = { ...engine.site, sshPort, publicKey, keyName: `test-${newId()}` };
   engine.providers = {
-    digitalocean: createDigitalOcean({ token: "test", apiUrl: cloud.apiUrl, now: () => engine.now() }),
+    digitalocean: createDigitalOcean({ token: testToken, apiUrl: cloud.apiUrl, now: () => engine.now() }),
     playbooks,
     backups: createFolderStore(join(world.folder, "backups")),
     transfer: createTestTransfer(archive),
@@ -406,7 +408,7 @@ test("a droplet whose create was answered by silence is found, not bought twice"
   const world = createWorld();
   await fetch(`${cloud.apiUrl}/_faults`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { ...testAuthorization, "content-type": "application/json" },
     body: JSON.stringify({
       match: { method: "POST", path: "/v2/droplets" },
       times: 1,
