@@ -10,6 +10,7 @@ import { createRequestCounts } from "./api/requests.ts";
 import type { Cloud } from "./context.ts";
 import { createEdge } from "./edge/edge.ts";
 import { claimAddressBlock } from "./host/addressBlock.ts";
+import { type Isolation, isolate } from "./host/isolation.ts";
 import { createMachines } from "./host/machines.ts";
 import { openStore } from "./host/state.ts";
 import { type CloudOptionsInput, parseOptions } from "./options.ts";
@@ -18,6 +19,7 @@ export type LocalCloud = {
   /** `http://127.0.0.1:<port>`; paths begin with /v2. */
   apiUrl: string;
   edgePort: number;
+  isolation: Isolation;
   /** Takes droplets and servers down in good order; what exists comes back with the next start. */
   close(): Promise<void>;
 };
@@ -29,6 +31,7 @@ export type LocalCloud = {
 export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCloud> {
   const options = parseOptions(input);
   await mkdir(options.folder, { recursive: true });
+  const isolation = await isolate(options.folder);
   const closing = new AbortController();
   const store = await openStore(options.folder);
   const cloud: Cloud = {
@@ -36,6 +39,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
     store,
     machines: createMachines({
       folder: options.folder,
+      isolation,
       sshPort: options.sshPort,
       webPort: options.webPort,
       releasesUrl: () => `${cloud.apiUrl}/releases`,
@@ -81,6 +85,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
   return {
     apiUrl: cloud.apiUrl,
     edgePort: cloud.edgePort,
+    isolation: isolation.kind,
     close() {
       closed ??= close();
       return closed;

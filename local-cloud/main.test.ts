@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -63,7 +63,7 @@ async function ask(url: string, body?: object): Promise<unknown> {
 
 test("the process takes its droplets along, and replaces those of a predecessor that was killed", async () => {
   const first = await start();
-  expect(first.out()).toMatch(/^Local cloud: API http:\/\/127\.0\.0\.1:\d+, sites on port \d+\n$/);
+  expect(first.out()).toMatch(/^Local cloud: API http:\/\/127\.0\.0\.1:\d+, sites on port \d+\. \S.*\n$/);
   const created = await ask(`${first.apiUrl}/v2/droplets`, {
     name: "survivor",
     size: "s-1vcpu-1gb",
@@ -76,7 +76,7 @@ test("the process takes its droplets along, and replaces those of a predecessor 
     async () => status.parse(await ask(first.apiUrl + droplet)).droplet.status === "active",
     { timeout: 20_000 },
   );
-  const root = path.join(folder, "cloud", "droplets", String(id), "disk");
+  const root = realpathSync(path.join(folder, "cloud", "droplets", String(id), "disk"));
   const before = await vi.waitUntil(async () => (await processesOf(root))[0]);
   first.child.kill("SIGKILL");
   await first.exited;

@@ -1,13 +1,15 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startLocalCloud } from "./cloud.ts";
+import { isolationMessage } from "./host/isolation.ts";
 import { optionsFromEnvironment } from "./options.ts";
 
 export { type LocalCloud, startLocalCloud } from "./cloud.ts";
 
 async function main(): Promise<void> {
   const cloud = await startLocalCloud(optionsFromEnvironment(process.env));
-  console.log(`Local cloud: API ${cloud.apiUrl}, sites on port ${cloud.edgePort}`);
+  const { apiUrl, edgePort, isolation } = cloud;
+  console.log(`Local cloud: API ${apiUrl}, sites on port ${edgePort}. ${isolationMessage[isolation]}`);
   const end = (): void => {
     cloud.close().then(
       () => process.exit(0),

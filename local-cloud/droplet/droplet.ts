@@ -1,5 +1,6 @@
 // One droplet: its SSH server and its init. Node runs this file as it is: `node droplet.ts <machine.json>`.
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ownIdentity } from "./dropletIdentity.ts";
@@ -10,9 +11,14 @@ import { type MachineFile, readMachineFile } from "./machineFile.ts";
 const file = process.argv[2];
 if (file === undefined) throw new Error("Usage: node droplet.ts <machine.json>");
 const machine = await readMachineFile(file);
+// From here on nothing is read that only the host may read, and no module is loaded.
+const hostKey = await readFile(machine.hostKeyFile);
+const serviceCommand = await readFile(path.join(import.meta.dirname, "serviceCommand.ts"));
 await writeFile(path.join(path.dirname(file), "pid"), String(process.pid));
+flushCompileCache();
 // Unix socket paths may have 108 bytes only: everything below is addressed relative to the root.
 process.chdir(machine.root);
+becomeOwnUser(machine);
 
 await prepareRoot(machine);
 const ofToday = await ownIdentity(machine);
@@ -31,7 +37,7 @@ await delay(Math.max(0, machine.bootAt - Date.now()));
 if (!stopping) {
   await init.listen("run/init.sock");
   await init.startEnabled();
-  if (!machine.sshRefused) stopSsh = await startSshServer(machine, environment);
+  if (!machine.sshRefused) stopSsh = await startSshServer(machine, hostKey, environment);
   process.send?.({ type: "ready" });
 }
 
@@ -43,6 +49,14 @@ async function shutDown(): Promise<void> {
   await stopSsh?.();
   await init.shutDown();
   process.exit(0);
+}
+
+/** Gives up what the host's user may do. */
+function becomeOwnUser({ account }: MachineFile): void {
+  if (account === undefined || process.getuid?.() === account.uid) return;
+  process.setgroups?.([]);
+  process.setgid?.(account.gid);
+  process.setuid?.(account.uid);
 }
 
 /** Environment of every session and service. */
@@ -75,12 +89,13 @@ function environmentOf(config: MachineFile): Record<string, string> {
 async function prepareRoot(config: MachineFile): Promise<void> {
   const folders = ["bin", "etc", "root/.ssh", "run", "services", "tmp", "var/lib", "var/log"];
   for (const folder of folders) await mkdir(folder, { recursive: true });
-  for (const name of ["run/init.sock", "bin/node", "bin/service"]) await rm(name, { force: true });
-  await symlink(process.execPath, "bin/node");
-  const command = path.join(import.meta.dirname, "serviceCommand.ts");
+  for (const name of ["run/init.sock", "bin/node", "bin/service", "bin/serviceCommand.ts"])
+    await rm(name, { force: true });
+  await symlink(config.node, "bin/node");
+  await writeFile("bin/serviceCommand.ts", serviceCommand);
   await writeFile(
     "bin/service",
-    `#!/bin/sh\ncd "$DROPLET_ROOT/run" && exec ${quote(process.execPath)} ${quote(command)} "$@"\n`,
+    `#!/bin/sh\ncd "$DROPLET_ROOT/run" && exec ${quote(config.node)} ../bin/serviceCommand.ts "$@"\n`,
     { mode: 0o755 },
   );
   await writeFile("etc/hostname", `${config.name}\n`);

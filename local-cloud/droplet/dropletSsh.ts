@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import ssh2 from "ssh2";
 import { kill } from "./leftProcesses.ts";
 import type { MachineFile } from "./machineFile.ts";
@@ -13,6 +12,7 @@ type Environment = Record<string, string>;
  */
 export async function startSshServer(
   machine: MachineFile,
+  hostKey: Buffer,
   environment: Environment,
 ): Promise<() => Promise<void>> {
   const allowed = machine.authorizedKeys.flatMap((text) => {
@@ -22,7 +22,7 @@ export async function startSshServer(
   const children = new Set<ChildProcess>();
   const clients = new Set<ssh2.Connection>();
 
-  const server = new ssh2.Server({ hostKeys: [readFileSync(machine.hostKeyFile)] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     clients.add(client);
     // Without it Nagle and delayed acknowledgements cost every command a third of a second.
     client.setNoDelay(true);

@@ -1,12 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { chmod, cp, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import ssh2 from "ssh2";
 import { kill, killProcessesOf } from "#local-cloud/droplet/leftProcesses.ts";
 import type { MachineFile } from "#local-cloud/droplet/machineFile.ts";
 import { writeFileAtomically } from "./files.ts";
+import { giveTo, type IsolationOfDroplets, inBubblewrap, nodeFor } from "./isolation.ts";
 import type { Droplet } from "./state.ts";
+
+const run = promisify(execFile);
 
 type Machine = { child: ChildProcess; wanted: boolean; startedAt: number };
 
@@ -19,6 +23,7 @@ export type Machines = ReturnType<typeof createMachines>;
  */
 export function createMachines(config: {
   folder: string;
+  isolation: IsolationOfDroplets;
   sshPort: number;
   webPort: number;
   releasesUrl: () => string;
@@ -28,7 +33,8 @@ export function createMachines(config: {
   const turns = new Map<number, Promise<unknown>>();
   let closed = false;
 
-  const home = (id: number): string => path.join(config.folder, "droplets", String(id));
+  const { isolation } = config;
+  const home = (id: number): string => path.join(isolation.droplets, String(id));
   const disk = (id: number): string => path.join(home(id), "disk");
   const snapshot = (imageId: number): string => path.join(config.folder, "snapshots", String(imageId));
 
@@ -38,12 +44,21 @@ export function createMachines(config: {
     return next;
   }
 
+  const killAllOf = (id: number) => killProcessesOf(disk(id), isolation.account(id)?.uid);
+
   /** A new disk: empty, or a copy of a snapshot. Appears as a whole. */
   async function makeDisk(id: number, imageId: number | undefined): Promise<void> {
+    const account = isolation.account(id);
     await mkdir(home(id), { recursive: true });
+    // Its user passes through to the disk, and reads nothing else here.
+    if (account !== undefined) await chmod(home(id), 0o711);
     await rm(`${disk(id)}.new`, { recursive: true, force: true });
     if (imageId === undefined) await mkdir(`${disk(id)}.new`, { recursive: true });
     else await copyDisk(snapshot(imageId), `${disk(id)}.new`);
+    if (account !== undefined) {
+      await giveTo(account, `${disk(id)}.new`);
+      await chmod(`${disk(id)}.new`, 0o700);
+    }
     await rm(disk(id), { recursive: true, force: true });
     await rename(`${disk(id)}.new`, disk(id));
   }
@@ -63,7 +78,8 @@ export function createMachines(config: {
   async function launch(droplet: Droplet, bootAt: number): Promise<void> {
     const { id } = droplet;
     if (closed || removed.has(id) || running.has(id)) return;
-    await killProcessesOf(disk(id));
+    await killAllOf(id);
+    const account = isolation.account(id);
     const machine: MachineFile = {
       id,
       name: droplet.name,
@@ -76,34 +92,38 @@ export function createMachines(config: {
       authorizedKeys: droplet.keys,
       bootAt,
       sshRefused: droplet.faults.includes("ssh-refused"),
+      node: await nodeFor(account),
+      ...(account === undefined ? {} : { account }),
     };
     const file = path.join(home(id), "machine.json");
     await writeFileAtomically(file, JSON.stringify(machine));
     if (closed || removed.has(id)) return;
-    const console = openSync(path.join(home(id), "console.log"), "a");
+    const console = openSync(path.join(home(id), "console.log"), "a", 0o600);
     // A small heap: there may be many droplets. A group of its own: Ctrl-C reaches the cloud, which
     // then takes its droplets down in order.
-    const child = spawn(
+    const command = [
       process.execPath,
-      [
-        "--max-old-space-size=64",
-        "--max-semi-space-size=1",
-        path.join(import.meta.dirname, "../droplet/droplet.ts"),
-        file,
-      ],
-      {
-        cwd: home(id),
-        detached: true,
-        env: {
-          PATH: "/usr/bin:/bin",
-          NODE_ENV: "production",
-          DROPLET_ROOT: disk(id),
-          // Compiled once for all droplets, types stripped: each of them starts faster and stays smaller.
-          NODE_COMPILE_CACHE: path.join(config.folder, "compiled"),
-        },
-        stdio: ["ignore", console, console, "ipc"],
+      "--max-old-space-size=64",
+      "--max-semi-space-size=1",
+      path.join(import.meta.dirname, "../droplet/droplet.ts"),
+      file,
+    ];
+    const [program = "", ...argv] =
+      isolation.kind === "bubblewrap"
+        ? inBubblewrap(command, { folder: config.folder, home: home(id) })
+        : command;
+    const child = spawn(program, argv, {
+      cwd: home(id),
+      detached: true,
+      env: {
+        PATH: "/usr/bin:/bin",
+        NODE_ENV: "production",
+        DROPLET_ROOT: disk(id),
+        // Compiled once for all droplets, types stripped: each of them starts faster and stays smaller.
+        NODE_COMPILE_CACHE: path.join(config.folder, "compiled"),
       },
-    );
+      stdio: ["ignore", console, console, "ipc"],
+    });
     closeSync(console);
     const entry: Machine = { child, wanted: true, startedAt: Date.now() };
     running.set(id, entry);
@@ -127,14 +147,38 @@ export function createMachines(config: {
       const { child } = entry;
       if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
         const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-        child.kill(inGoodOrder ? "SIGTERM" : "SIGKILL");
+        // The end of its power supply, as the droplet sees it. A signal would reach its bubblewrap only.
+        if (inGoodOrder && child.connected) child.disconnect();
+        else child.kill("SIGKILL");
         const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
         await exited;
         clearTimeout(timer);
         kill(-child.pid, "SIGKILL");
       }
     }
-    await killProcessesOf(disk(id));
+    await killAllOf(id);
+  }
+
+  /** A copy of a disk that may change meanwhile, made by the droplet's own user: links on it lead root nowhere. */
+  async function copyAsOwner(id: number, to: string): Promise<void> {
+    const account = isolation.account(id);
+    if (account === undefined) return copyDisk(disk(id), to);
+    const half = path.join(home(id), "snapshot");
+    for (let attempt = 1; ; attempt += 1) {
+      await rm(half, { recursive: true, force: true });
+      await mkdir(half, { mode: 0o700 });
+      await chown(half, account.uid, account.gid);
+      try {
+        await run("cp", ["-a", "--reflink=auto", `${disk(id)}/.`, half], { ...account, cwd: "/" });
+        break;
+      } catch (error) {
+        // A running system may change under the copy.
+        if (attempt === 5) throw error;
+      }
+    }
+    await giveTo({ uid: 0, gid: 0 }, half);
+    await copyDisk(half, to);
+    await rm(half, { recursive: true });
   }
 
   return {
@@ -166,16 +210,16 @@ export function createMachines(config: {
       inTurn(id, async () => {
         const target = snapshot(imageId);
         await rm(`${target}.new`, { recursive: true, force: true });
-        await copyDisk(disk(id), `${target}.new`);
+        await copyAsOwner(id, `${target}.new`);
         await rename(`${target}.new`, target);
         return sizeOf(target);
       }),
     removeSnapshot: (imageId: number) => rm(snapshot(imageId), { recursive: true, force: true }),
     /** Removes folders nobody knows any more (a crash between a delete and its end) and their processes. */
     async sweep(droplets: readonly number[], images: readonly number[]): Promise<void> {
-      for (const name of await entries(path.join(config.folder, "droplets"))) {
-        const folder = path.join(config.folder, "droplets", name);
-        await killProcessesOf(path.join(folder, "disk"));
+      for (const name of await entries(isolation.droplets)) {
+        const folder = path.join(isolation.droplets, name);
+        await killProcessesOf(path.join(folder, "disk"), isolation.account(Number(name))?.uid);
         if (!droplets.map(String).includes(name)) await rm(folder, { recursive: true, force: true });
       }
       for (const name of await entries(path.join(config.folder, "snapshots"))) {

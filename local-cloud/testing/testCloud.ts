@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import ssh2 from "ssh2";
@@ -13,6 +13,13 @@ import type { ResponseCheck } from "./testOpenapi.ts";
 const sshPort = 4922;
 export const webPort = 8922;
 export const image = "debian-13-x64";
+
+/** Removes a cloud's data folder, and its droplets where users of their own made them live elsewhere. */
+export function removeCloud(dataDir: string): void {
+  const droplets = path.join(dataDir, "cloud", "droplets");
+  if (existsSync(droplets)) rmSync(realpathSync(droplets), { recursive: true, force: true });
+  rmSync(dataDir, { recursive: true, force: true });
+}
 
 /** A cloud of a test's own: temporary folder, free ports, own addresses, quick. */
 export async function startTestCloud(addressBase: string, more: Partial<CloudOptionsInput> = {}) {
@@ -36,6 +43,9 @@ export async function startTestCloud(addressBase: string, more: Partial<CloudOpt
   let cloud: LocalCloud = await startLocalCloud(options);
   return {
     folder,
+    get isolation() {
+      return cloud.isolation;
+    },
     publicKey: readFileSync(path.join(folder, "key.pub"), "utf8").trim(),
     privateKey: readFileSync(path.join(folder, "key")),
     get apiUrl() {
@@ -51,7 +61,7 @@ export async function startTestCloud(addressBase: string, more: Partial<CloudOpt
     },
     async stop(): Promise<void> {
       await cloud.close();
-      rmSync(folder, { recursive: true, force: true });
+      removeCloud(folder);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { instances, mail, type OperationKind } from "#db/schema.ts";
 import { type LocalCloud, startLocalCloud } from "#local-cloud/cloud.ts";
+import { removeCloud } from "#local-cloud/testing/testCloud.ts";
 import { testAuthorization, testToken } from "#local-cloud/testing/testToken.ts";
 import { newId } from "#server/ids.ts";
 import { createFolderStore } from "#server/providers/backups/folderStore.ts";
@@ -73,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await cloud.close();
-  rmSync(folder, { recursive: true, force: true });
+  removeCloud(folder);
 });
 
 /** Asks the cloud; of a list, all pages. */

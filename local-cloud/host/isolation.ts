@@ -1,0 +1,139 @@
+import { execFile, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { constants, existsSync } from "node:fs";
+import { chmod, copyFile, cp, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { homedir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+
+/** The account that a droplet's processes run as. */
+export type Account = { uid: number; gid: number };
+
+/**
+ * What keeps a droplet away from the Spawner's own files and processes: a user of its own if this is root, or else the
+ * namespaces that bubblewrap makes. Without either, whatever runs on a droplet runs as the Spawner.
+ */
+export type Isolation = "own-user" | "bubblewrap" | "none";
+
+/** Where root's droplets live: their users can't reach what belongs to root alone. */
+const reachable = "/var/lib/intranet-spawner";
+/** User ids that neither people nor system services have; the second for machines with only 65,536 of them. */
+const ranges = [
+  { first: 0x7000_0000, size: 0x0fff_0000 },
+  { first: 40_000, size: 19_000 },
+];
+
+const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
+
+export type IsolationOfDroplets = {
+  kind: Isolation;
+  /** Where droplets live, each in a folder of its own. */
+  droplets: string;
+  /** Whom a droplet's processes and disk belong to; undefined if it's who runs this. */
+  account: (dropletId: number) => Account | undefined;
+};
+
+/** Keeps the droplets whose state is in `folder` apart as far as this machine allows. Makes their folder. */
+export async function isolate(folder: string): Promise<IsolationOfDroplets> {
+  const found = meansFor(folder);
+  return { ...found, droplets: await dropletsFolder(folder, found.kind) };
+}
+
+function meansFor(folder: string): Pick<IsolationOfDroplets, "kind" | "account"> {
+  if (process.getuid?.() === 0) {
+    const range = ranges.find(({ first, size }) => canBecome(first + size));
+    if (range !== undefined) {
+      const start = hashOf(folder).readUInt32BE(0);
+      return {
+        kind: "own-user",
+        account: (dropletId) => {
+          const uid = range.first + ((start + dropletId) % range.size);
+          return { uid, gid: uid };
+        },
+      };
+    }
+  }
+  const kind = hasBubblewrap() ? "bubblewrap" : "none";
+  return { kind, account: () => undefined };
+}
+
+const canBecome = (uid: number): boolean => spawnSync("/bin/true", { uid, gid: uid }).status === 0;
+
+const hasBubblewrap = (): boolean =>
+  spawnSync("bwrap", [
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--proc",
+    "/proc",
+    "--unshare-pid",
+    "/bin/true",
+  ]).status === 0;
+
+/** In a sentence, for whoever starts the Spawner and for its settings. */
+export const isolationMessage: Record<Isolation, string> = {
+  "own-user": "Each droplet runs as a user of its own.",
+  bubblewrap: "Droplets run in bubblewrap, without access to your home folder and the Spawner's data.",
+  none: "Droplets run as your own user: whoever may set variables can run programs here. Install bubblewrap, or start as root.",
+};
+
+/**
+ * The folder of droplets below `folder`. For droplets with users of their own it's a link to one that they can reach;
+ * what an earlier version kept in place moves there.
+ */
+async function dropletsFolder(folder: string, kind: Isolation): Promise<string> {
+  const here = path.join(folder, "droplets");
+  if (kind !== "own-user") {
+    await mkdir(here, { recursive: true });
+    return here;
+  }
+  const there = path.join(reachable, `droplets-${hashOf(folder).toString("hex").slice(0, 16)}`);
+  await mkdir(there, { recursive: true });
+  await chmod(there, 0o711);
+  const found = await lstat(here).catch(() => undefined);
+  if (found?.isDirectory() === true) {
+    await cp(here, there, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await rm(here, { recursive: true });
+  } else if (found?.isSymbolicLink() === true && (await readlink(here)) !== there) await rm(here);
+  if ((await lstat(here).catch(() => undefined)) === undefined) await symlink(there, here);
+  return there;
+}
+
+/** Gives a folder and all that is in it to an account, without following links. */
+export async function giveTo({ uid, gid }: Account, folder: string): Promise<void> {
+  await promisify(execFile)("chown", ["-hR", `${uid}:${gid}`, "--", folder]);
+}
+
+/** This Node.js as droplets can run it: itself, or a copy where their users can reach it. */
+export async function nodeFor(account: Account | undefined): Promise<string> {
+  const { execPath } = process;
+  if (account === undefined || spawnSync("test", ["-x", execPath], account).status === 0) return execPath;
+  const folder = path.join(reachable, `node-${process.version}-${process.arch}`);
+  const file = path.join(folder, "node");
+  if (existsSync(file)) return file;
+  await mkdir(folder, { recursive: true });
+  const half = `${file}.${process.pid}`;
+  await copyFile(execPath, half, constants.COPYFILE_FICLONE);
+  await chmod(half, 0o755);
+  await rename(half, file);
+  return file;
+}
+
+const checkout = path.resolve(import.meta.dirname, "../..");
+
+/** The command inside bubblewrap: it sees the system, the Spawner's code and `home`, and nothing else of its user's. */
+export function inBubblewrap(command: readonly string[], at: { folder: string; home: string }): string[] {
+  const hidden = [...new Set([homedir(), at.folder])].filter((folder) => folder !== "/");
+  const shown = [...new Set([checkout, path.dirname(process.execPath)])];
+  return [
+    "bwrap",
+    ...["--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-ipc", "--die-with-parent"],
+    ...hidden.flatMap((folder) => ["--tmpfs", folder]),
+    ...shown.flatMap((folder) => ["--ro-bind", folder, folder]),
+    ...["--bind", at.home, at.home],
+    "--",
+    ...command,
+  ];
+}
