@@ -49,6 +49,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
     requests: createRequestCounts(),
     apiUrl: "",
     edgePort: 0,
+    isolation: isolation.kind,
     addressBase: "",
     closing: closing.signal,
   };

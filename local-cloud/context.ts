@@ -1,6 +1,7 @@
 import type { ActionEngine } from "./api/actions.ts";
 import type { Faults } from "./api/faults.ts";
 import type { RequestCounts } from "./api/requests.ts";
+import type { Isolation } from "./host/isolation.ts";
 import type { Machines } from "./host/machines.ts";
 import type { Store } from "./host/state.ts";
 import type { CloudOptions } from "./options.ts";
@@ -16,6 +17,7 @@ export type Cloud = {
   /** `http://127.0.0.1:<port>`, known once the port is bound. */
   apiUrl: string;
   edgePort: number;
+  isolation: Isolation;
   /** First two numbers of the droplets' addresses, known once they are claimed. */
   addressBase: string;
   /** Aborts when the cloud closes. */

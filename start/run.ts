@@ -15,6 +15,7 @@ import { cloudTokenOf, secretKeyOf } from "./secretFiles.ts";
 import {
   applicationEnv,
   cloudPlan,
+  dropletIsolation,
   type Given,
   type Mode,
   nodeArgs,
@@ -120,6 +121,7 @@ async function bringUp(asRead: StartEnv, mode: Mode, notes: ProcessNotes, begin:
 
   const given: Given = { databaseUrl, secretKey, ansibleBinDir: binDir };
   await cloud?.ready;
+  if (cloud !== undefined) say(`  ${await dropletIsolation(env)}`);
   worker = begin(workerPlan(env, given, mode));
   const web = begin(webPlan(env, given, mode));
   await Promise.all([worker.ready, web.ready]).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { z } from "zod";
 import type { ChildEnv, StartEnv } from "./env.ts";
 import { root } from "./env.ts";
 import { logFile } from "./logs.ts";
@@ -116,6 +117,16 @@ export function webPlan(env: StartEnv, given: Given, mode: Mode): ProcessPlan {
     ),
     isReady: () => replies(`http://${host}:${env.port}/login`),
   };
+}
+
+const isolationAnswer = z.object({ userMessage: z.string() });
+
+/** What keeps the local cloud's droplets away from the Spawner, in a sentence. */
+export async function dropletIsolation({ cloudPort, cloudToken = "" }: StartEnv): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${cloudPort}/_isolation`, {
+    headers: { authorization: `Bearer ${cloudToken}` },
+  });
+  return isolationAnswer.parse(await answer.json()).userMessage;
 }
 
 const watching = (mode: Mode): string[] => (mode === "dev" ? ["--watch", "--watch-preserve-output"] : []);

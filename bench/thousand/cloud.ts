@@ -37,6 +37,7 @@ const cloud: Cloud = {
   requests: createRequestCounts(),
   apiUrl: `http://127.0.0.1:${port}`,
   edgePort: 0,
+  isolation: "none",
   addressBase: options.addressBase ?? "",
   closing: new AbortController().signal,
 };

@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Cloud } from "#local-cloud/context.ts";
+import { isolationMessage } from "#local-cloud/host/isolation.ts";
 import { accountRoutes } from "./account.ts";
 import { actionRoutes } from "./actions.ts";
 import { domainRoutes } from "./domains.ts";
@@ -99,7 +100,7 @@ export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env>
     v2.route("/", routes(cloud));
   }
   app.route("/v2", v2);
-  for (const path of ["/_faults", "/_requests"]) app.use(path, authorized(cloud));
+  for (const path of ["/_faults", "/_requests", "/_isolation"]) app.use(path, authorized(cloud));
   app.route("/", faultRoutes(cloud.faults));
   app.route("/", releaseRoutes());
   app.get("/_requests", (c) => c.json(cloud.requests.read()));
@@ -107,6 +108,9 @@ export function createApi(cloud: Cloud, now: () => number = Date.now): Hono<Env>
     cloud.requests.reset();
     return c.body(null, 204);
   });
+  app.get("/_isolation", (c) =>
+    c.json({ kind: cloud.isolation, userMessage: isolationMessage[cloud.isolation] }),
+  );
   app.get("/", (c) => c.html(frontPage(cloud)));
 
   app.notFound((c) => c.json(bodyOf(c, notFound()), 404));

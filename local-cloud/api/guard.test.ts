@@ -21,7 +21,7 @@ const send = (path: string, headers: Record<string, string>, method = "GET"): Pr
   });
 const port = () => new URL(cloud.apiUrl).port;
 
-describe.each(["/v2/account", "/_faults", "/_requests", "/releases", "/"])("%s", (path) => {
+describe.each(["/v2/account", "/_faults", "/_requests", "/_isolation", "/releases", "/"])("%s", (path) => {
   test("answers to its own names", async () => {
     for (const name of ["127.0.0.1", "localhost"])
       expect(await send(path, { ...testAuthorization, host: `${name}:${port()}` })).toBe(200);
@@ -49,9 +49,12 @@ test("a link to the front page can be followed, and the page can't be embedded",
   expect(await send("/v2/tags", { ...visit, "sec-fetch-dest": "document" }, "POST")).toBe(403);
 });
 
-test.each(["/_faults", "/_requests", "/v2/account/keys"])("%s wants the token", async (path) => {
-  for (const method of ["GET", "POST", "DELETE"]) {
-    expect(await send(path, {}, method)).toBe(401);
-    expect(await send(path, { authorization: "Bearer guessed" }, method)).toBe(401);
-  }
-});
+test.each(["/_faults", "/_requests", "/_isolation", "/v2/account/keys"])(
+  "%s wants the token",
+  async (path) => {
+    for (const method of ["GET", "POST", "DELETE"]) {
+      expect(await send(path, {}, method)).toBe(401);
+      expect(await send(path, { authorization: "Bearer guessed" }, method)).toBe(401);
+    }
+  },
+);

@@ -12,6 +12,7 @@ import {
   startTestCloud,
   type TestCloud,
 } from "#local-cloud/testing/testCloud.ts";
+import { testAuthorization } from "#local-cloud/testing/testToken.ts";
 import { inBubblewrap } from "./isolation.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -32,6 +33,14 @@ describe.runIf(isRoot)("a droplet with a user of its own", () => {
     await execute(cloud, other.address, "echo confidential >~/notes");
   });
   afterAll(() => cloud.stop());
+
+  test("is said to whoever asks with the token", async () => {
+    const answer = await fetch(`${cloud.apiUrl}/_isolation`, { headers: testAuthorization });
+    expect(await answer.json()).toEqual({
+      kind: "own-user",
+      userMessage: "Each droplet runs as a user of its own.",
+    });
+  });
 
   test("is neither root nor the other droplet's user", async () => {
     const ids = [await run("id -u"), await execute(cloud, other.address, "id -u")].map(({ out }) =>

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Db } from "#db/client.ts";
 import { createBackupStore } from "#server/backups/store.ts";
 import type { Clock } from "#server/clock.ts";
@@ -24,17 +25,27 @@ export async function checkConnections({ env, db, digitalocean, now }: Asking) {
   const store = createBackupStore(env);
   const [cloud, playbooks, mail, backups] = await Promise.all([
     check("DigitalOcean", env.digitalocean.apiUrl, async () => {
-      const account = await digitalocean.account();
-      return {
-        ok: account.status === "active",
-        userMessage: `${account.email}, up to ${account.dropletLimit} droplets${env.isLocal ? ", on the local cloud" : ""}.`,
-      };
+      const { email, dropletLimit, status } = await digitalocean.account();
+      const limit = `${email}, up to ${dropletLimit} droplets`;
+      const userMessage = env.isLocal ? `${limit}, on the local cloud. ${await isolation(env)}` : `${limit}.`;
+      return { ok: status === "active", userMessage };
     }),
     check("Playbook runner", "ansible-runner", () => runner.check()),
     check("Mail", env.mail.from, () => checkMail(createMailer(env), db, now())),
     check("Backups", store.place, () => store.check()),
   ]);
   return { digitalocean: cloud, playbooks, mail, backups };
+}
+
+const isolationAnswer = z.object({ userMessage: z.string() });
+
+/** What keeps the local cloud's droplets away from the Spawner, in a sentence. */
+async function isolation({ digitalocean: { apiUrl, token } }: Env): Promise<string> {
+  const answer = await fetch(`${apiUrl}/_isolation`, {
+    headers: { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(5000),
+  });
+  return isolationAnswer.parse(await answer.json()).userMessage;
 }
 
 /** Whether mail can be sent now, and whether some of the last week's was not. */
