@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { z } from "zod";
-import { type Identity, identify } from "./identity.ts";
+import { endProcess, type Identity, identify } from "./identity.ts";
 import { findFreePort, isPortFree } from "./ports.ts";
 import {
   type Account,
@@ -36,6 +36,7 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   const account = postgresAccount();
   const binaries = await postgresBinaries(account);
   const place = clusterFolder(dataDir, account);
+  if (place.moved) await removeCluster(join(dataDir, "postgres"));
   const kept = readSettings(place.folder);
   const isOurs =
     kept !== undefined &&
@@ -47,6 +48,13 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   ensureInitialised(cluster);
   if (kept !== undefined && kept.port !== port) writeSettings(cluster);
   return cluster;
+}
+
+/** Removes one from before the data folder was closed to its account: nothing is in it that isn't in SQLite as well. */
+async function removeCluster(folder: string): Promise<void> {
+  const living = livingPostmaster(folder);
+  if (living !== undefined) await endProcess(living, 8000, "SIGINT");
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Makes the cluster when its folder is not there or only half made: it holds nothing that is not in SQLite as well. */

@@ -10,9 +10,13 @@ const given = z
   .transform((value) => (value === "" ? undefined : value))
   .optional();
 
-const variables = z.object({
+/** Addresses that only programs on this machine reach. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
+
+const fields = z.object({
   PORT: port(3000),
-  HOST: given,
+  HOST: given.transform((host) => host ?? "127.0.0.1"),
+  ALLOW_HTTP: z.enum(["", "0", "1"], "must be 1, or not set").optional(),
   DATA_DIR: z.string().min(1).default(".data"),
   DATABASE_URL: given,
   DIGITALOCEAN_TOKEN: given,
@@ -29,6 +33,17 @@ const variables = z.object({
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
   PLAYWRIGHT_BROWSERS_PATH: given,
   SPAWNER_LAUNCHER: z.coerce.number().int().optional(),
+});
+
+/** Other machines may only sign in over https, unless somebody has said that their network may read passwords. */
+const variables = fields.superRefine(({ HOST, NEXTAUTH_URL, ALLOW_HTTP }, context) => {
+  if (isLoopback(HOST) || ALLOW_HTTP === "1" || NEXTAUTH_URL?.startsWith("https://") === true) return;
+  context.addIssue({
+    code: "custom",
+    path: ["HOST"],
+    message:
+      "other machines can reach this address, so set NEXTAUTH_URL to the https address of a proxy in front of it, or ALLOW_HTTP=1 if passwords may cross your network unencrypted",
+  });
 });
 
 export type StartEnv = ReturnType<typeof readStartEnv>;
@@ -53,6 +68,8 @@ export function readStartEnv(source: Record<string, string | undefined> = proces
   return {
     port: env.PORT,
     host: env.HOST,
+    /** Other machines reach the dashboard, over plain http. */
+    isExposed: !isLoopback(env.HOST) && env.NEXTAUTH_URL?.startsWith("https://") !== true,
     dataDir: resolve(root, env.DATA_DIR),
     databaseUrl: env.DATABASE_URL,
     isLocal: env.DIGITALOCEAN_TOKEN === undefined,

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
@@ -50,6 +51,12 @@ function lookUp(): Account | undefined {
 const canReach = (file: string, account: Account | undefined): boolean =>
   account === undefined || spawnSync("test", ["-x", file], account).status === 0;
 
+/** Whatever the umask says. */
+function makeReachable(): void {
+  mkdirSync(reachable, { recursive: true });
+  chmodSync(reachable, 0o755);
+}
+
 /** The folder of the cluster: in the data folder, or in a place that Postgres' account can reach. Makes its parent. */
 export function clusterFolder(
   dataDir: string,
@@ -57,7 +64,7 @@ export function clusterFolder(
 ): { folder: string; moved: boolean } {
   mkdirSync(dataDir, { recursive: true });
   if (canReach(dataDir, account)) return { folder: join(dataDir, "postgres"), moved: false };
-  mkdirSync(reachable, { recursive: true, mode: 0o755 });
+  makeReachable();
   const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
   return { folder: join(reachable, name), moved: true };
 }
@@ -87,7 +94,7 @@ export async function postgresBinaries(account: Account | undefined): Promise<Bi
   const copy = join(reachable, `postgresql-${version}`);
   if (!existsSync(copy)) {
     const half = `${copy}.${process.pid}`;
-    mkdirSync(reachable, { recursive: true, mode: 0o755 });
+    makeReachable();
     cpSync(native, half, { recursive: true, verbatimSymlinks: true });
     execFileSync("chmod", ["-R", "a+rX", half]);
     // Whoever comes second finds it there.

@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildWeb } from "./build.ts";
 import { openCluster } from "./cluster.ts";
+import { secureDataDir } from "./dataDir.ts";
 import { readStartEnv, root, type StartEnv } from "./env.ts";
 import { hasEnded } from "./identity.ts";
 import { runLogged } from "./install.ts";
@@ -51,7 +52,7 @@ export async function runSpawner(mode: Mode): Promise<void> {
 
   try {
     const env = readStartEnv();
-    mkdirSync(env.dataDir, { recursive: true });
+    secureDataDir(env.dataDir);
     lock = await lockDataDir(env);
     const notes = processNotes(env.dataDir);
     await bringUp(env, mode, notes, (plan) => {
@@ -60,6 +61,10 @@ export async function runSpawner(mode: Mode): Promise<void> {
       running.push(one);
       return one;
     });
+    if (env.isExposed)
+      say(
+        `  Other machines can reach the dashboard on ${env.host}, and their passwords cross the network unencrypted (ALLOW_HTTP=1)`,
+      );
     say(`Spawner is ready: ${env.dashboardUrl.replace(/\/$/, "")}`);
   } catch (error) {
     if (stopping === undefined) {

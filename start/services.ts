@@ -105,9 +105,8 @@ export function workerPlan(env: StartEnv, given: Given, mode: Mode): ProcessPlan
 
 export function webPlan(env: StartEnv, given: Given, mode: Mode): ProcessPlan {
   const next = join(root, "node_modules/next/dist/bin/next");
-  const args = [next, mode, "-p", String(env.port), ...(env.host === undefined ? [] : ["-H", env.host])];
-  const host =
-    env.host === undefined || env.host === "0.0.0.0" ? "127.0.0.1" : env.host === "::" ? "[::1]" : env.host;
+  const args = [next, mode, "-p", String(env.port), "-H", env.host];
+  const host = env.host === "0.0.0.0" ? "127.0.0.1" : env.host.includes(":") ? "[::1]" : env.host;
   return {
     ...plan(
       env,

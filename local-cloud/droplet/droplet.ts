@@ -18,6 +18,8 @@ await writeFile(path.join(path.dirname(file), "pid"), String(process.pid));
 flushCompileCache();
 // Unix socket paths may have 108 bytes only: everything below is addressed relative to the root.
 process.chdir(machine.root);
+// The host's is stricter than a server's.
+process.umask(0o022);
 becomeOwnUser(machine);
 
 await prepareRoot(machine);

@@ -79,6 +79,12 @@ export const isolationMessage: Record<Isolation, string> = {
   none: "Droplets run as your own user: whoever may set variables can run programs here. Install bubblewrap, or start as root.",
 };
 
+/** Whatever the umask says. */
+async function makeReachable(): Promise<void> {
+  await mkdir(reachable, { recursive: true });
+  await chmod(reachable, 0o755);
+}
+
 /**
  * The folder of droplets below `folder`. For droplets with users of their own it's a link to one that they can reach;
  * what an earlier version kept in place moves there.
@@ -90,6 +96,7 @@ async function dropletsFolder(folder: string, kind: Isolation): Promise<string> 
     return here;
   }
   const there = path.join(reachable, `droplets-${hashOf(folder).toString("hex").slice(0, 16)}`);
+  await makeReachable();
   await mkdir(there, { recursive: true });
   await chmod(there, 0o711);
   const found = await lstat(here).catch(() => undefined);
@@ -113,7 +120,9 @@ export async function nodeFor(account: Account | undefined): Promise<string> {
   const folder = path.join(reachable, `node-${process.version}-${process.arch}`);
   const file = path.join(folder, "node");
   if (existsSync(file)) return file;
+  await makeReachable();
   await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
   const half = `${file}.${process.pid}`;
   await copyFile(execPath, half, constants.COPYFILE_FICLONE);
   await chmod(half, 0o755);
