@@ -11,6 +11,7 @@ import {
 import { createTRPCContext } from "@trpc/tanstack-react-query";
 import { type ReactNode, useState } from "react";
 import type { AppRouter } from "#server/api/router.ts";
+import { maxCallsAtOnce } from "#server/api/views.ts";
 
 const { TRPCProvider, useTRPC } = createTRPCContext<AppRouter>();
 
@@ -62,7 +63,7 @@ export function TrpcProvider({ children }: { children: ReactNode }) {
           false: splitLink({
             condition: ({ context }) => context.skipBatch === true,
             true: httpLink({ url: "/api/trpc" }),
-            false: httpBatchLink({ url: "/api/trpc", maxURLLength: 4000 }),
+            false: httpBatchLink({ url: "/api/trpc", maxURLLength: 4000, maxItems: maxCallsAtOnce }),
           }),
         }),
       ],

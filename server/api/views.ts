@@ -18,6 +18,9 @@ export type { BackupPlan, BackupReason, DriftAction, Finding, InstanceStatus, Op
 /** Who does what nobody has clicked. */
 export const spawnerItself = "Spawner";
 
+/** Calls that one request may hold. */
+export const maxCallsAtOnce = 20;
+
 export type StepView = {
   name: string;
   label: string;
