@@ -95,3 +95,34 @@ test("an icon-only navigation shows a label on hover and on keyboard focus", asy
   await page.keyboard.press("Tab");
   await expect(tip).toHaveText("Drift");
 });
+
+test("pages run the dashboard's own scripts only, and may not be kept or framed", async ({ page }) => {
+  const violations: string[] = [];
+  page.on("console", (message) => {
+    if (/content security policy/i.test(message.text())) violations.push(message.text());
+  });
+  const nonces = new Set<string>();
+  const paths = ["/", "/login", "/instances/new", "/backups", "/activity", "/drift", "/outbox", "/settings"];
+  for (const path of paths) {
+    const headers = (await page.goto(path))?.headers() ?? {};
+    const policy = headers["content-security-policy"] ?? "";
+    const scripts = policy.split("; ").find((part) => part.startsWith("script-src")) ?? "";
+    expect(scripts).not.toMatch(/unsafe/);
+    nonces.add(/'nonce-([^']+)'/.exec(scripts)?.[1] ?? "none");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(headers["cache-control"]).toContain("no-store");
+    expect(headers["cross-origin-opener-policy"]).toBe("same-origin");
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  }
+  expect(nonces.size).toBe(paths.length);
+  expect(violations).toEqual([]);
+
+  const isPlanted = await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "document.documentElement.dataset.planted = 'yes'";
+    document.body.append(script);
+    return document.documentElement.dataset.planted === "yes";
+  });
+  expect(isPlanted).toBe(false);
+  expect(violations).toHaveLength(1);
+});
