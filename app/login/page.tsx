@@ -5,12 +5,7 @@ import { Mark } from "#app/mark.tsx";
 import { Button } from "#app/ui/button.tsx";
 import { TextField } from "#app/ui/field.tsx";
 import { Notice } from "#app/ui/notice.tsx";
-
-/** Only an address of this site: a link must not lead somebody who signs in elsewhere. */
-function wayBack(): string {
-  const from = new URLSearchParams(location.search).get("from") ?? "/";
-  return /^\/(?![/\\])/.test(from) ? from : "/";
-}
+import { wayBack } from "./wayBack.ts";
 
 export default function SignInPage() {
   const [email, setEmail] = useState("");
@@ -24,7 +19,8 @@ export default function SignInPage() {
     setProblem(undefined);
     try {
       const result = await signIn("credentials", { email, password, redirect: false });
-      if (result?.ok === true) return location.assign(wayBack());
+      if (result?.ok === true)
+        return location.assign(wayBack(new URLSearchParams(location.search).get("from"), location.origin));
       const known = result?.error;
       setProblem(known == null || known === "CredentialsSignin" ? "Wrong email or password." : known);
     } catch {

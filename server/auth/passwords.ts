@@ -1,14 +1,21 @@
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import pLimit from "p-limit";
 
 /** OWASP's recommendation for scrypt: N = 2^17, r = 8, p = 1, about 128 MiB and 0.3 s for each attempt. */
 const cost = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 };
 
+/** Many attempts at once would take the machine's memory, and the threads that everything else needs. */
+const atOnce = pLimit(2);
+
 const derive = (password: string, salt: Buffer) =>
-  new Promise<Buffer>((resolve, reject) => {
-    scrypt(password.normalize("NFKC"), salt, 32, cost, (error, key) =>
-      error === null ? resolve(key) : reject(error),
-    );
-  });
+  atOnce(
+    () =>
+      new Promise<Buffer>((resolve, reject) => {
+        scrypt(password.normalize("NFKC"), salt, 32, cost, (error, key) =>
+          error === null ? resolve(key) : reject(error),
+        );
+      }),
+  );
 
 /** Hashes a password with scrypt and a salt of its own. */
 export async function hashPassword(password: string): Promise<string> {
