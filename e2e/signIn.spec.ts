@@ -18,6 +18,9 @@ test("nobody sees anything without signing in, and comes back to where they want
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("heading", { name: "Settings", level: 1 })).toBeVisible();
   await expect(page.getByText("Not working")).toHaveCount(0);
+  const cookies = await page.context().cookies();
+  for (const name of ["spawner-session", "spawner-device"])
+    expect(cookies.find((cookie) => cookie.name === name)).toMatchObject({ httpOnly: true, sameSite: "Lax" });
 });
 
 signedIn(

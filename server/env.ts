@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { parseTrustedProxies } from "./auth/clientAddress.ts";
 import { domainProblem } from "./instances/rules.ts";
 
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65535).default(fallback);
@@ -46,6 +47,14 @@ const variables = z
     BACKUP_SECRET_ACCESS_KEY: given,
     KEEP_DESTROYED_DAYS: z.coerce.number().int().min(1).max(3650).default(60),
     KEEP_LOGS_DAYS: z.coerce.number().int().min(1).max(3650).default(30),
+    TRUST_PROXY: given.transform((text, context) => {
+      try {
+        return text === undefined ? undefined : parseTrustedProxies(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: error instanceof Error ? error.message : "is invalid" });
+        return z.NEVER;
+      }
+    }),
     SECRET_KEY: z.string().min(16, "needs at least 16 characters").optional(),
   })
   .superRefine((env, context) => {
@@ -117,6 +126,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     /** A playbook keeps about one core busy a third of the time. */
     playbooksAtOnce: env.PLAYBOOKS_AT_ONCE ?? Math.max(2, cpus().length * 2),
     secretKey: env.SECRET_KEY ?? readSecretKey(dataDir),
+    trustedProxies: env.TRUST_PROXY,
     dashboardUrl: source.NEXTAUTH_URL ?? `http://localhost:${env.PORT}`,
   };
 }

@@ -2,7 +2,7 @@ import { NextRequest } from "next/server";
 import { encode } from "next-auth/jwt";
 import { describe, expect, test } from "vitest";
 import { createTestWeb } from "#server/testing/testWeb.ts";
-import { sessionOf } from "./nextAuth.ts";
+import { authOptions, sessionOf } from "./nextAuth.ts";
 
 describe("a request's session", async () => {
   const { web, newSession } = await createTestWeb();
@@ -15,6 +15,18 @@ describe("a request's session", async () => {
     const sessionId = await newSession();
     const cookie = `a=%E0%A4%A; ${await cookieOf(sessionId)}; b`;
     expect(await asking({ cookie })).toMatchObject({ id: sessionId, user: { name: "Joe" } });
+  });
+
+  test("is found under https only in the cookie that no other host can set", async () => {
+    const secure = { ...web, env: { ...web.env, dashboardUrl: "https://spawner.example.org" } };
+    const { name, options } = authOptions(secure).cookies?.sessionToken ?? {};
+    expect(name).toBe("__Host-spawner-session");
+    expect(options).toEqual({ httpOnly: true, sameSite: "lax", path: "/", secure: true });
+    const cookie = await cookieOf(await newSession());
+    const asked = (headers: Record<string, string>) =>
+      sessionOf(secure, new NextRequest("https://spawner.example.org/api/trpc/x", { headers }));
+    expect(await asked({ cookie })).toBeUndefined();
+    expect(await asked({ cookie: `__Host-${cookie}` })).toMatchObject({ user: { name: "Joe" } });
   });
 
   test.each([

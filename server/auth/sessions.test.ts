@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { users } from "#db/schema.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { signInFailures, users } from "#db/schema.ts";
 import { createTestEngine } from "#server/operations/testing/testEngine.ts";
 import { addPerson, changePassword, removePerson } from "./people.ts";
 import { revokeSession, sessionMs, sessionUser, signIn } from "./sessions.ts";
@@ -34,17 +34,62 @@ test("wrong password and unknown email are refused alike", async () => {
   expect(await attempt({ email: "nobody@example.org", now: 2000 })).toBeUndefined();
 });
 
-test("guessing is throttled for the account, and ends with its window", async () => {
+describe("guessing", () => {
   const email = "ann@example.org";
-  await addPerson(db, { email, name: "Ann", password }, "test");
-  const guesses = await Promise.allSettled(
-    Array.from({ length: 12 }, (_, index) =>
-      attempt({ email, password: "x", address: `198.51.100.${index}`, now: 10_000 }),
-    ),
-  );
-  expect(guesses.filter((guess) => guess.status === "fulfilled")).toHaveLength(8);
-  await expect(attempt({ email, now: 10_001 })).rejects.toThrow("Too many attempts");
-  expect((await attempt({ email, now: 10_001 + 16 * 60_000 }))?.user.email).toBe(email);
+  const guess = (over: Partial<Parameters<typeof signIn>[1]> = {}) =>
+    attempt({ email, password: "x", ...over });
+  const minute = 60_000;
+  const haveFailed = (key: string, times: number) =>
+    db
+      .insert(signInFailures)
+      .values(Array.from({ length: times }, () => ({ key, at: 10_000 })))
+      .run();
+  beforeAll(() => addPerson(db, { email, name: "Ann", password }, "test"));
+  afterEach(() => db.delete(signInFailures).run());
+
+  test("is free a few times, many at once included, then takes twice as long each time", async () => {
+    const guesses = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, index) => guess({ address: `198.51.100.${index}`, now: 10_000 })),
+    );
+    expect(guesses.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+    let now = 10_000;
+    for (const seconds of [1, 2, 4, 8, 16, 32]) {
+      const sentence = `Try again in ${seconds} second${seconds === 1 ? "" : "s"}.`;
+      await expect(guess({ now })).rejects.toThrow(sentence);
+      await expect(guess({ now: now + seconds * 1000 - 1 })).rejects.toThrow("Too many attempts");
+      now += seconds * 1000;
+      expect(await guess({ now })).toBeUndefined();
+    }
+    await expect(guess({ now })).rejects.toThrow("Try again in 2 minutes.");
+  });
+
+  test("never takes longer than a quarter of an hour, and is forgotten after a day", async () => {
+    haveFailed(`account ${email}`, 500);
+    await expect(attempt({ email, now: 10_001 })).rejects.toThrow("Try again in 15 minutes.");
+    expect((await attempt({ email, now: 10_000 + 15 * minute }))?.user.email).toBe(email);
+    expect(await guess({ now: 10_000 + 25 * 60 * minute })).toBeUndefined();
+  });
+
+  test("doesn't delay a browser in which the person has signed in before", async () => {
+    const userId = (await attempt({ email, now: 1000 }))?.user.id ?? "";
+    haveFailed(`account ${email}`, 5);
+    await expect(attempt({ email, now: 10_006 })).rejects.toThrow("Too many attempts");
+    const device = { id: "a-browser", userId };
+    expect(await attempt({ email, device, now: 10_007 })).toBeDefined();
+    // Somebody else's browser isn't theirs, and theirs isn't free to guess on.
+    const other = attempt({ email, device: { id: "a-browser", userId: "somebody else" }, now: 10_008 });
+    await expect(other).rejects.toThrow("Too many attempts");
+    haveFailed(`device ${device.id}`, 5);
+    await expect(attempt({ email, device, now: 10_016 })).rejects.toThrow("Too many attempts");
+  });
+
+  test("of many accounts from one address is slowed down too", async () => {
+    await attempt({ email: "nobody-0@example.org", address: "198.51.100.1", now: 10_000 });
+    haveFailed("address 198.51.100.1", 19);
+    const next = { email: "nobody-20@example.org", now: 10_001 };
+    await expect(attempt({ ...next, address: "198.51.100.1" })).rejects.toThrow("Too many attempts");
+    expect(await attempt({ ...next, address: "198.51.100.2" })).toBeUndefined();
+  });
 });
 
 test("a changed password ends all sessions; the last person stays", async () => {
