@@ -130,7 +130,7 @@ export async function handleAuth(
 }
 
 /** The browser that sends a request, if somebody has signed in with it. */
-export async function deviceOf(web: Web, request: NextRequest): Promise<Device | undefined> {
+async function deviceOf(web: Web, request: NextRequest): Promise<Device | undefined> {
   const sealed = request.cookies.get(cookieName(web, deviceCookie))?.value;
   if (sealed === undefined) return undefined;
   const opened = await decode({ token: sealed, secret: web.sessionsKey, salt: deviceCookie }).catch(
