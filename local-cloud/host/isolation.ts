@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { constants, existsSync } from "node:fs";
 import { chmod, copyFile, cp, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -29,6 +29,8 @@ export type IsolationOfDroplets = {
   kind: Isolation;
   /** Where droplets live, each in a folder of its own. */
   droplets: string;
+  /** The Node.js that its programs run with. */
+  node: string;
   /** Whom a droplet's processes and disk belong to; undefined if it's who runs this. */
   account: (dropletId: number) => Account | undefined;
 };
@@ -36,7 +38,8 @@ export type IsolationOfDroplets = {
 /** Keeps the droplets whose state is in `folder` apart as far as this machine allows. Makes their folder. */
 export async function isolate(folder: string): Promise<IsolationOfDroplets> {
   const found = meansFor(folder);
-  return { ...found, droplets: await dropletsFolder(folder, found.kind) };
+  const droplets = await dropletsFolder(folder, found.kind);
+  return { ...found, droplets, node: await nodeFor(found.account(0)) };
 }
 
 function meansFor(folder: string): Pick<IsolationOfDroplets, "kind" | "account"> {
@@ -114,7 +117,7 @@ export async function giveTo({ uid, gid }: Account, folder: string): Promise<voi
 }
 
 /** This Node.js as droplets can run it: itself, or a copy where their users can reach it. */
-export async function nodeFor(account: Account | undefined): Promise<string> {
+async function nodeFor(account: Account | undefined): Promise<string> {
   const { execPath } = process;
   if (account === undefined || spawnSync("test", ["-x", execPath], account).status === 0) return execPath;
   const folder = path.join(reachable, `node-${process.version}-${process.arch}`);
@@ -123,7 +126,7 @@ export async function nodeFor(account: Account | undefined): Promise<string> {
   await makeReachable();
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755);
-  const half = `${file}.${process.pid}`;
+  const half = `${file}.${randomUUID()}`;
   await copyFile(execPath, half, constants.COPYFILE_FICLONE);
   await chmod(half, 0o755);
   await rename(half, file);

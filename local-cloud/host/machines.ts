@@ -7,7 +7,7 @@ import ssh2 from "ssh2";
 import { kill, killProcessesOf } from "#local-cloud/droplet/leftProcesses.ts";
 import type { MachineFile } from "#local-cloud/droplet/machineFile.ts";
 import { writeFileAtomically } from "./files.ts";
-import { giveTo, type IsolationOfDroplets, inBubblewrap, nodeFor } from "./isolation.ts";
+import { giveTo, type IsolationOfDroplets, inBubblewrap } from "./isolation.ts";
 import type { Droplet } from "./state.ts";
 
 const run = promisify(execFile);
@@ -92,7 +92,7 @@ export function createMachines(config: {
       authorizedKeys: droplet.keys,
       bootAt,
       sshRefused: droplet.faults.includes("ssh-refused"),
-      node: await nodeFor(account),
+      node: isolation.node,
       ...(account === undefined ? {} : { account }),
     };
     const file = path.join(home(id), "machine.json");
