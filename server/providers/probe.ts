@@ -80,6 +80,9 @@ export function createProbe({ ca }: { ca?: string } = {}): Probe {
 /** For how long a server that has shown its certificate needn't show it again, ms. */
 const certificateSeenForMs = 5 * 60_000;
 
+/** The classical curves. The post-quantum exchange that comes first by default takes half as much CPU again. */
+const curves = "X25519:P-256:P-384";
+
 /**
  * Every check makes a new connection, as a new visitor does: a reused one would hide a name that points elsewhere. Its
  * handshake resumes the previous session, which only the same server can do. An expired certificate shows as soon as the
@@ -91,7 +94,7 @@ function createTlsAgents(ca?: string): () => TlsAgent {
   return () => {
     const now = performance.now();
     if (shared !== undefined && now - shared.madeAt <= certificateSeenForMs) return shared.agent;
-    secureContext ??= createSecureContext(ca === undefined ? {} : { ca });
+    secureContext ??= createSecureContext({ ecdhCurve: curves, ...(ca === undefined ? {} : { ca }) });
     const agent = new TlsAgent({ keepAlive: false, maxCachedSessions: 20_000, secureContext });
     shared = { agent, madeAt: now };
     return agent;
