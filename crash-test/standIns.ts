@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Clock } from "#server/clock.ts";
@@ -146,7 +154,15 @@ function playOn(disk: string, playbook: PlaybookName, vars: Record<string, JsonV
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  } finally {
+    giveToDroplet(disk);
   }
+}
+
+/** A real playbook's files belong to the droplet's user, and the next one reads them as that user. */
+function giveToDroplet(disk: string): void {
+  const { uid, gid } = statSync(disk);
+  if (uid !== process.getuid?.()) execFileSync("chown", ["-hR", `${uid}:${gid}`, "--", disk]);
 }
 
 const tasks: Record<PlaybookName, (disk: string, vars: Record<string, JsonValue>) => void> = {

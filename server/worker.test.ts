@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { testToken } from "#local-cloud/testing/testToken.ts";
 import { startPostgres } from "#start/postgres.ts";
 import { registry } from "./operations/registry.ts";
 import { begin, createTestEngine, insertInstance } from "./operations/testing/testEngine.ts";
@@ -47,6 +48,7 @@ test("a worker that is told to stop does not wait for a step that hangs", async 
     DATABASE_URL: postgres.url,
     SECRET_KEY: "0123456789abcdef0123",
     DIGITALOCEAN_API_URL: cloud.url,
+    LOCAL_CLOUD_TOKEN: testToken,
   });
   const ended = once(child, "exit");
   await Promise.race([cloud.asked, ended.then(() => Promise.reject(new Error(said())))]);
