@@ -82,7 +82,7 @@ async function ask(path: string): Promise<Record<string, unknown>> {
   const whole: Record<string, unknown> = {};
   for (let page = 1; ; page += 1) {
     const url = `${cloud.apiUrl}/v2/${path}&page=${page}`;
-    const answer = await fetch(url, { headers: { authorization: "Bearer test" } });
+    const answer = await fetch(url, { headers: testAuthorization });
     const { links, ...lists } = listAnswer.parse(await answer.json());
     for (const [name, value] of Object.entries(lists))
       if (Array.isArray(value)) whole[name] = [...(Array.isArray(whole[name]) ? whole[name] : []), ...value];
@@ -99,7 +99,7 @@ async function tidy({ db }: Engine): Promise<void> {
     if (dropletId !== null)
       await fetch(`${cloud.apiUrl}/v2/droplets/${dropletId}`, {
         method: "DELETE",
-        headers: { authorization: "Bearer test" },
+        headers: testAuthorization,
       });
 }
 
