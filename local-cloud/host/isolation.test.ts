@@ -1,5 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,7 +25,7 @@ import {
   type TestCloud,
 } from "#local-cloud/testing/testCloud.ts";
 import { testAuthorization } from "#local-cloud/testing/testToken.ts";
-import { inBubblewrap } from "./isolation.ts";
+import { inBubblewrap, isolate } from "./isolation.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -111,6 +123,34 @@ describe.runIf(isRoot)("a droplet with a user of its own", () => {
     expect(notes).toBe("confidential");
     expect(Number(uid)).toBe(statSync(path.join(stateOf(twin.id), "disk")).uid);
     expect(uid).not.toBe((await execute(cloud, other.address, "id -u")).out.trim());
+  });
+});
+
+describe.runIf(isRoot)("droplets from before they had users of their own", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "local-cloud-"));
+  const disk = path.join(folder, "droplets", "3000001", "disk");
+  afterAll(() => {
+    rmSync(realpathSync(path.join(folder, "droplets")), { recursive: true, force: true });
+    rmSync(folder, { recursive: true });
+  });
+
+  test("move to where their users can reach them, and belong to these", async () => {
+    mkdirSync(path.join(disk, "run"), { recursive: true });
+    writeFileSync(path.join(disk, "posts.json"), "[]", { mode: 0o600 });
+    writeFileSync(path.join(disk, "..", "host_key"), "secret", { mode: 0o600 });
+    // As a droplet leaves it that was killed.
+    const left = createServer().listen(path.join(disk, "run", "init.sock"));
+    await once(left, "listening");
+    for (const _ of ["first", "again"]) {
+      const { droplets, account } = await isolate(folder);
+      expect(realpathSync(path.join(folder, "droplets"))).toBe(droplets);
+      const { uid } = statSync(path.join(disk, "posts.json"));
+      expect(uid).toBe(account(3_000_001)?.uid);
+      expect(statSync(disk).mode & 0o777).toBe(0o700);
+      expect(statSync(path.join(disk, "..", "host_key"))).toMatchObject({ uid: 0 });
+      expect(existsSync(path.join(disk, "run", "init.sock"))).toBe(false);
+    }
+    left.close();
   });
 });
 

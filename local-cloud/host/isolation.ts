@@ -1,10 +1,11 @@
 import { execFile, spawnSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { chmod, copyFile, cp, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { chmod, copyFile, cp, lstat, mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { killProcessesOf } from "#local-cloud/droplet/leftProcesses.ts";
 
 /** The account that a droplet's processes run as. */
 export type Account = { uid: number; gid: number };
@@ -25,24 +26,27 @@ const ranges = [
 
 const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-export type IsolationOfDroplets = {
+type Means = {
   kind: Isolation;
+  /** Whom a droplet's processes and disk belong to; undefined if it's who runs this. */
+  account: (dropletId: number) => Account | undefined;
+};
+
+export type IsolationOfDroplets = Means & {
   /** Where droplets live, each in a folder of its own. */
   droplets: string;
   /** The Node.js that its programs run with. */
   node: string;
-  /** Whom a droplet's processes and disk belong to; undefined if it's who runs this. */
-  account: (dropletId: number) => Account | undefined;
 };
 
 /** Keeps the droplets whose state is in `folder` apart as far as this machine allows. Makes their folder. */
 export async function isolate(folder: string): Promise<IsolationOfDroplets> {
   const found = meansFor(folder);
-  const droplets = await dropletsFolder(folder, found.kind);
+  const droplets = await dropletsFolder(folder, found);
   return { ...found, droplets, node: await nodeFor(found.account(0)) };
 }
 
-function meansFor(folder: string): Pick<IsolationOfDroplets, "kind" | "account"> {
+function meansFor(folder: string): Means {
   if (process.getuid?.() === 0) {
     const range = ranges.find(({ first, size }) => canBecome(first + size));
     if (range !== undefined) {
@@ -88,11 +92,8 @@ async function makeReachable(): Promise<void> {
   await chmod(reachable, 0o755);
 }
 
-/**
- * The folder of droplets below `folder`. For droplets with users of their own it's a link to one that they can reach;
- * what an earlier version kept in place moves there.
- */
-async function dropletsFolder(folder: string, kind: Isolation): Promise<string> {
+/** The folder of droplets below `folder`; for droplets with users of their own, a link to one that these can reach. */
+async function dropletsFolder(folder: string, { kind, account }: Means): Promise<string> {
   const here = path.join(folder, "droplets");
   if (kind !== "own-user") {
     await mkdir(here, { recursive: true });
@@ -104,11 +105,32 @@ async function dropletsFolder(folder: string, kind: Isolation): Promise<string> 
   await chmod(there, 0o711);
   const found = await lstat(here).catch(() => undefined);
   if (found?.isDirectory() === true) {
-    await cp(here, there, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await moveDroplets(here, there, account);
     await rm(here, { recursive: true });
   } else if (found?.isSymbolicLink() === true && (await readlink(here)) !== there) await rm(here);
   if ((await lstat(here).catch(() => undefined)) === undefined) await symlink(there, here);
   return there;
+}
+
+/** From before droplets had users of their own, when they were all in the data folder. Twice is once. */
+async function moveDroplets(here: string, there: string, account: Means["account"]): Promise<void> {
+  for (const id of await readdir(here)) {
+    const home = path.join(there, id);
+    const disk = path.join(home, "disk");
+    // What a killed predecessor left running.
+    await killProcessesOf(path.join(here, id, "disk"));
+    await cp(path.join(here, id), home, {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+      filter: async (source) => !(await lstat(source)).isSocket(),
+    });
+    await chmod(home, 0o711);
+    const owner = account(Number(id));
+    if (owner === undefined || !existsSync(disk)) continue;
+    await giveTo(owner, disk);
+    await chmod(disk, 0o700);
+  }
 }
 
 /** Gives a folder and all that is in it to an account, without following links. */
