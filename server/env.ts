@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { parseTrustedProxies } from "./auth/clientAddress.ts";
-import { domainProblem } from "./instances/rules.ts";
+import { ownedDomainProblem } from "./instances/domains.ts";
 
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65535).default(fallback);
 const url = z.url({ protocol: /^https?$/ });
@@ -59,7 +59,7 @@ const variables = z
   })
   .superRefine((env, context) => {
     for (const domain of env.BASE_DOMAINS)
-      if (domainProblem(domain) !== undefined)
+      if (ownedDomainProblem(domain) !== undefined)
         context.addIssue({ code: "custom", path: ["BASE_DOMAINS"], message: `"${domain}" is not a domain` });
     if (env.BACKUP_BUCKET !== undefined)
       for (const name of ["BACKUP_ENDPOINT", "BACKUP_ACCESS_KEY_ID", "BACKUP_SECRET_ACCESS_KEY"] as const)

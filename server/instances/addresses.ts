@@ -2,10 +2,12 @@ import { and, desc, eq, isNotNull, isNull, ne } from "drizzle-orm";
 import type { Tx } from "#db/client.ts";
 import { aliases, dnsRecords, instances } from "#db/schema.ts";
 import { CommandError } from "#server/commandError.ts";
+import type { Env } from "#server/env.ts";
 import { newestGood } from "#server/operations/goodBackups.ts";
 import { foreignRecord } from "#server/operations/steps/dns.ts";
 import { isProviderError } from "#server/providers/errors.ts";
 import type { Web } from "#server/web.ts";
+import { instanceDomainProblem } from "./domains.ts";
 import { slugProblem } from "./rules.ts";
 
 type Place = { slug: string; domain: string };
@@ -46,9 +48,10 @@ export function addressTaken(tx: Pick<Tx, "select">, { slug, domain }: Place): C
   return new CommandError("conflict", userMessage, { slug: userMessage });
 }
 
-/** What is asked of DigitalOcean before an address is taken. */
+/** What is asked before an address is taken, of DigitalOcean and of ourselves. */
 export type RecordFinder = Pick<Web, "db" | "deadline"> & {
   digitalocean: Pick<Web["digitalocean"], "findRecords">;
+  env: Pick<Env, "baseDomains">;
 };
 
 /** For an answer that somebody waits for at a form. */
@@ -105,7 +108,7 @@ export async function checkSlug(
   { slug, domain, instanceId }: Place & { instanceId?: string | undefined },
 ) {
   const nothing = { free: false, userMessage: null, suggestion: null, previous: null };
-  const problem = slugProblem(slug);
+  const problem = slugProblem(slug) ?? instanceDomainProblem(web.db, domain, web.env.baseDomains);
   if (problem !== undefined) return { ...nothing, userMessage: problem };
   if (isTaken(web.db, { slug, domain }, instanceId))
     return {

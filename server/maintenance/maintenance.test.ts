@@ -225,7 +225,7 @@ test("a Bring back that is cancelled, or fails, costs no backups", async () => {
   const id = insertInstance(db, { ...ran, ...gone, dropletId: null, backupPlan });
   addSnapshot(7, id, true);
   const all = new Set([await addBackup(id, 40), await addBackup(id, 50)]);
-  const web = { ...engine, digitalocean: engine.providers.digitalocean };
+  const web = { ...engine, digitalocean: engine.providers.digitalocean, env: { baseDomains: [] } };
   const operationId = await bringBack(web, { instanceId: id }, "joe");
   await runMaintenance(engine);
   expect(new Set(kept())).toEqual(all);
@@ -399,7 +399,11 @@ test("an instance comes back from the snapshot of a droplet that answered", asyn
   addSnapshot(1, instanceId, true);
   addSnapshot(2, instanceId, false);
   await bringBack(
-    { ...world.engine, digitalocean: world.engine.providers.digitalocean },
+    {
+      ...world.engine,
+      digitalocean: world.engine.providers.digitalocean,
+      env: { baseDomains: [] },
+    },
     { instanceId },
     "joe",
   );
@@ -462,7 +466,8 @@ describe("a move back to a name that redirects no longer", () => {
   const place = { slug: "over", domain: "intranet.localhost" };
   let instanceId: string;
   const moveBack = () => {
-    const web = { ...world.engine, digitalocean: world.engine.providers.digitalocean };
+    const { engine } = world;
+    const web = { ...engine, digitalocean: engine.providers.digitalocean, env: { baseDomains: [] } };
     return changeAddress(web, { instanceId, ...place, redirectDays: 0 }, "joe");
   };
   /** Does something while the chore asks DigitalOcean for the records of a name. */
@@ -649,7 +654,7 @@ test("a snapshot that was complete only after Destroy had given it up is known",
     .set({ status: "destroyed", destroyedAt: clock.now, dropletId: null })
     .where(eq(instances.id, instanceId))
     .run();
-  const web = { ...engine, digitalocean: engine.providers.digitalocean };
+  const web = { ...engine, digitalocean: engine.providers.digitalocean, env: { baseDomains: [] } };
   const back = await bringBack(web, { instanceId }, "joe");
   expect(operationOf(db, back).facts).toMatchObject({ imageId: 7 });
 });

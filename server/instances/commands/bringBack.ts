@@ -9,6 +9,7 @@ import {
   type RecordFinder,
   refuseForeignRecord,
 } from "#server/instances/addresses.ts";
+import { refuseDomain } from "#server/instances/domains.ts";
 import { sourceOf } from "#server/operations/goodBackups.ts";
 import { newestRestorePoint } from "#server/operations/restorePoints.ts";
 import { instanceOf, type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
@@ -53,6 +54,7 @@ export async function bringBack(
     who,
     plan: (tx, instance) => {
       const slug = input.slug ?? instance.slug;
+      refuseDomain(tx, instance.domain, web.env);
       if (isTaken(tx, { slug, domain: instance.domain }, instance.id))
         throw addressTaken(tx, { slug, domain: instance.domain });
       const kept = newestRestorePoint(tx, instance);

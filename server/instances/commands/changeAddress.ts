@@ -9,6 +9,7 @@ import {
   type RecordFinder,
   refuseForeignRecord,
 } from "#server/instances/addresses.ts";
+import { refuseDomain } from "#server/instances/domains.ts";
 import type { addressInput } from "#server/instances/inputs.ts";
 import { type OperationStarter, startOperation } from "#server/operations/startOperation.ts";
 
@@ -30,6 +31,7 @@ export async function changeAddress(
         const userMessage = "It already has this address. Choose another one.";
         throw new CommandError("invalid", userMessage, { slug: userMessage });
       }
+      refuseDomain(tx, domain, web.env);
       if (isTaken(tx, { slug, domain }, instance.id)) throw addressTaken(tx, { slug, domain });
       // Back to an address that still leads here: it becomes the one to move to, and Cancel makes it what it was.
       const next = { instanceId, slug, domain, role: "next" as const };

@@ -4,6 +4,7 @@ import { listNames } from "#db/listOrder.ts";
 import { instances, noBackupPlan } from "#db/schema.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
+import { refuseDomain } from "#server/instances/domains.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
 import type { restoreAsNewInput } from "#server/instances/inputs.ts";
 import { copyVariables } from "#server/instances/variables.ts";
@@ -30,6 +31,7 @@ export async function restoreAsNew(
     const source = sourceOf(row);
     const from = instanceOf(tx, row?.instanceId ?? "");
     const { domain } = from;
+    refuseDomain(tx, domain, web.env);
     if (isTaken(tx, { slug, domain })) throw addressTaken(tx, { slug, domain });
     const at = web.now();
     const id = newId();

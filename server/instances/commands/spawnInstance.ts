@@ -4,6 +4,7 @@ import { instances } from "#db/schema.ts";
 import { CommandError } from "#server/commandError.ts";
 import { newId, newSecret } from "#server/ids.ts";
 import { addressTaken, isTaken, refuseForeignRecord } from "#server/instances/addresses.ts";
+import { refuseDomain } from "#server/instances/domains.ts";
 import { type Begun, begunBefore, digestOf } from "#server/instances/idempotency.ts";
 import type { SpawnInput } from "#server/instances/inputs.ts";
 import { options } from "#server/instances/options.ts";
@@ -34,6 +35,7 @@ export async function spawnInstance(web: Web, input: SpawnInput, who: string): P
   const begun = write(web.db, (tx): Begun => {
     const before = begunBefore(tx, web.variablesKey, input);
     if (before !== undefined) return before;
+    refuseDomain(tx, input.domain, web.env);
     if (isTaken(tx, input)) throw addressTaken(tx, input);
     const at = web.now();
     const id = newId();

@@ -208,7 +208,7 @@ export function createCloudWorld() {
     archive,
     row,
     /** What commands that look at DigitalOcean work with. */
-    web: { ...engine, digitalocean },
+    web: { ...engine, digitalocean, env: { baseDomains: [] } },
     play,
     /** An instance that runs on a droplet, as a spawn leaves it. */
     async spawned(values: Partial<typeof instances.$inferInsert> = {}) {

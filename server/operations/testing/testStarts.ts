@@ -35,7 +35,11 @@ const rowOf = (engine: Engine, id: string) => {
 const newestBackup = (engine: Engine, id: string) =>
   engine.db.select().from(backups).where(eq(backups.instanceId, id)).all().at(-1)?.id ?? "";
 /** What the commands that look at DigitalOcean need besides. */
-const asWeb = (engine: Engine) => ({ ...engine, digitalocean: engine.providers.digitalocean });
+const asWeb = (engine: Engine) => ({
+  ...engine,
+  digitalocean: engine.providers.digitalocean,
+  env: { baseDomains: [] },
+});
 const plainly =
   (kind: OperationKind, facts: JsonObject = {}): Start["begin"] =>
   (engine, instanceId) =>
