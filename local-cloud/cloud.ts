@@ -10,7 +10,7 @@ import { createRequestCounts } from "./api/requests.ts";
 import type { Cloud } from "./context.ts";
 import { createEdge } from "./edge/edge.ts";
 import { claimAddressBlock } from "./host/addressBlock.ts";
-import { type Isolation, isolate } from "./host/isolation.ts";
+import { type Isolation, isolationOf } from "./host/isolation.ts";
 import { createMachines } from "./host/machines.ts";
 import { openStore } from "./host/state.ts";
 import { type CloudOptionsInput, parseOptions } from "./options.ts";
@@ -31,7 +31,7 @@ export type LocalCloud = {
 export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCloud> {
   const options = parseOptions(input);
   await mkdir(options.folder, { recursive: true });
-  const isolation = await isolate(options.folder);
+  const isolation = isolationOf(options.folder);
   const closing = new AbortController();
   const store = await openStore(options.folder);
   const cloud: Cloud = {
@@ -68,6 +68,7 @@ export async function startLocalCloud(input: CloudOptionsInput): Promise<LocalCl
     releaseAddresses = block.release;
     cloud.addressBase = block.base;
     store.state.addressBase = block.base;
+    await isolation.prepare();
     await resume(cloud);
   } catch (error) {
     releaseAddresses();

@@ -25,7 +25,7 @@ import {
   type TestCloud,
 } from "#local-cloud/testing/testCloud.ts";
 import { testAuthorization } from "#local-cloud/testing/testToken.ts";
-import { inBubblewrap, isolate } from "./isolation.ts";
+import { inBubblewrap, isolationOf } from "./isolation.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -142,7 +142,8 @@ describe.runIf(isRoot)("droplets from before they had users of their own", () =>
     const left = createServer().listen(path.join(disk, "run", "init.sock"));
     await once(left, "listening");
     for (const _ of ["first", "again"]) {
-      const { droplets, account } = await isolate(folder);
+      const { droplets, account, prepare } = isolationOf(folder);
+      await prepare();
       expect(realpathSync(path.join(folder, "droplets"))).toBe(droplets);
       const { uid } = statSync(path.join(disk, "posts.json"));
       expect(uid).toBe(account(3_000_001)?.uid);

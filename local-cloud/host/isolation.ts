@@ -37,13 +37,23 @@ export type IsolationOfDroplets = Means & {
   droplets: string;
   /** The Node.js that its programs run with. */
   node: string;
+  /** Makes what is named here, and moves there what an earlier version kept elsewhere. */
+  prepare: () => Promise<void>;
 };
 
-/** Keeps the droplets whose state is in `folder` apart as far as this machine allows. Makes their folder. */
-export async function isolate(folder: string): Promise<IsolationOfDroplets> {
-  const found = meansFor(folder);
-  const droplets = await dropletsFolder(folder, found);
-  return { ...found, droplets, node: await nodeFor(found.account(0)) };
+/** How the droplets whose state is in `folder` are kept apart, as far as this machine allows. Touches nothing. */
+export function isolationOf(folder: string): IsolationOfDroplets {
+  const means = meansFor(folder);
+  const here = path.join(folder, "droplets");
+  const elsewhere = path.join(reachable, `droplets-${hashOf(folder).toString("hex").slice(0, 16)}`);
+  const droplets = means.kind === "own-user" ? elsewhere : here;
+  const node = nodeFor(means.account(0));
+  const prepare = async () => {
+    if (means.kind === "own-user") await linkDroplets(here, droplets, means.account);
+    else await mkdir(here, { recursive: true });
+    if (node !== process.execPath) await copyNode(node);
+  };
+  return { ...means, droplets, node, prepare };
 }
 
 function meansFor(folder: string): Means {
@@ -92,14 +102,8 @@ async function makeReachable(): Promise<void> {
   await chmod(reachable, 0o755);
 }
 
-/** The folder of droplets below `folder`; for droplets with users of their own, a link to one that these can reach. */
-async function dropletsFolder(folder: string, { kind, account }: Means): Promise<string> {
-  const here = path.join(folder, "droplets");
-  if (kind !== "own-user") {
-    await mkdir(here, { recursive: true });
-    return here;
-  }
-  const there = path.join(reachable, `droplets-${hashOf(folder).toString("hex").slice(0, 16)}`);
+/** Droplets with users of their own are `there`, which these can reach; `here` is a link to it. */
+async function linkDroplets(here: string, there: string, account: Means["account"]): Promise<void> {
   await makeReachable();
   await mkdir(there, { recursive: true });
   await chmod(there, 0o711);
@@ -109,7 +113,6 @@ async function dropletsFolder(folder: string, { kind, account }: Means): Promise
     await rm(here, { recursive: true });
   } else if (found?.isSymbolicLink() === true && (await readlink(here)) !== there) await rm(here);
   if ((await lstat(here).catch(() => undefined)) === undefined) await symlink(there, here);
-  return there;
 }
 
 /** From before droplets had users of their own, when they were all in the data folder. Twice is once. */
@@ -139,20 +142,22 @@ export async function giveTo({ uid, gid }: Account, folder: string): Promise<voi
 }
 
 /** This Node.js as droplets can run it: itself, or a copy where their users can reach it. */
-async function nodeFor(account: Account | undefined): Promise<string> {
+function nodeFor(account: Account | undefined): string {
   const { execPath } = process;
   if (account === undefined || spawnSync("test", ["-x", execPath], account).status === 0) return execPath;
-  const folder = path.join(reachable, `node-${process.version}-${process.arch}`);
-  const file = path.join(folder, "node");
-  if (existsSync(file)) return file;
+  return path.join(reachable, `node-${process.version}-${process.arch}`, "node");
+}
+
+async function copyNode(file: string): Promise<void> {
+  if (existsSync(file)) return;
+  const folder = path.dirname(file);
   await makeReachable();
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755);
   const half = `${file}.${randomUUID()}`;
-  await copyFile(execPath, half, constants.COPYFILE_FICLONE);
+  await copyFile(process.execPath, half, constants.COPYFILE_FICLONE);
   await chmod(half, 0o755);
   await rename(half, file);
-  return file;
 }
 
 const checkout = path.resolve(import.meta.dirname, "../..");
